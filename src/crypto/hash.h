@@ -1,0 +1,23 @@
+// SHA-256, HMAC (RFC 2104), HKDF (RFC 5869) and PBKDF2 (RFC 8018), all over SHA-256.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+
+#include "base/bytes.h"
+
+namespace latchkey::crypto {
+
+Digest256 sha256(ByteSpan data);
+// Of the parts one after the other.
+Digest256 sha256(std::initializer_list<ByteSpan> parts);
+Digest256 hmac_sha256(ByteSpan key, ByteSpan data);
+Digest256 hmac_sha256(ByteSpan key, std::initializer_list<ByteSpan> parts);
+// At most 8160 bytes (255 blocks).
+SecretBytes hkdf_sha256(ByteSpan key, ByteSpan salt, ByteSpan info, std::size_t length);
+// Takes about 0.5 us a round: call it off the event loop.
+SecretBytes pbkdf2_sha256(ByteSpan password, ByteSpan salt, std::uint32_t rounds,
+                          std::size_t length);
+
+}  // namespace latchkey::crypto

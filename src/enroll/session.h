@@ -1,0 +1,126 @@
+// One connection of ALPN latchkey-pair/1, both ends: frames, pairing, then enrolment inside the
+// sealed channel. Bytes and times in, effects out; over TLS and over Bluetooth alike.
+//
+// agent:  start -> CodeNeeded -> on_password_key -> Paired -> Enrolled
+//                               any of them -> Failed; nothing follows Failed or Enrolled
+#pragma once
+
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "enroll/agent.h"
+#include "enroll/device.h"
+#include "pairing/session.h"
+#include "wire/frame.h"
+
+namespace latchkey::enroll {
+
+struct SendBytes {
+  Bytes bytes;
+};
+// Ask the person, run pairing::derive_password_key off the loop, call on_password_key.
+using pairing::CodeNeeded;
+// The code was right.
+struct Paired {};
+struct Enrolled {
+  GrantId grant;
+  std::uint16_t port = 0;
+};
+// The session is over; send what came before, then close.
+struct Failed {
+  wire::Error error;
+};
+
+// What an agent decides and remembers during a session; implemented over its store. Each call that
+// stores is durable when it returns a value.
+class AgentDesk {
+ public:
+  virtual ~AgentDesk() = default;
+  struct Planned {
+    wire::Offer offer;        // nonce and now are filled in by the desk
+    std::string type;         // the device type that was asked for
+    std::vector<SpkiHash> forbidden;
+  };
+  // Makes ids and keys for a grant on this device and stores it as pending. Called again for the
+  // same device after a lost connection it may return the same pending grant.
+  virtual wire::Result<Planned> plan(const DeviceId& device) = 0;
+  // Issues the certificate for an accepted CSR and stores binding and certificate.
+  virtual wire::Result<wire::CertMessage> issue(const GrantId& grant,
+                                                const wire::CsrMessage& message,
+                                                const AcceptedCsr& accepted) = 0;
+  // The device has installed it.
+  virtual wire::Result<void> installed(const GrantId& grant, std::uint16_t port) = 0;
+};
+
+using AgentEffect = std::variant<SendBytes, CodeNeeded, Paired, Enrolled, Failed>;
+
+class AgentSession {
+ public:
+  AgentSession(AgentDesk& desk, Random& random, const Digest256& channel_binding,
+               std::optional<DeviceId> tls_key, std::optional<DeviceId> expected);
+  std::vector<AgentEffect> start(MonoTime now);
+  std::vector<AgentEffect> on_bytes(MonoTime now, ByteSpan bytes);
+  std::vector<AgentEffect> on_password_key(MonoTime now, pairing::PasswordKey key);
+  std::vector<AgentEffect> on_time(MonoTime now);
+  // Nothing while a person is being asked.
+  [[nodiscard]] std::optional<MonoTime> deadline() const { return deadline_; }
+
+ private:
+  enum class State { kPairing, kCsr, kDone, kEnded };
+  void on_payload(ByteSpan payload, std::vector<AgentEffect>& out);
+  void on_established(pairing::AgentPairing::Reply reply, std::vector<AgentEffect>& out);
+  void on_csr(ByteSpan plaintext, std::vector<AgentEffect>& out);
+  void on_done(ByteSpan plaintext, std::vector<AgentEffect>& out);
+  void send_sealed(ByteSpan plaintext, std::vector<AgentEffect>& out);
+  void end(wire::Error error, std::vector<AgentEffect>& out);
+  AgentDesk& desk_;
+  pairing::AgentPairing pairing_;
+  wire::FrameDecoder frames_;
+  State state_ = State::kPairing;
+  std::optional<MonoTime> deadline_;
+  std::optional<DeviceId> device_;
+  std::optional<pairing::Established> channel_;
+  std::optional<AgentDesk::Planned> planned_;
+};
+
+// An offer was answered: the caller stays connected; Installed means a grant is ready to be served.
+struct Installed {
+  SpkiHash agent;
+  GrantId grant;
+  WallTime agent_time;  // what the agent's clock said in its offer
+};
+using DeviceEffect = std::variant<SendBytes, Paired, Installed, Failed>;
+
+class DeviceSession {
+ public:
+  // `wall_now` is passed on to the ledger as the time of creation.
+  DeviceSession(pairing::PairingWindow& window, DeviceLedger& ledger,
+                const DeviceIdentity& identity, Random& random, const Digest256& channel_binding,
+                MonoTime now);
+  std::vector<DeviceEffect> on_bytes(MonoTime now, WallTime wall_now, ByteSpan bytes);
+  // Ends the session when it takes too long: 30 s for each step but the code, which may take 10
+  // minutes as long as the window is open.
+  std::vector<DeviceEffect> on_time(MonoTime now);
+  [[nodiscard]] std::optional<MonoTime> deadline() const;
+
+ private:
+  enum class State { kPairing, kOffer, kCertificate, kEnded };
+  void on_payload(MonoTime now, WallTime wall_now, ByteSpan payload,
+                  std::vector<DeviceEffect>& out);
+  void on_plaintext(WallTime wall_now, ByteSpan plaintext, std::vector<DeviceEffect>& out);
+  void send_sealed(ByteSpan plaintext, std::vector<DeviceEffect>& out);
+  void end(wire::Error error, std::vector<DeviceEffect>& out);
+  pairing::PairingWindow& window_;
+  const DeviceIdentity& identity_;
+  DeviceEnrollment enrollment_;
+  pairing::DevicePairing pairing_;
+  wire::FrameDecoder frames_;
+  State state_ = State::kPairing;
+  std::optional<MonoTime> deadline_;
+  std::optional<pairing::Established> channel_;
+  std::optional<SpkiHash> agent_;
+  WallTime agent_time_;
+};
+
+}  // namespace latchkey::enroll

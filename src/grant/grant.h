@@ -1,0 +1,99 @@
+// What each side remembers of a grant, as values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/host_name.h"
+#include "base/ids.h"
+#include "base/origin.h"
+#include "crypto/keys.h"
+
+namespace latchkey::grant {
+
+enum class State { kPending, kActive, kSuspended, kRevoked };
+std::string_view name_of(State state);  // "pending" ...
+std::optional<State> state_from(std::string_view name);
+
+// --- the agent's side ---
+
+// A device this user has typed a code for.
+struct Binding {
+  DeviceId device;
+  Bytes boot_spki;                    // pinned
+  crypto::PrivateKey management_key;  // one per device
+  ByteArray<32> discovery_key{};
+  std::string name, type, model, firmware;  // cleaned for display
+  std::string address;                // last seen, numeric; a hint
+  std::uint16_t port = 0;
+  WallTime bound_at;
+  bool reset = false;                 // answered not_granted: it was reset
+};
+
+struct AgentGrant {
+  GrantId id;
+  ProfileId profile;
+  DeviceId device;
+  std::optional<Origin> origin;  // nothing: a direct grant
+  HostName host;
+  std::string sub;
+  crypto::PrivateKey ca_key;
+  Bytes ca_certificate;
+  crypto::PrivateKey ticket_key;
+  Bytes offer;                   // as sent, to be repeated while pending
+  Bytes leaf;                    // empty until issued
+  WallTime not_after;            // of the last leaf that was issued
+  WallTime renew_at;
+  std::uint16_t port = 0;
+  State state = State::kPending;
+  WallTime created;
+  WallTime last_used;            // 0: never
+  WallTime block_until;          // ended grants: the host stays blocked until then
+};
+
+// --- the device's side ---
+
+// An agent that may manage its own grants.
+struct BoundAgent {
+  SpkiHash key_hash;
+  Bytes spki;
+  WallTime bound_at;
+  WallTime last_seen;   // by the agent's own time: a floor below which its clock never goes again
+};
+
+struct DeviceGrant {
+  SpkiHash agent;
+  GrantId id;
+  std::optional<Origin> origin;
+  HostName host;
+  std::string sub;
+  Bytes ticket_spki;
+  Digest256 offer_digest{};       // of the offer without nonce and now
+  crypto::PrivateKey key;
+  Bytes csr;
+  Bytes leaf;                     // empty while pending
+  Bytes grant_ca;
+  WallTime not_after;
+  State state = State::kPending;  // kPending or kActive
+  bool confirmed = false;         // a management contact has named it since
+  WallTime created;
+  std::optional<crypto::PrivateKey> next_key;  // a renewal under way
+  Bytes next_csr;
+};
+
+// --- names (docs/protocol.md section 4) ---
+
+// `<type>-<tag>.local` for a user, profile, origin and device. `user_secret` is 32 bytes.
+HostName pairwise_host(ByteSpan user_secret, std::string_view type, const ProfileId& profile,
+                       const Origin& origin, const DeviceId& device);
+// Six characters that tell two devices of one direct name apart.
+std::string direct_tag(ByteSpan user_secret, const DeviceId& device);
+// The user's name towards one origin on one device: 22 characters base64url.
+std::string pairwise_subject(ByteSpan user_secret, const ProfileId& profile,
+                             const std::optional<Origin>& origin, const DeviceId& device);
+
+}  // namespace latchkey::grant

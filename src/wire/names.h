@@ -1,0 +1,40 @@
+// Every name that crosses a border between programs: agent messages (docs/protocol.md section 10)
+// and their fields. The extension keeps the same list in extension/src/protocol/names.ts;
+// scripts/check_names fails when the two drift apart. Error codes: wire/error.cc.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace latchkey::wire {
+
+// Agent messages: 4-byte native-endian length, UTF-8 JSON.
+inline constexpr std::size_t kMaxAgentMessage = 1048576;
+inline constexpr std::string_view kNativeHostName = "org.latchkey.agent";
+
+// Methods.
+inline constexpr std::string_view kHello = "hello";
+inline constexpr std::string_view kDiscoverStart = "discover.start";
+inline constexpr std::string_view kDiscoverStop = "discover.stop";
+inline constexpr std::string_view kPairBegin = "pair.begin";
+inline constexpr std::string_view kPairCode = "pair.code";
+inline constexpr std::string_view kPairCancel = "pair.cancel";
+inline constexpr std::string_view kGrantsList = "grants.list";
+inline constexpr std::string_view kGrantsGet = "grants.get";
+inline constexpr std::string_view kGrantsRevoke = "grants.revoke";
+inline constexpr std::string_view kTicketMint = "ticket.mint";
+inline constexpr std::string_view kCertificateRenew = "certificate.renew";
+inline constexpr std::string_view kPolicyCheck = "policy.check";
+inline constexpr std::string_view kAnchorGet = "anchor.get";
+inline constexpr std::string_view kDoctor = "doctor";
+
+// Events.
+inline constexpr std::string_view kDiscoverFound = "discover.found";
+inline constexpr std::string_view kDiscoverLost = "discover.lost";
+inline constexpr std::string_view kDiscoverState = "discover.state";
+inline constexpr std::string_view kPairProgress = "pair.progress";
+inline constexpr std::string_view kPairDone = "pair.done";
+inline constexpr std::string_view kPairFailed = "pair.failed";
+inline constexpr std::string_view kGrantsChanged = "grants.changed";
+
+}  // namespace latchkey::wire
