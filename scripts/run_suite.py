@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""Runs one test suite, shows and keeps what it prints, and writes down how many tests passed.
+
+  scripts/run_suite.py NAME [--limit SECONDS] -- COMMAND...   run; one line goes to out/test/results.tsv
+  scripts/run_suite.py --sum                                  the closing lines and `N passed, N failed`
+  scripts/run_suite.py --reset                                forget earlier results
+  scripts/run_suite.py --self-test
+
+The counts come from the runner's own closing lines (ctest, node --test, or `N passed, N failed`).
+A suite that exits non-zero counts at least one failure, and so does one in which no test ran, however
+it exits. --sum exits non-zero if anything failed or nothing ran.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "out" / "test" / "results.tsv"
+
+ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+CTEST = re.compile(r"^\d+% tests passed, (\d+) tests failed out of (\d+)$")
+NODE = re.compile(r"^(?:#|ℹ) (pass|fail|cancelled) (\d+)$")
+PLAIN = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed(?:, \d+ skipped)?$")
+
+
+class Counts:
+    """What a suite's output says so far. One command may close several runs: they add up."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+        self.closing = []
+
+    def read(self, line):
+        line = ANSI.sub("", line).strip()
+        if match := CTEST.match(line):
+            failed, total = int(match[1]), int(match[2])
+            self.passed += total - failed
+            self.failed += failed
+        elif match := NODE.match(line):
+            if match[1] == "pass":
+                self.passed += int(match[2])
+            else:
+                self.failed += int(match[2])
+        elif match := PLAIN.match(line):
+            self.passed += int(match[1])
+            self.failed += int(match[2])
+        else:
+            return
+        self.closing.append(line)
+
+
+def conclude(counts, code):
+    """(passed, failed, remark) of a suite that exited with `code`."""
+    if code != 0 and counts.failed == 0:
+        return counts.passed, 1, f"exit code {code}"
+    if counts.passed + counts.failed == 0:
+        return 0, 1, "no test ran"
+    return counts.passed, counts.failed, ""
+
+
+def run(name, limit, command):
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    log = RESULTS.parent / f"{name}.log"
+    counts = Counts()
+    started = time.monotonic()
+    print(f"== {name}: {' '.join(command)}", flush=True)
+    timed_out = threading.Event()
+    with log.open("w") as out:
+        # A session of its own, so that a suite that hangs is ended with everything it started.
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
+
+        def end_group(sig):
+            try:
+                os.killpg(process.pid, sig)
+            except ProcessLookupError:
+                pass
+
+        def give_up():
+            timed_out.set()
+            end_group(signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                end_group(signal.SIGKILL)
+
+        timer = threading.Timer(limit, give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            for line in process.stdout:
+                sys.stdout.write(line)
+                sys.stdout.flush()
+                out.write(line)
+                counts.read(line)
+            code = process.wait()
+        except KeyboardInterrupt:
+            end_group(signal.SIGTERM)
+            process.wait()
+            raise
+        finally:
+            timer.cancel()
+    passed, failed, remark = conclude(counts, code)
+    if timed_out.is_set():
+        failed, remark = max(failed, 1), f"not done after {limit} s"
+    seconds = int(time.monotonic() - started)
+    with RESULTS.open("a") as results:
+        results.write("\t".join([name, str(passed), str(failed), str(seconds), remark,
+                                 " | ".join(counts.closing)]) + "\n")
+    if failed:
+        print(f"== {name}: FAILED{', ' + remark if remark else ''} (whole output: {log.relative_to(ROOT)})",
+              flush=True)
+    return 1 if failed else 0
+
+
+def sum_up():
+    rows = [line.split("\t") for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+    passed = sum(int(row[1]) for row in rows)
+    failed = sum(int(row[2]) for row in rows)
+    print("\n== suites")
+    for name, ok, bad, seconds, remark, closing in rows:
+        print(f"   {name:<14} {ok:>6} ok {bad:>4} failed {int(seconds) // 60:>3}:{int(seconds) % 60:02} "
+              f" {remark or closing}")
+    if passed + failed == 0:
+        print("no test ran")
+    print(f"{passed} passed, {failed} failed", flush=True)
+    return 1 if failed or passed == 0 else 0
+
+
+def self_test():
+    def counted(text, code=0):
+        counts = Counts()
+        for line in text.splitlines():
+            counts.read(line)
+        return conclude(counts, code)
+
+    assert counted("100% tests passed, 0 tests failed out of 12") == (12, 0, "")
+    assert counted("75% tests passed, 3 tests failed out of 12", 8)[:2] == (9, 3)
+    assert counted("# tests 3\n# pass 2\n# fail 1\n# cancelled 0", 1)[:2] == (2, 1)
+    assert counted("\x1b[34mℹ pass 4\x1b[39m\nℹ fail 0\n# cancelled 1", 1)[:2] == (4, 1)
+    assert counted("5 passed, 0 failed\nlint: 2 passed, 1 failed, 3 skipped", 1)[:2] == (7, 1)
+    assert counted("No tests were found!!!") == (0, 1, "no test ran")
+    assert counted("7 passed, 0 failed", 3) == (7, 1, "exit code 3")
+    assert counted("# pass 0\n# fail 0") == (0, 1, "no test ran")
+    print("run_suite: 8 passed, 0 failed")
+    return 0
+
+
+def main(args):
+    if args == ["--sum"]:
+        return sum_up()
+    if args == ["--reset"]:
+        RESULTS.unlink(missing_ok=True)
+        return 0
+    if args == ["--self-test"]:
+        return self_test()
+    if "--" not in args or args[0] == "--":
+        print(__doc__, file=sys.stderr)
+        return 2
+    split = args.index("--")
+    options, command = args[1:split], args[split + 1:]
+    limit = int(options[1]) if options[:1] == ["--limit"] else 1800
+    return run(args[0], limit, command)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
