@@ -56,6 +56,9 @@ function(latchkey_test name)
   gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
 endfunction()
 
+# Every program and nothing else: what `make` and `make demo` build.
+add_custom_target(programs)
+
 # latchkey_program(NAME SOURCES ... DEPS ... LIBS ...): goes to bin/NAME.
 function(latchkey_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LIBS" ${ARGN})
@@ -65,5 +68,6 @@ function(latchkey_program name)
   foreach(dep ${ARG_DEPS})
     target_link_libraries(${name} PRIVATE latchkey_${dep})
   endforeach()
+  add_dependencies(programs ${name})
   install(TARGETS ${name} RUNTIME)
 endfunction()

@@ -4,6 +4,7 @@
   scripts/run_suite.py NAME [--limit SECONDS] -- COMMAND...   run; one line goes to out/test/results.tsv
   scripts/run_suite.py --sum                                  the closing lines and `N passed, N failed`
   scripts/run_suite.py --reset                                forget earlier results
+  scripts/run_suite.py --note NAME TEXT                       write down a failure that is no suite's
   scripts/run_suite.py --self-test
 
 The counts come from the runner's own closing lines (ctest, node --test, or `N passed, N failed`).
@@ -111,10 +112,8 @@ def run(name, limit, command):
     passed, failed, remark = conclude(counts, code)
     if timed_out.is_set():
         failed, remark = max(failed, 1), f"not done after {limit} s"
-    seconds = int(time.monotonic() - started)
-    with RESULTS.open("a") as results:
-        results.write("\t".join([name, str(passed), str(failed), str(seconds), remark,
-                                 " | ".join(counts.closing)]) + "\n")
+    write_down(name, passed, failed, int(time.monotonic() - started), remark,
+               " | ".join(counts.closing))
     if failed:
         print(f"== {name}: FAILED{', ' + remark if remark else ''} (whole output: {log.relative_to(ROOT)})",
               flush=True)
@@ -133,6 +132,12 @@ def sum_up():
         print("no test ran")
     print(f"{passed} passed, {failed} failed", flush=True)
     return 1 if failed or passed == 0 else 0
+
+
+def write_down(name, passed, failed, seconds, remark, closing):
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    with RESULTS.open("a") as results:
+        results.write("\t".join([name, str(passed), str(failed), str(seconds), remark, closing]) + "\n")
 
 
 def self_test():
@@ -162,6 +167,9 @@ def main(args):
         return 0
     if args == ["--self-test"]:
         return self_test()
+    if args[:1] == ["--note"] and len(args) == 3:
+        write_down(args[1], 0, 1, 0, args[2], "")
+        return 0
     if "--" not in args or args[0] == "--":
         print(__doc__, file=sys.stderr)
         return 2

@@ -1,0 +1,125 @@
+# Latchkey: one word for each thing one does here. `make help` lists them.
+#
+# `make demo` and `make test` work as the first command on a Debian 12 that has git and make: each
+# first installs what is missing and says what and why (scripts/bootstrap). A second run installs
+# nothing and needs no network.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+FUZZ_SECONDS ?= 60
+JOBS = $(shell scripts/jobs)
+NINJA = ninja -C
+# Benchmarks and fuzzers print their own progress; ninja's is one line.
+export NINJA_STATUS ?= [%f/%t %es]
+
+# Tests use unoptimised programs with debug information, the demo and the benchmarks optimised ones.
+DEV := build/dev
+RELEASE := build/release
+DEV_BIN := $(CURDIR)/$(DEV)/bin
+RELEASE_BIN := $(CURDIR)/$(RELEASE)/bin
+
+.PHONY: help build demo test test-unit test-js test-e2e test-attack test-asan test-fresh lint bench \
+        fuzz install uninstall clean dev js
+
+help: ## this text
+	@echo "Latchkey: HTTPS for the devices in a house"
+	@echo
+	@echo "  make NAME, where NAME is"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "    %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "  make install PREFIX=/usr DESTDIR=/tmp/root   where to (PREFIX=/usr/local)"
+	@echo "  make fuzz FUZZ_SECONDS=600                   how long each target runs (60)"
+	@echo "  make lint LINT=all                           clang-tidy over every file (long)"
+	@echo "  make test-fresh FRESH=quick                  only the tools and the unit tests"
+
+build: ## the programs and the extension, optimised (this is plain `make`)
+	@scripts/bootstrap --for build
+	@cmake --preset release >/dev/null
+	@echo "== building the programs ($(RELEASE)/bin)"
+	@$(NINJA) $(RELEASE) -j $(JOBS) programs
+	@scripts/build_js
+
+dev:
+	@cmake --preset dev >/dev/null
+	@echo "== building the programs and tests ($(DEV))"
+	@$(NINJA) $(DEV) -j $(JOBS)
+
+js:
+	@scripts/build_js
+
+demo: ## a film site, a device and a browser, in a house of its own
+	@scripts/bootstrap --for build demo
+	@cmake --preset release >/dev/null
+	@echo "== building the programs ($(RELEASE)/bin)"
+	@$(NINJA) $(RELEASE) -j $(JOBS) programs
+	@scripts/build_js
+	@LATCHKEY_BIN=$(RELEASE_BIN) scripts/demo
+
+test: ## every test: units, extension, whole system in real browsers, attacks
+	@scripts/bootstrap --for build test
+	@$(MAKE) dev js
+	@LATCHKEY_BIN=$(DEV_BIN) scripts/test unit js lab e2e attack
+
+test-unit: ## the C++ tests alone (ctest)
+	@scripts/bootstrap --for build --no-npm
+	@$(MAKE) dev
+	@LATCHKEY_BIN=$(DEV_BIN) scripts/test unit
+
+test-js: ## the extension's and the SDK's tests alone
+	@scripts/bootstrap --for build
+	@$(MAKE) js
+	@scripts/test js
+
+test-e2e: ## the whole system, in network namespaces, with a real browser (root or sudo)
+	@scripts/bootstrap --for build test
+	@$(MAKE) dev js
+	@LATCHKEY_BIN=$(DEV_BIN) scripts/test lab e2e
+
+test-attack: ## attacks on the whole system (root or sudo)
+	@scripts/bootstrap --for build test
+	@$(MAKE) dev js
+	@LATCHKEY_BIN=$(DEV_BIN) scripts/test attack
+
+test-asan: ## the C++ tests under address and undefined-behaviour sanitizers, everything built (long)
+	@scripts/bootstrap --for build --no-npm
+	@cmake --preset asan >/dev/null
+	@$(NINJA) build/asan -j $(JOBS)
+	@ASAN_BUILD=build/asan scripts/test asan
+
+test-fresh: ## `make test` and `make demo` on a minimal Debian 12, then again without network (root)
+	@scripts/bootstrap --for fresh --no-npm
+	@scripts/as_root scripts/test_fresh
+
+lint: ## layout, layers, names, shell, JavaScript, clang-tidy over changed files
+	@scripts/bootstrap --for build lint
+	@scripts/lint
+
+bench: ## measurements; results also in out/bench/*.json
+	@scripts/bootstrap --for build test
+	@cmake --preset release >/dev/null
+	@$(NINJA) $(RELEASE) -j $(JOBS)
+	@LATCHKEY_BIN=$(RELEASE_BIN) scripts/bench
+
+fuzz: ## the fuzz targets, FUZZ_SECONDS each
+	@scripts/bootstrap --for build fuzz --no-npm
+	@cmake --preset fuzz >/dev/null
+	@$(NINJA) build/fuzz -j $(JOBS)
+	@scripts/fuzz $(FUZZ_SECONDS)
+
+install: ## copy programs, units, manuals to $(DESTDIR)$(PREFIX), after `make`
+	@test -x $(RELEASE)/bin/latchkey || { echo "Run make first: there is nothing to install yet." >&2; exit 1; }
+	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
+	@DESTDIR=$(DESTDIR) cmake --install $(RELEASE)
+
+uninstall: ## remove what the last `make install` copied
+	@test -f $(RELEASE)/install_manifest.txt || { echo "No $(RELEASE)/install_manifest.txt: nothing was installed from here." >&2; exit 1; }
+	@while IFS= read -r file || [ -n "$$file" ]; do rm -vf "$(DESTDIR)$$file"; done < $(RELEASE)/install_manifest.txt
+
+clean: ## everything that was built (not what was installed)
+	@rm -rf build out extension/dist sdk/dist extension/build sdk/build
