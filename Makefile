@@ -24,14 +24,14 @@ RELEASE := build/release
 DEV_BIN := $(CURDIR)/$(DEV)/bin
 RELEASE_BIN := $(CURDIR)/$(RELEASE)/bin
 
-.PHONY: help build demo test test-unit test-js test-e2e test-attack test-asan test-fresh lint bench \
+.PHONY: help build demo test test-unit test-js test-e2e test-attack test-asan test-fresh lint format bench \
         fuzz install uninstall clean dev js
 
 help: ## this text
 	@echo "Latchkey: HTTPS for the devices in a house"
 	@echo
 	@echo "  make NAME, where NAME is"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "    %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "    %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "  make install PREFIX=/usr DESTDIR=/tmp/root   where to (PREFIX=/usr/local)"
 	@echo "  make fuzz FUZZ_SECONDS=600                   how long each target runs (60)"
@@ -76,12 +76,12 @@ test-js: ## the extension's and the SDK's tests alone
 	@$(MAKE) js
 	@scripts/test js
 
-test-e2e: ## the whole system, in network namespaces, with a real browser (root or sudo)
+test-e2e: ## the whole system, in network namespaces, with a real browser
 	@scripts/bootstrap --for build test
 	@$(MAKE) dev js
 	@LATCHKEY_BIN=$(DEV_BIN) scripts/test lab e2e
 
-test-attack: ## attacks on the whole system (root or sudo)
+test-attack: ## attacks on the whole system
 	@scripts/bootstrap --for build test
 	@$(MAKE) dev js
 	@LATCHKEY_BIN=$(DEV_BIN) scripts/test attack
@@ -99,6 +99,10 @@ test-fresh: ## `make test` and `make demo` on a minimal Debian 12, then again wi
 lint: ## layout, layers, names, shell, JavaScript, clang-tidy over changed files
 	@scripts/bootstrap --for build lint
 	@scripts/lint
+
+format: ## lay out the C++ in place
+	@scripts/bootstrap --for lint --no-npm
+	@scripts/lint --format
 
 bench: ## measurements; results also in out/bench/*.json
 	@scripts/bootstrap --for build test
