@@ -16,14 +16,15 @@ namespace latchkey::crypto {
 class PublicKey {
  public:
   // A SubjectPublicKeyInfo in DER: id-ecPublicKey, the named curve P-256, an uncompressed point on
-  // it. Anything else is kMalformed or kUnsupported. At most 91 bytes, so there is nothing to bound.
+  // it. Anything else is kMalformed or kUnsupported. At most 91 bytes, so there is nothing to
+  // bound.
   static Result<PublicKey> from_spki(ByteSpan der);
   // 65 bytes, 0x04 || x || y.
   static Result<PublicKey> from_point(ByteSpan point);
 
-  [[nodiscard]] const Bytes& spki() const;    // DER, 91 bytes
-  [[nodiscard]] const Bytes& point() const;   // 65 bytes
-  [[nodiscard]] SpkiHash spki_hash() const;   // SHA-256 of spki()
+  [[nodiscard]] const Bytes& spki() const;   // DER, 91 bytes
+  [[nodiscard]] const Bytes& point() const;  // 65 bytes
+  [[nodiscard]] SpkiHash spki_hash() const;  // SHA-256 of spki()
   // `signature` is a DER ECDSA-Sig-Value.
   [[nodiscard]] bool verify(ByteSpan data, ByteSpan signature) const;
   // `signature` is r || s, 64 bytes (JOSE, RFC 7518 section 3.4).
@@ -48,8 +49,8 @@ class PrivateKey {
   [[nodiscard]] SecretBytes scalar() const;
 
   [[nodiscard]] const PublicKey& public_key() const;
-  [[nodiscard]] Bytes sign(ByteSpan data) const;                  // DER
-  [[nodiscard]] ByteArray<64> sign_raw(ByteSpan data) const;      // r || s
+  [[nodiscard]] Bytes sign(ByteSpan data) const;              // DER
+  [[nodiscard]] ByteArray<64> sign_raw(ByteSpan data) const;  // r || s
   [[nodiscard]] evp_pkey_st* handle() const;  // for src/crypto and src/net/tls_* only
 
  private:

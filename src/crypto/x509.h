@@ -29,14 +29,14 @@ enum class KeyUsage { kCertAndCrlSign, kDigitalSignature };
 
 // Everything that a certificate of this project can say. What is not here is absent from it.
 struct CertificateFields {
-  ByteArray<16> serial{};               // written as a positive INTEGER
-  std::string subject_cn;               // UTF8String, the only attribute
+  ByteArray<16> serial{};  // written as a positive INTEGER
+  std::string subject_cn;  // UTF8String, the only attribute
   std::string issuer_cn;
   WallTime not_before;
   WallTime not_after;
-  std::optional<int> ca_path_length;    // set: a CA with this path length; not set: not a CA
+  std::optional<int> ca_path_length;  // set: a CA with this path length; not set: not a CA
   KeyUsage key_usage = KeyUsage::kDigitalSignature;
-  bool server_auth = true;              // extendedKeyUsage serverAuth, alone
+  bool server_auth = true;                 // extendedKeyUsage serverAuth, alone
   std::vector<std::string> permitted_dns;  // nameConstraints; not empty: also excludes all IPs
   std::vector<std::string> excluded_dns;
   std::optional<std::string> dns_name;  // subjectAltName, alone
@@ -58,8 +58,8 @@ Result<Bytes> build_certificate(const CertificateFields& fields, const PublicKey
                                 const PrivateKey& issuer_key);
 
 // Reads a certificate that must be of exactly the shape that build_certificate writes: version 3,
-// ecdsa-with-SHA256, a P-256 key, no extension that CertificateFields cannot hold, each one once, the
-// criticality above. Anything else is kMalformed. Does not check the signature.
+// ecdsa-with-SHA256, a P-256 key, no extension that CertificateFields cannot hold, each one once,
+// the criticality above. Anything else is kMalformed. Does not check the signature.
 Result<ParsedCertificate> parse_certificate(ByteSpan der);
 
 // Whether `issuer` signed the certificate's bytes.

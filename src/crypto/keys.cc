@@ -1,0 +1,206 @@
+#include "crypto/keys.h"
+
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+
+#include "crypto/asn1_templates.h"
+#include "crypto/hash.h"
+#include "crypto/openssl_ptr.h"
+
+namespace latchkey::crypto {
+namespace {
+
+using ParamBldPtr = OpensslPtr<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free>;
+using ParamPtr = OpensslPtr<OSSL_PARAM, OSSL_PARAM_free>;
+using SigPtr = OpensslPtr<ECDSA_SIG, ECDSA_SIG_free>;
+
+constexpr std::size_t kPointSize = 65;
+constexpr std::size_t kScalarSize = 32;
+
+// A key from its numbers; nullptr where OpenSSL finds that they are no key.
+PkeyPtr pkey_from(ByteSpan point, const BIGNUM* scalar) {
+  const auto builder = checked(ParamBldPtr(OSSL_PARAM_BLD_new()));
+  LATCHKEY_CHECK(OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME,
+                                                 "prime256v1", 0) == 1);
+  LATCHKEY_CHECK(OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY,
+                                                  point.data(), point.size()) == 1);
+  if (scalar != nullptr) {
+    LATCHKEY_CHECK(OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_PRIV_KEY, scalar) == 1);
+  }
+  const auto params = checked(ParamPtr(OSSL_PARAM_BLD_to_param(builder.get())));
+  const auto ctx = checked(PkeyCtxPtr(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr)));
+  EVP_PKEY* key = nullptr;
+  if (EVP_PKEY_fromdata_init(ctx.get()) != 1 ||
+      EVP_PKEY_fromdata(ctx.get(), &key, scalar != nullptr ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY,
+                        params.get()) != 1) {
+    return nullptr;
+  }
+  return PkeyPtr(key);
+}
+
+Bytes spki_of(ByteSpan point) {
+  TemplatePtr<Spki> spki(reinterpret_cast<Spki*>(ASN1_item_new(spki_item())),
+                         TemplateFree<Spki>{spki_item()});
+  LATCHKEY_CHECK(spki != nullptr);
+  set_p256(*spki, point);
+  return encode_template(spki.get(), spki_item());
+}
+
+Bytes point_of(const EVP_PKEY* key) {
+  Bytes point(kPointSize);
+  std::size_t length = 0;
+  LATCHKEY_CHECK(EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point.data(),
+                                                 point.size(), &length) == 1);
+  LATCHKEY_CHECK(length == kPointSize);
+  return point;
+}
+
+}  // namespace
+
+struct PublicKey::State {
+  PkeyPtr key;
+  Bytes spki;
+  Bytes point;
+};
+struct PrivateKey::State {
+  PkeyPtr key;
+  PublicKey public_key;
+};
+
+Result<PublicKey> PublicKey::from_point(ByteSpan point) {
+  if (point.size() != kPointSize || point[0] != 0x04) {
+    return fail(Error{ErrorCode::kMalformed, "not an uncompressed P-256 point"});
+  }
+  PkeyPtr key = pkey_from(point, nullptr);
+  if (key == nullptr) {
+    return fail(Error{ErrorCode::kMalformed, "not a point on P-256"});
+  }
+  return PublicKey(
+      std::make_shared<const State>(State{std::move(key), spki_of(point), to_bytes(point)}));
+}
+
+Result<PublicKey> PublicKey::from_spki(ByteSpan der) {
+  if (der.size() > 128) {
+    return fail(Error{ErrorCode::kMalformed, "too long for a P-256 key"});
+  }
+  const auto spki = decode_template<Spki>(der, spki_item());
+  if (spki == nullptr) {
+    return fail(Error{ErrorCode::kMalformed, "not a SubjectPublicKeyInfo"});
+  }
+  const ByteSpan point = p256_point(*spki);
+  if (point.empty()) {
+    return fail(Error{ErrorCode::kUnsupported, "not a P-256 key"});
+  }
+  auto key = from_point(point);
+  // One key, one spelling: hashes of SPKIs are identities.
+  if (key && !std::equal(der.begin(), der.end(), key->spki().begin(), key->spki().end())) {
+    return fail(Error{ErrorCode::kMalformed, "not DER"});
+  }
+  return key;
+}
+
+const Bytes& PublicKey::spki() const {
+  return state_->spki;
+}
+const Bytes& PublicKey::point() const {
+  return state_->point;
+}
+SpkiHash PublicKey::spki_hash() const {
+  return SpkiHash(sha256(state_->spki));
+}
+evp_pkey_st* PublicKey::handle() const {
+  return state_->key.get();
+}
+
+bool PublicKey::verify(ByteSpan data, ByteSpan signature) const {
+  const auto ctx = checked(MdCtxPtr(EVP_MD_CTX_new()));
+  return EVP_DigestVerifyInit(ctx.get(), nullptr, EVP_sha256(), nullptr, handle()) == 1 &&
+         EVP_DigestVerify(ctx.get(), signature.data(), signature.size(), data.data(),
+                          data.size()) == 1;
+}
+
+bool PublicKey::verify_raw(ByteSpan data, ByteSpan signature) const {
+  if (signature.size() != 2 * kScalarSize) {
+    return false;
+  }
+  const auto sig = checked(SigPtr(ECDSA_SIG_new()));
+  BIGNUM* r = BN_bin2bn(signature.data(), kScalarSize, nullptr);
+  BIGNUM* s = BN_bin2bn(signature.data() + kScalarSize, kScalarSize, nullptr);
+  LATCHKEY_CHECK(r != nullptr && s != nullptr && ECDSA_SIG_set0(sig.get(), r, s) == 1);
+  Bytes der(80);
+  std::uint8_t* at = der.data();
+  const int length = i2d_ECDSA_SIG(sig.get(), &at);
+  return length > 0 && verify(data, ByteSpan(der).first(static_cast<std::size_t>(length)));
+}
+
+PrivateKey PrivateKey::generate() {
+  PkeyPtr key = checked(PkeyPtr(EVP_EC_gen("P-256")));
+  const Bytes point = point_of(key.get());
+  auto public_key = PublicKey::from_point(point);
+  LATCHKEY_CHECK(public_key.has_value());
+  return PrivateKey(std::make_shared<const State>(State{std::move(key), std::move(*public_key)}));
+}
+
+Result<PrivateKey> PrivateKey::from_scalar(ByteSpan scalar) {
+  if (scalar.size() != kScalarSize) {
+    return fail(Error{ErrorCode::kMalformed, "a P-256 private key has 32 bytes"});
+  }
+  const auto number =
+      checked(BnPtr(BN_bin2bn(scalar.data(), static_cast<int>(scalar.size()), BN_secure_new())));
+  BN_set_flags(number.get(), BN_FLG_CONSTTIME);
+  if (BN_is_zero(number.get()) || BN_cmp(number.get(), EC_GROUP_get0_order(p256())) >= 0) {
+    return fail(Error{ErrorCode::kMalformed, "out of range for a P-256 private key"});
+  }
+  const auto ctx = checked(BnCtxPtr(BN_CTX_secure_new()));
+  const auto point = checked(EcPointPtr(EC_POINT_new(p256())));
+  Bytes octets(kPointSize);
+  LATCHKEY_CHECK(EC_POINT_mul(p256(), point.get(), number.get(), nullptr, nullptr, ctx.get()) == 1);
+  LATCHKEY_CHECK(EC_POINT_point2oct(p256(), point.get(), POINT_CONVERSION_UNCOMPRESSED,
+                                    octets.data(), octets.size(), ctx.get()) == kPointSize);
+  PkeyPtr key = pkey_from(octets, number.get());
+  auto public_key = PublicKey::from_point(octets);
+  LATCHKEY_CHECK(key != nullptr && public_key.has_value());
+  return PrivateKey(std::make_shared<const State>(State{std::move(key), std::move(*public_key)}));
+}
+
+SecretBytes PrivateKey::scalar() const {
+  BIGNUM* number = nullptr;
+  LATCHKEY_CHECK(EVP_PKEY_get_bn_param(handle(), OSSL_PKEY_PARAM_PRIV_KEY, &number) == 1);
+  const BnPtr owned(number);
+  SecretBytes out(kScalarSize);
+  LATCHKEY_CHECK(BN_bn2binpad(number, out.writable().data(), kScalarSize) == kScalarSize);
+  return out;
+}
+
+const PublicKey& PrivateKey::public_key() const {
+  return state_->public_key;
+}
+evp_pkey_st* PrivateKey::handle() const {
+  return state_->key.get();
+}
+
+Bytes PrivateKey::sign(ByteSpan data) const {
+  const auto ctx = checked(MdCtxPtr(EVP_MD_CTX_new()));
+  Bytes signature(80);
+  std::size_t length = signature.size();
+  LATCHKEY_CHECK(EVP_DigestSignInit(ctx.get(), nullptr, EVP_sha256(), nullptr, handle()) == 1);
+  LATCHKEY_CHECK(EVP_DigestSign(ctx.get(), signature.data(), &length, data.data(), data.size()) ==
+                 1);
+  signature.resize(length);
+  return signature;
+}
+
+ByteArray<64> PrivateKey::sign_raw(ByteSpan data) const {
+  const Bytes der = sign(data);
+  const std::uint8_t* at = der.data();
+  const auto sig = checked(SigPtr(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size()))));
+  ByteArray<64> out{};
+  LATCHKEY_CHECK(BN_bn2binpad(ECDSA_SIG_get0_r(sig.get()), out.data(), kScalarSize) > 0);
+  LATCHKEY_CHECK(BN_bn2binpad(ECDSA_SIG_get0_s(sig.get()), out.data() + kScalarSize, kScalarSize) >
+                 0);
+  return out;
+}
+
+}  // namespace latchkey::crypto
