@@ -1,0 +1,194 @@
+#include "net/http_stream.h"
+
+#include <cstring>
+
+namespace latchkey::net {
+
+Error HttpStream::protocol_error(HttpError error) {
+  Error out{error.fault == HttpFault::kTruncated ? Error::Code::kClosed : Error::Code::kProtocol,
+            error.detail};
+  fault_ = std::move(error);
+  return out;
+}
+
+Task<Result<std::size_t>> HttpStream::fill(Deadline deadline) {
+  if (buffer_.empty()) {
+    buffer_.resize(kBuffer);
+  }
+  if (begin_ == end_) {
+    begin_ = end_ = 0;
+  } else if (end_ == buffer_.size() && begin_ > 0) {
+    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  if (end_ == buffer_.size()) {
+    co_return fail(Error{Error::Code::kLimit, "a line or chunk head that does not end"});
+  }
+  const auto got = co_await stream_.read_some(std::span(buffer_).subspan(end_), deadline);
+  if (got) {
+    end_ += *got;
+  }
+  co_return got;
+}
+
+Task<Result<void>> HttpStream::read_head(Deadline deadline) {
+  while (true) {
+    const auto head = decoder_->read_head(ByteSpan(buffer_).subspan(begin_, end_ - begin_));
+    if (!head) {
+      co_return fail(protocol_error(head.error()));
+    }
+    if (*head) {
+      begin_ += **head;
+      co_return Result<void>{};
+    }
+    const auto got = co_await fill(deadline);
+    if (!got) {
+      co_return fail(got.error());
+    }
+    if (*got == 0) {
+      co_return fail(Error{Error::Code::kClosed, "the stream ended inside a head"});
+    }
+  }
+}
+
+Task<Result<void>> HttpStream::read_request(Deadline first_byte, std::chrono::milliseconds whole) {
+  decoder_ = HttpDecoder::request();
+  fault_.reset();
+  pieces_.clear();
+  next_piece_ = 0;
+  if (begin_ == end_) {
+    const auto got = co_await fill(first_byte);
+    if (!got) {
+      co_return fail(got.error());
+    }
+    if (*got == 0) {
+      co_return fail(Error{Error::Code::kClosed, "the peer has ended"});
+    }
+  }
+  co_return co_await read_head(after(whole));
+}
+
+Task<Result<void>> HttpStream::read_response(bool to_head, Deadline deadline) {
+  decoder_ = HttpDecoder::response(to_head);
+  fault_.reset();
+  pieces_.clear();
+  next_piece_ = 0;
+  co_return co_await read_head(deadline);
+}
+
+Task<Result<ByteSpan>> HttpStream::read_body(Deadline deadline) {
+  while (true) {
+    if (next_piece_ < pieces_.size()) {
+      co_return pieces_[next_piece_++];
+    }
+    pieces_.clear();
+    next_piece_ = 0;
+    if (decoder_->done()) {
+      co_return ByteSpan{};
+    }
+    if (begin_ < end_) {
+      auto step = decoder_->read_body(ByteSpan(buffer_).subspan(begin_, end_ - begin_));
+      if (!step) {
+        co_return fail(protocol_error(step.error()));
+      }
+      begin_ += step->consumed;
+      std::erase_if(step->pieces, [](ByteSpan piece) { return piece.empty(); });
+      pieces_ = std::move(step->pieces);
+      if (!pieces_.empty() || step->done) {
+        continue;
+      }
+    }
+    const auto got = co_await fill(deadline);
+    if (!got) {
+      co_return fail(got.error());
+    }
+    if (*got == 0) {
+      if (const auto ended = decoder_->end_of_stream(); !ended) {
+        co_return fail(protocol_error(ended.error()));
+      }
+      co_return ByteSpan{};
+    }
+  }
+}
+
+Task<Result<Bytes>> HttpStream::read_all(std::size_t limit, Deadline deadline) {
+  Bytes all;
+  if (decoder_->body_kind() == BodyKind::kLength && decoder_->content_length() > limit) {
+    co_return fail(Error{Error::Code::kLimit, "body too long"});
+  }
+  while (true) {
+    const auto piece = co_await read_body(deadline);
+    if (!piece) {
+      co_return fail(piece.error());
+    }
+    if (piece->empty()) {
+      co_return all;
+    }
+    if (piece->size() > limit - all.size()) {
+      co_return fail(Error{Error::Code::kLimit, "body too long"});
+    }
+    append(all, *piece);
+  }
+}
+
+Task<Result<void>> HttpStream::write(std::string bytes, std::chrono::milliseconds stall) {
+  co_return co_await stream_.write_all(as_bytes(bytes), stall);
+}
+
+Task<Result<void>> HttpStream::write_piece(ByteSpan piece, bool chunked,
+                                           std::chrono::milliseconds stall) {
+  if (!chunked) {
+    co_return co_await stream_.write_all(piece, stall);
+  }
+  // One write for small chunks, so that each is not three TLS records.
+  Bytes framed;
+  framed.reserve(piece.size() + 16);
+  append(framed, chunk_prefix(piece.size()));
+  append(framed, piece);
+  append(framed, kChunkSuffix);
+  co_return co_await stream_.write_all(framed, stall);
+}
+
+Bytes HttpStream::take_rest() {
+  Bytes rest(buffer_.begin() + static_cast<std::ptrdiff_t>(begin_),
+             buffer_.begin() + static_cast<std::ptrdiff_t>(end_));
+  begin_ = end_ = 0;
+  return rest;
+}
+
+void HttpStream::release_buffer() {
+  if (begin_ == end_) {
+    begin_ = end_ = 0;
+    Bytes().swap(buffer_);
+  }
+}
+
+Task<Result<HttpAnswer>> exchange(HttpStream& http, wire::HttpRequestHead head, Bytes body,
+                                  std::size_t limit, Deadline deadline) {
+  const auto stall = std::chrono::seconds(30);
+  if (!body.empty() || (head.method != "GET" && head.method != "HEAD" && head.method != "DELETE")) {
+    head.fields.set("Content-Length", std::to_string(body.size()));
+  }
+  std::string bytes = encode_head(head);
+  bytes.append(as_text(body));
+  if (const auto sent = co_await http.write(std::move(bytes), stall); !sent) {
+    co_return fail(sent.error());
+  }
+  do {
+    if (const auto read = co_await http.read_response(head.method == "HEAD", deadline); !read) {
+      co_return fail(read.error());
+    }
+  } while (http.message().response_head().status == 100);
+  HttpAnswer answer;
+  answer.head = http.message().response_head();
+  auto all = co_await http.read_all(limit, deadline);
+  if (!all) {
+    co_return fail(all.error());
+  }
+  answer.body = std::move(*all);
+  answer.keep_alive = http.message().keep_alive();
+  co_return answer;
+}
+
+}  // namespace latchkey::net
