@@ -18,8 +18,8 @@ inline constexpr std::size_t kMaxCborDepth = 8;
 inline constexpr std::size_t kMaxCborKeys = 64;  // in one map
 
 // kMalformed where the bytes are not as above. Only unsigned and negative integers, byte strings,
-// UTF-8 text, arrays, maps with text keys, false, true and null; no floats; shortest-form lengths are
-// not required.
+// UTF-8 text, arrays, maps with text keys, false, true and null; no floats; shortest-form lengths
+// are not required.
 Result<void> check_cbor(ByteSpan bytes);
 
 // check_cbor, then the library. The result is an object.

@@ -29,14 +29,14 @@ enum class ErrorCode {
 
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
-  std::string detail;     // for logs and the Details fold
-  bool from_peer = false; // the other end said so, rather than we of it
+  std::string detail;      // for logs and the Details fold
+  bool from_peer = false;  // the other end said so, rather than we of it
 };
 
 template <class T>
 using Result = latchkey::Result<T, Error>;
 
-std::string_view name_of(ErrorCode code);                        // "wrong_code"
+std::string_view name_of(ErrorCode code);  // "wrong_code"
 std::optional<ErrorCode> error_code_from(std::string_view name);
 
 }  // namespace latchkey::wire

@@ -32,11 +32,11 @@ struct AgentHello {
 };
 struct DeviceHello {
   ByteArray<32> nonce{};
-  DeviceId id;  // SHA-256 of the bootstrap SPKI
-  Bytes salt;   // 16..32 bytes
+  DeviceId id;                        // SHA-256 of the bootstrap SPKI
+  Bytes salt;                         // 16..32 bytes
   std::uint32_t iterations = 100000;  // 10000..200000
   CodeKind code = CodeKind::kDigits8;
-  std::uint32_t attempts_left = 0;    // key128: 0 means not counted
+  std::uint32_t attempts_left = 0;  // key128: 0 means not counted
 };
 struct AgentShare {
   ByteArray<65> p{};
@@ -113,6 +113,30 @@ Bytes encode(const RenewReply&);
 // with from_peer set.
 template <class Message>
 Result<Message> decode(ByteSpan bytes);
+template <>
+Result<AgentHello> decode<AgentHello>(ByteSpan bytes);
+template <>
+Result<DeviceHello> decode<DeviceHello>(ByteSpan bytes);
+template <>
+Result<AgentShare> decode<AgentShare>(ByteSpan bytes);
+template <>
+Result<DeviceShare> decode<DeviceShare>(ByteSpan bytes);
+template <>
+Result<AgentConfirm> decode<AgentConfirm>(ByteSpan bytes);
+template <>
+Result<ErrorMessage> decode<ErrorMessage>(ByteSpan bytes);
+template <>
+Result<Offer> decode<Offer>(ByteSpan bytes);
+template <>
+Result<CsrMessage> decode<CsrMessage>(ByteSpan bytes);
+template <>
+Result<CertMessage> decode<CertMessage>(ByteSpan bytes);
+template <>
+Result<DoneMessage> decode<DoneMessage>(ByteSpan bytes);
+template <>
+Result<RenewRequest> decode<RenewRequest>(ByteSpan bytes);
+template <>
+Result<RenewReply> decode<RenewReply>(ByteSpan bytes);
 
 // The protocol error for an Error of ours, to be sent.
 ErrorMessage error_message(const Error& error);
