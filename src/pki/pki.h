@@ -20,7 +20,7 @@
 namespace latchkey::pki {
 
 enum class ErrorCode {
-  kMalformed,     // not DER, not our shape
+  kMalformed,  // not DER, not our shape
   kBadSignature,
   kKeyReused,     // the key is one the CSR policy forbids
   kWrongProfile,  // a field differs from the template
