@@ -1,0 +1,112 @@
+// A database whose secrets are sealed and whose rows are authenticated. Internal to src/store.
+//
+// SQLite notices a broken page, but not a changed bit inside a value, nor a row that somebody took
+// out. So each row carries `sum`: 16 bytes of HMAC-SHA256 under a key of the store, over the names
+// and values of its columns (columns that are null are left out, so that a migration may add one
+// without touching old rows); and the exclusive-or of all sums is kept too. Both are checked when
+// the store is opened, and each row's again when it is read. Whoever can read the key can forge:
+// with FileModeSealer this finds accidents and clumsy edits only. A whole store that is replaced by
+// an older copy of itself is not noticed.
+//
+// One thread; not to be used again from inside its own write().
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/random.h"
+#include "store/database.h"
+#include "store/sealer.h"
+#include "store/table.h"
+
+namespace latchkey::store {
+
+class Vault {
+ public:
+  struct Options {
+    Location location;
+    Schema schema;
+    std::vector<const TableShape*> tables;
+  };
+  // Makes the store where there is none. kConflict: it was made with another kind of sealer.
+  // `sealer` and `random` must outlive the vault.
+  static Result<Vault> open(Options options, Sealer& sealer, Random& random);
+
+  // Runs `work` as one durable transaction: a value means that all of it survives a power cut, an
+  // error that nothing changed (or, after kIo, that the store must be opened anew).
+  template <class F>
+  auto write(F&& work) -> Result<std::invoke_result_t<F>> {
+    return guarded([&] {
+      Transaction transaction(*this);
+      if constexpr (std::is_void_v<std::invoke_result_t<F>>) {
+        std::forward<F>(work)();
+        transaction.commit();
+      } else {
+        auto value = std::forward<F>(work)();
+        transaction.commit();
+        return value;
+      }
+    });
+  }
+  template <class F>
+  auto read(F&& work) -> Result<std::invoke_result_t<F>> {
+    return guarded(std::forward<F>(work));
+  }
+
+  // Inside write(). They throw.
+  void insert(const TableShape& table, Row row);
+  void update(const TableShape& table, Row row);  // kNotFound
+  void put(const TableShape& table, Row row);     // insert or update
+  bool erase(const TableShape& table, const Row& key);
+  std::size_t erase_where(const TableShape& table, const std::string& where, const Row& arguments);
+  // Erases every row of every table, and makes a new key for the sums.
+  void erase_everything();
+
+  // Inside read() or write(). They throw. `where` is what follows WHERE, with ?1, ?2...
+  std::optional<Row> find(const TableShape& table, const Row& key);
+  std::vector<Row> select(const TableShape& table, const std::string& where, const Row& arguments);
+  std::int64_t number(const std::string& sql, const Row& arguments);  // 0 for null
+
+  Bytes seal(const std::string& purpose, ByteSpan plaintext);
+  SecretBytes unseal(const std::string& purpose, ByteSpan sealed);
+  // What binds a sealed value to its place: "<file>/<table>/<column>/<hex of the key columns>".
+  [[nodiscard]] std::string purpose(const TableShape& table, const Column& column,
+                                    const Row& row) const;
+  Result<void> vacuum();
+
+ private:
+  using Sum = ByteArray<16>;
+  class Transaction {
+   public:
+    explicit Transaction(Vault& vault);
+    ~Transaction();
+    Transaction(const Transaction&) = delete;
+    Transaction& operator=(const Transaction&) = delete;
+    void commit();
+
+   private:
+    Vault& vault_;
+    Sum before_;
+    SecretBytes key_before_;
+    bool done_ = false;
+  };
+
+  Vault(Options options, Sealer& sealer, Random& random, Database database);
+  static void fill(const Options& options, Sealer& sealer, Random& random, Database& database);
+  void load();
+  void verify();
+  [[nodiscard]] Sum sum_of(const TableShape& table, const Row& row) const;
+  void fold(const Sum& sum);
+  std::optional<Sum> stored_sum(const TableShape& table, const Row& key);
+
+  Options options_;
+  Sealer* sealer_;
+  Random* random_;
+  Database database_;
+  SecretBytes row_key_;
+  Sum total_{};
+};
+
+}  // namespace latchkey::store
