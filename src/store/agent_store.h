@@ -1,0 +1,154 @@
+// What the agent remembers: the user's root and secret, devices, grants, and what it still owes to
+// devices that were out of reach. `agent.db` in the agent's state folder (docs/protocol.md
+// sections 4, 5, 7 and 9).
+//
+// Every change is one durable transaction: when it returns a value it survives a power cut, when it
+// returns an error nothing changed. After kIo from a change the store must be opened anew. Only
+// touch() waits for flush(). One thread; one process (kBusy).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/random.h"
+#include "grant/grant.h"
+#include "store/error.h"
+#include "store/sealer.h"
+
+namespace latchkey::store {
+
+// Whose grants a look-up may see: those of one browser profile, or all (command line without one,
+// and the agent's own work).
+class Scope {
+ public:
+  static Scope of(const ProfileId& profile) { return Scope(profile); }
+  static Scope everything() { return Scope(std::nullopt); }
+  [[nodiscard]] bool contains(const ProfileId& profile) const {
+    return !profile_ || *profile_ == profile;
+  }
+  [[nodiscard]] const std::optional<ProfileId>& profile() const { return profile_; }
+
+ private:
+  explicit Scope(std::optional<ProfileId> profile) : profile_(std::move(profile)) {}
+  std::optional<ProfileId> profile_;
+};
+
+struct User {
+  SecretBytes secret;  // 32 random bytes: host tags and pairwise subjects come from it
+  crypto::PrivateKey root_key;
+  Bytes root_certificate;  // DER
+  WallTime created;
+};
+
+// Something a device must still be told to forget.
+struct Deletion {
+  std::int64_t id = 0;
+  grant::Binding binding;        // as it was, with the newest address known
+  std::optional<GrantId> grant;  // nothing: the whole binding
+  WallTime created;
+  std::uint32_t tries = 0;
+  WallTime last_try;
+};
+
+struct Ending {
+  WallTime now;
+  WallTime block_until;  // the host stays blocked until then: last notAfter plus a day
+};
+
+class AgentStore {
+ public:
+  static constexpr std::size_t kMaxSettingBytes = 4096;
+
+  // `sealer` and `random` must outlive the store.
+  static Result<AgentStore> open(const std::filesystem::path& folder, Sealer& sealer,
+                                 Random& random);
+  // `vfs`: SQLite's name of the file layer, for tests that cut the power.
+  static Result<AgentStore> open(const std::filesystem::path& folder, Sealer& sealer,
+                                 Random& random, std::string vfs);
+  AgentStore(AgentStore&&) noexcept;
+  AgentStore& operator=(AgentStore&&) noexcept;
+  ~AgentStore();
+
+  // --- the user ---
+  Result<std::optional<User>> user();
+  Result<void> create_user(const User& user);  // kConflict: there is one
+  // A new root; the secret stays, so hosts and subjects do not change.
+  Result<void> replace_root(const crypto::PrivateKey& key, ByteSpan certificate);
+  Result<std::optional<WallTime>> root_installed_at();
+  Result<void> set_root_installed_at(std::optional<WallTime> time);
+  // Small settings by name, at most 64 bytes.
+  Result<std::optional<std::string>> setting(std::string_view name);
+  struct Setting {
+    std::string name;
+    std::optional<std::string> value;  // nothing: erased
+  };
+  Result<void> set_setting(const Setting& setting);
+
+  // --- devices ---
+  Result<std::optional<grant::Binding>> binding(const DeviceId& device);
+  Result<std::vector<grant::Binding>> bindings();
+  Result<void> update_binding(const grant::Binding& binding);  // kNotFound
+  // The device answered not_granted: it was reset. Its grants are suspended in the same step.
+  Result<void> mark_reset(const DeviceId& device);
+  // Ends all grants and the binding; one deletion of the whole binding is owed.
+  Result<void> forget_device(const DeviceId& device, const Ending& ending);
+
+  // --- grants, changes ---
+  // Stores the binding, new or changed, and the grant, new or changed, and claims the host for
+  // (device, origin). kConflict: the host belongs to another (device, origin) whose last leaf has
+  // not expired by `now`, another grant that has not ended holds it, or the grant has ended.
+  // The same call stores what was planned (before the offer is sent) and what was issued (before
+  // the certificate is sent).
+  Result<void> save_pending(const grant::Binding& binding, const grant::AgentGrant& grant,
+                            WallTime now);
+  Result<void> save_issued(const grant::Binding& binding, const grant::AgentGrant& grant,
+                           WallTime now);
+  // The device has installed it: pending becomes active, at this port.
+  Result<void> activate(const GrantId& id, std::uint16_t port);
+  // A leaf was issued for a grant that is active or suspended: leaf, not_after, renew_at and port
+  // are taken from `grant`. kConflict: it has ended or was never active.
+  Result<void> save_renewed(const grant::AgentGrant& grant);
+  Result<void> suspend(const GrantId& id);  // active -> suspended; repeating it is harmless
+  Result<void> resume(const GrantId& id);   // suspended -> active
+  // Ends the grant; its deletion is owed to the device. Repeating it is harmless.
+  Result<void> revoke(const GrantId& id, const Ending& ending);
+  // Removes every trace of a pending grant for which no leaf was issued, and of its binding where
+  // that has no other grant and was never bound (bound_at 0). kConflict: it got further.
+  Result<void> discard(const GrantId& id);
+  // Cheap: remembered here, seen by look-ups, written by flush() or with the next change.
+  void touch(const GrantId& id, WallTime used);
+  Result<void> flush();
+
+  // --- grants, look-ups ---
+  Result<std::optional<grant::AgentGrant>> grant(const Scope& scope, const GrantId& id);
+  // The one that has not ended, else the one that ended last.
+  Result<std::optional<grant::AgentGrant>> grant_of_host(const Scope& scope, const HostName& host);
+  // Oldest first; ended ones too.
+  Result<std::vector<grant::AgentGrant>> grants(const Scope& scope);
+  Result<std::vector<grant::AgentGrant>> grants_of_device(const DeviceId& device);
+  // Pending grants, oldest first: to be completed, or discarded after 24 h.
+  Result<std::vector<grant::AgentGrant>> pending_grants();
+  // Active grants with renew_at <= `now`, most urgent first. By index: nothing due, nothing read.
+  Result<std::vector<grant::AgentGrant>> renewals_due(WallTime now);
+  Result<std::optional<WallTime>> next_renewal();
+
+  // --- what is owed to devices ---
+  Result<std::vector<Deletion>> deletions();
+  Result<void> deletion_tried(std::int64_t id, WallTime now);
+  Result<void> deletion_done(std::int64_t id);  // repeating it is harmless
+
+  // Forgets ended grants whose block_until has passed, and claims on hosts that ended.
+  Result<void> purge(WallTime now);
+
+ private:
+  struct State;
+  explicit AgentStore(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace latchkey::store

@@ -1,0 +1,38 @@
+// The agent's tables and how its values become rows. Internal to src/store.
+#pragma once
+
+#include "store/agent_store.h"
+#include "store/codec.h"
+
+namespace latchkey::store::agent_tables {
+
+extern const TableShape kUser;
+extern const TableShape kSetting;
+extern const TableShape kBinding;
+extern const TableShape kGrant;
+extern const TableShape kUse;   // when a grant was last used
+extern const TableShape kHost;  // to which (device, origin) a host belongs, until when
+extern const TableShape kDeletion;
+
+Vault::Options options(const std::filesystem::path& folder, std::string vfs);
+
+Row row_of(Vault& vault, const User& user);
+User user_from(Vault& vault, const Row& row);
+Row row_of(Vault& vault, const grant::Binding& binding);
+grant::Binding binding_from(Vault& vault, const Row& row);
+Row row_of(Vault& vault, const grant::AgentGrant& grant);
+// last_used is in another table and comes back as 0.
+grant::AgentGrant grant_from(Vault& vault, const Row& row);
+Row row_of(Vault& vault, const Deletion& deletion);
+Deletion deletion_from(Vault& vault, const Row& row);
+
+struct HostClaim {
+  HostName host;
+  DeviceId device;
+  std::optional<Origin> origin;
+  WallTime until;  // the last leaf's notAfter; 0: none was issued
+};
+Row row_of(Vault& vault, const HostClaim& claim);
+HostClaim claim_from(Vault& vault, const Row& row);
+
+}  // namespace latchkey::store::agent_tables
