@@ -1,0 +1,74 @@
+// Builds the extension for one browser (default: chromium) into dist/<target>, or, with --tests,
+// the unit tests into build/test. Usage: node build.mjs [--target chromium] [--tests]
+import { build } from 'esbuild';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(fileURLToPath(import.meta.url));
+const readJson = (path) => JSON.parse(readFileSync(join(root, path), 'utf8'));
+
+const shared = {
+  absWorkingDir: root,
+  bundle: true,
+  charset: 'utf8',
+  logLevel: 'warning',
+  legalComments: 'none',
+  target: ['chrome120', 'firefox128'],
+};
+
+async function buildTests() {
+  const out = join(root, 'build/test');
+  rmSync(out, { recursive: true, force: true });
+  const entries = readdirSync(join(root, 'test')).filter((name) => name.endsWith('.test.ts'));
+  await build({
+    ...shared,
+    entryPoints: entries.map((name) => `test/${name}`),
+    outdir: out,
+    outExtension: { '.js': '.mjs' },
+    format: 'esm',
+    platform: 'node',
+    target: 'node18',
+  });
+}
+
+async function buildExtension(target) {
+  const out = join(root, 'dist', target);
+  rmSync(out, { recursive: true, force: true });
+  mkdirSync(out, { recursive: true });
+  await build({
+    ...shared,
+    entryPoints: {
+      background: 'src/background/main.ts',
+      content: 'src/content/main.ts',
+      page: 'src/page/main.ts',
+      consent: 'src/consent/main.ts',
+      home: 'src/home/main.ts',
+    },
+    outdir: out,
+    format: 'iife',
+  });
+  await build({
+    ...shared,
+    entryPoints: { consent: 'src/consent/consent.css', home: 'src/home/home.css' },
+    outdir: out,
+  });
+  cpSync(join(root, 'src/consent/consent.html'), join(out, 'consent.html'));
+  cpSync(join(root, 'src/home/home.html'), join(out, 'home.html'));
+  cpSync(join(root, '_locales'), join(out, '_locales'), { recursive: true });
+  cpSync(join(root, 'icons'), join(out, 'icons'), {
+    recursive: true,
+    filter: (path) => !path.endsWith('.svg'),
+  });
+  const manifest = { ...readJson('manifest/base.json'), ...readJson(`manifest/${target}.json`) };
+  manifest.version = readJson('package.json').version;
+  writeFileSync(join(out, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+const args = process.argv.slice(2);
+if (args.includes('--tests')) {
+  await buildTests();
+} else {
+  const at = args.indexOf('--target');
+  await buildExtension(at >= 0 ? args[at + 1] : 'chromium');
+}

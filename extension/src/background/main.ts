@@ -1,0 +1,327 @@
+// The service worker: joins the parts and the browser. Listeners are registered before anything is
+// awaited, since the browser may have started this worker to deliver the very event.
+import type { AgentEvent, Grant } from '../protocol/agent';
+import { readTicket } from '../protocol/agent';
+import {
+  type AgentStatus,
+  type ContentMessage,
+  type ContentReply,
+  type Failure,
+  type HomeMessage,
+  type HomeState,
+  type WorkerMessage,
+  kConsentPort,
+  readConsentCommand,
+  readContentMessage,
+  readHomeMessage,
+} from '../protocol/internal';
+import * as names from '../protocol/names';
+import { AgentError, AgentLink } from './agent-link';
+import { GrantBook, toPageDevice } from './grant-book';
+import type { LimitsState } from './limits';
+import { type Asking, type ConsentPort, RequestDesk } from './request-desk';
+import { type Rule, siteOf } from './rules';
+import { type Page, isOwnPage, pageOf } from './sender';
+import { kReconnectAlarm, Reconnector } from './reconnect';
+import { localValue, newId, profileId, sessionValue } from './storage';
+import { Watchers } from './watchers';
+import { openConsentWindow } from './window';
+
+const asking = sessionValue<Asking | null>('asking', null);
+const limits = sessionValue<LimitsState>('limits', {});
+const grantsKept = sessionValue<unknown>('grants', null);
+const watching = sessionValue<unknown>('watchers', null);
+const agentSeen = sessionValue<AgentStatus>('agent', { state: 'not_running' });
+const nearby = localValue<readonly string[]>('nearby', []);
+
+const agent: AgentLink = new AgentLink({
+  connect: () => chrome.runtime.connectNative(names.kNativeHostName),
+  disconnectReason: () => chrome.runtime.lastError?.message ?? '',
+  profile: profileId,
+  version: chrome.runtime.getManifest().version,
+  onEvent: (event) => {
+    run(agentEvent(event));
+  },
+  onStatus: (status) => {
+    desk.agentStatus(status);
+    run(agentSeen.save(status));
+    if (status.state === 'ready') run(book.sync());
+    if (status.state !== 'connecting') run(reconnector.after(status.state));
+  },
+});
+
+const book: GrantBook = new GrantBook({
+  call: (method, params) => agent.call(method, params),
+  load: grantsKept.load,
+  save: grantsKept.save,
+  nearbyAllowed: async () => new Set(await nearby.load()),
+  currentRules: async () =>
+    (await chrome.declarativeNetRequest.getDynamicRules()) as unknown as Rule[],
+  replaceRules: (remove, add) =>
+    chrome.declarativeNetRequest.updateDynamicRules({
+      removeRuleIds: [...remove],
+      addRules: add as unknown as chrome.declarativeNetRequest.Rule[],
+    }),
+  onEnded: (ended) => {
+    run(tellEnded(ended));
+  },
+  now: () => Math.floor(Date.now() / 1000),
+});
+
+const watchers = new Watchers(watching.load, watching.save);
+const reconnector = new Reconnector(() => agent.ready());
+
+const desk: RequestDesk = new RequestDesk({
+  agent,
+  loadAsking: asking.load,
+  saveAsking: asking.save,
+  loadLimits: limits.load,
+  saveLimits: limits.save,
+  openWindow: openConsentWindow,
+  focusWindow: async (id) => {
+    await chrome.windows.update(id, { focused: true, drawAttention: true });
+  },
+  closeWindow: (id) => chrome.windows.remove(id).catch(() => undefined),
+  sync: () => book.sync(),
+  grantIds: async () => new Set((await book.active()).map((grant) => grant.id)),
+  tellPage: async (question, grant) => {
+    if (grant !== null) await watchers.add(question.page);
+    await tell(question.page, {
+      kind: 'outcome',
+      token: question.token,
+      device: grant === null ? null : await toPageDevice(grant),
+    });
+  },
+  newId,
+  now: () => Date.now(),
+});
+
+chrome.runtime.onMessage.addListener((message: unknown, sender, reply) => {
+  if (isOwnPage(sender, chrome.runtime.id, chrome.runtime.getURL('home.html'))) {
+    run(homeMessage(readHomeMessage(message)).then(reply));
+    return true;
+  }
+  const page = pageOf(sender, chrome.runtime.id);
+  if (page === null) {
+    reply(refusal('none'));
+    return false;
+  }
+  run(contentMessage(page, message).then(reply));
+  return true;
+});
+
+chrome.runtime.onConnect.addListener((port) => {
+  const sender = port.sender ?? {};
+  const url = chrome.runtime.getURL('consent.html');
+  if (port.name !== kConsentPort || !isOwnPage(sender, chrome.runtime.id, url)) {
+    port.disconnect();
+    return;
+  }
+  const consent: ConsentPort = { postMessage: (news) => { postTo(port, news); } };
+  port.onMessage.addListener((message: unknown) => {
+    run(desk.command(consent, readConsentCommand(message)));
+  });
+  port.onDisconnect.addListener(() => {
+    desk.portGone(consent);
+  });
+});
+
+chrome.windows.onRemoved.addListener((windowId) => {
+  run(desk.windowClosed(windowId));
+});
+
+chrome.tabs.onRemoved.addListener((tabId) => {
+  run(watchers.removeTab(tabId));
+  run(desk.pageLeft((question) => question.page.tabId === tabId));
+});
+
+chrome.alarms.onAlarm.addListener((alarm) => {
+  if (alarm.name === kReconnectAlarm) run(reconnector.alarm());
+});
+
+// Reasons for the browser to start the worker when it starts itself.
+chrome.runtime.onStartup.addListener(() => undefined);
+chrome.runtime.onInstalled.addListener(() => undefined);
+
+run(agent.ready());
+
+// --- content scripts ---
+
+async function contentMessage(page: Page, raw: unknown): Promise<ContentReply> {
+  let message: ContentMessage;
+  try {
+    message = readContentMessage(raw);
+  } catch {
+    return refusal('none');
+  }
+  switch (message.kind) {
+    case 'request': {
+      const { token, types, localNetwork } = message;
+      const begun = await desk.begin(page, token, types, localNetwork);
+      return begun ? { ok: true, value: null } : refusal('none');
+    }
+    case 'left': {
+      const { token } = message;
+      await desk.pageLeft((one) => one.token === token && one.page.tabId === page.tabId);
+      return { ok: true, value: null };
+    }
+    case 'list':
+      return { ok: true, value: await devicesOf(page) };
+    case 'ticket':
+    case 'forget':
+    case 'status': {
+      await freshen();
+      const grant = await book.find(page.origin, message.device);
+      if (grant === null) return refusal('gone');
+      return withGrant(page, grant, message);
+    }
+  }
+}
+
+async function devicesOf(page: Page): Promise<unknown> {
+  await freshen();
+  const grants = await book.forOrigin(page.origin);
+  if (grants.length > 0) await watchers.add(page);
+  return Promise.all(grants.map(toPageDevice));
+}
+
+async function withGrant(
+  page: Page,
+  grant: Grant,
+  message: Extract<ContentMessage, { device: string }>,
+): Promise<ContentReply> {
+  try {
+    switch (message.kind) {
+      case 'status':
+        return { ok: true, value: null };
+      case 'forget':
+        await agent.call(names.kGrantsRevoke, { [names.kId]: grant.id });
+        await book.mark(grant.id, 'revoked');
+        run(book.sync());
+        return { ok: true, value: null };
+      case 'ticket': {
+        const nonce = message.nonce === null ? {} : { [names.kNonce]: message.nonce };
+        const params = { [names.kId]: grant.id, [names.kOrigin]: page.origin, ...nonce };
+        const { ticket, url } = readTicket(await agent.call(names.kTicketMint, params));
+        if (url !== grant.url) return refusal('unreachable');
+        return { ok: true, value: { ticket, url } };
+      }
+    }
+  } catch (error) {
+    return refusal(failureOf(error));
+  }
+}
+
+// A worker that just started knows only what it kept; the agent may know better.
+async function freshen(): Promise<void> {
+  if (agent.status.state === 'ready') return;
+  await agent.ready().then(
+    () => book.sync(),
+    () => undefined,
+  );
+}
+
+function failureOf(error: unknown): Failure {
+  if (!(error instanceof AgentError)) return 'unreachable';
+  switch (error.code) {
+    case names.kNotGranted:
+    case names.kExpired:
+    case names.kDeviceRevoked:
+    case names.kOriginRevoked:
+      return 'gone';
+    case names.kMalformed:
+    case names.kUnsupported:
+    case names.kWindowClosed:
+    case names.kWrongCode:
+    case names.kLocked:
+    case names.kAttestationFailed:
+    case names.kMetadataStale:
+    case names.kNameConflict:
+    case names.kUnreachable:
+    case names.kCancelled:
+    case names.kInternal:
+      return 'unreachable';
+  }
+}
+
+function refusal(failure: Failure): ContentReply {
+  return { ok: false, failure };
+}
+
+async function tell(
+  to: { readonly tabId: number; readonly documentId: string | null },
+  message: WorkerMessage,
+): Promise<void> {
+  const options = to.documentId === null ? { frameId: 0 } : { documentId: to.documentId };
+  // The document may be gone by now: then there is nobody to tell.
+  await chrome.tabs.sendMessage(to.tabId, message, options).catch(() => undefined);
+}
+
+// --- the agent ---
+
+async function agentEvent(event: AgentEvent): Promise<void> {
+  if (event.kind === 'changed') {
+    if (event.state !== 'active') await book.mark(event.id, event.state);
+    await book.sync();
+  }
+  await desk.agentEvent(event);
+}
+
+async function tellEnded(ended: readonly Grant[]): Promise<void> {
+  for (const grant of ended) {
+    if (grant.origin === null) continue;
+    const { id } = await toPageDevice(grant);
+    for (const watcher of await watchers.of(grant.origin)) {
+      await tell(watcher, { kind: 'revoked', device: id });
+    }
+  }
+}
+
+// --- the control page ---
+
+async function homeMessage(message: HomeMessage): Promise<HomeState> {
+  switch (message.kind) {
+    case 'home.state':
+      await agent.ready().then(
+        () => book.sync(),
+        () => undefined,
+      );
+      break;
+    case 'home.revoke':
+      try {
+        await agent.call(names.kGrantsRevoke, { [names.kId]: message.grant });
+        await book.mark(message.grant, 'revoked');
+        await book.sync();
+      } catch {
+        // The state that goes back says what stands.
+      }
+      break;
+    case 'home.nearby': {
+      const sites = new Set(await nearby.load());
+      if (message.allowed) sites.add(message.site);
+      else sites.delete(message.site);
+      const granted = new Set((await book.active()).flatMap((one) => one.origin ?? []).map(siteOf));
+      await nearby.save([...sites].filter((site) => granted.has(site)));
+      await book.refreshRules();
+      break;
+    }
+  }
+  const grants = (await book.all()).filter((one) => one.state !== 'revoked');
+  return { agent: agent.status, grants, nearby: await nearby.load() };
+}
+
+// --- small joints ---
+
+function postTo(port: chrome.runtime.Port, news: unknown): void {
+  try {
+    port.postMessage(news);
+  } catch {
+    // The window closed a moment ago; its removal is on the way as an event of its own.
+  }
+}
+
+// Work nobody waits for. What it can meet (an agent that went away, a message of the wrong shape)
+// shows in the agent's status or is as if it had not come.
+function run(work: Promise<unknown>): void {
+  work.catch(() => undefined);
+}

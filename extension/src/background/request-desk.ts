@@ -1,0 +1,351 @@
+// One question to the person at a time: opens the consent window, carries its commands to the
+// agent, and tells the page how it ended. What must outlive the service worker is in `Asking`;
+// the window itself keeps what it shows and asks again when the worker comes back.
+import type { AgentEvent, Grant } from '../protocol/agent';
+import { readPairBegin, readPolicy } from '../protocol/agent';
+import type {
+  AgentStatus,
+  ConsentCommand,
+  ConsentNews,
+  LocalNetworkState,
+} from '../protocol/internal';
+import * as names from '../protocol/names';
+import { siteKey } from '../ui/origin';
+import { AgentError, type AgentLink } from './agent-link';
+import { AskLimits, type LimitsState } from './limits';
+import type { Page } from './sender';
+
+export interface Asking {
+  readonly request: string; // id of this question, 32 hex digits
+  readonly token: string; // the content script's name for it
+  readonly page: Page;
+  readonly types: readonly string[];
+  readonly localNetwork: LocalNetworkState;
+  readonly windowId: number | null;
+  readonly grant: Grant | null; // once allowed
+}
+
+export interface RequestDeskOptions {
+  readonly agent: AgentLink;
+  readonly loadAsking: () => Promise<Asking | null>;
+  readonly saveAsking: (asking: Asking | null) => Promise<void>;
+  readonly loadLimits: () => Promise<LimitsState>;
+  readonly saveLimits: (limits: LimitsState) => Promise<void>;
+  readonly openWindow: (request: string, near: Page) => Promise<number>;
+  readonly focusWindow: (windowId: number) => Promise<void>;
+  readonly closeWindow: (windowId: number) => Promise<void>;
+  readonly sync: () => Promise<void>;
+  readonly grantIds: () => Promise<ReadonlySet<string>>;
+  readonly tellPage: (asking: Asking, device: Grant | null) => Promise<void>;
+  readonly newId: () => string;
+  readonly now: () => number; // milliseconds
+}
+
+export interface ConsentPort {
+  postMessage(message: ConsentNews): void;
+}
+
+export class RequestDesk {
+  private asking: Asking | null = null;
+  private limits = new AskLimits();
+  private readonly restored: Promise<void>;
+  private port: ConsentPort | null = null;
+  private session: string | null = null;
+  // Grants there were before the session, which giving it up must not take away.
+  private grantsBefore: ReadonlySet<string> = new Set();
+  // Sessions given up while the agent may still have been finishing them.
+  private readonly abandoned = new Map<string, ReadonlySet<string>>();
+
+  constructor(private readonly options: RequestDeskOptions) {
+    this.restored = this.restore();
+  }
+
+  // False: not now. The page is told the same as after a refusal, and as late.
+  async begin(
+    page: Page,
+    token: string,
+    types: readonly string[],
+    localNetwork: LocalNetworkState,
+  ): Promise<boolean> {
+    await this.restored;
+    if (this.asking !== null) {
+      if (this.asking.windowId !== null) await this.options.focusWindow(this.asking.windowId);
+      return false;
+    }
+    if (!this.limits.mayAsk(siteKey(page.origin), this.options.now())) return false;
+    const asking: Asking = {
+      request: this.options.newId(),
+      token,
+      page,
+      types,
+      localNetwork,
+      windowId: null,
+      grant: null,
+    };
+    this.asking = asking; // before anything is awaited, or two could get in
+    try {
+      const windowId = await this.options.openWindow(asking.request, page);
+      await this.update({ windowId });
+    } catch {
+      this.asking = null;
+      return false;
+    }
+    return true;
+  }
+
+  // The page went away: nobody is left to answer.
+  async pageLeft(matches: (asking: Asking) => boolean): Promise<void> {
+    await this.restored;
+    const { asking } = this;
+    if (asking === null || !matches(asking)) return;
+    await this.end(asking);
+    if (asking.windowId !== null) await this.options.closeWindow(asking.windowId);
+  }
+
+  async windowClosed(windowId: number): Promise<void> {
+    await this.restored;
+    const { asking } = this;
+    if (asking?.windowId === windowId) await this.settle(asking);
+  }
+
+  // A pairing does not outlive the connection it was begun on.
+  agentStatus(status: AgentStatus): void {
+    if (status.state === 'connecting' || status.state === 'ready' || this.session === null) return;
+    this.session = null;
+    this.say({ kind: 'failed', code: names.kInternal, left: null, again: false });
+  }
+
+  async agentEvent(event: AgentEvent): Promise<void> {
+    switch (event.kind) {
+      case 'found':
+        if (this.asking?.types.includes(event.device.type) === true) this.say(event);
+        return;
+      case 'lost':
+      case 'network':
+        this.say(event);
+        return;
+      case 'progress':
+        if (event.session === this.session) {
+          this.say({ kind: 'progress', step: event.step, done: event.done });
+        }
+        return;
+      case 'failed':
+        this.abandoned.delete(event.session);
+        if (event.session !== this.session) return;
+        if (!event.again) this.session = null;
+        this.say({ kind: 'failed', code: event.code, left: event.left, again: event.again });
+        return;
+      case 'done':
+        await this.paired(event.session, event.grant, event.warnings);
+        return;
+      case 'changed':
+        return;
+    }
+  }
+
+  async command(port: ConsentPort, command: ConsentCommand): Promise<void> {
+    await this.restored;
+    if (command.kind === 'open') {
+      await this.opened(port, command.request);
+      return;
+    }
+    const { asking } = this;
+    if (asking === null || port !== this.port) {
+      port.postMessage({ kind: 'over' });
+      return;
+    }
+    switch (command.kind) {
+      case 'look':
+        await this.look(asking);
+        return;
+      case 'pick':
+        await this.pick(asking, command.key, command.type);
+        return;
+      case 'code':
+        await this.sendCode(command.text);
+        return;
+      case 'back':
+        await this.cancelSession();
+        return;
+      case 'retry':
+        this.options.agent.reset();
+        await this.reportAgent(asking);
+        return;
+      case 'refuse':
+      case 'close':
+        await this.settle(asking);
+        if (asking.windowId !== null) await this.options.closeWindow(asking.windowId);
+        return;
+    }
+  }
+
+  portGone(port: ConsentPort): void {
+    if (this.port === port) this.port = null;
+  }
+
+  private async restore(): Promise<void> {
+    const [asking, limits] = await Promise.all([
+      this.options.loadAsking(),
+      this.options.loadLimits(),
+    ]);
+    this.asking = asking;
+    this.limits = new AskLimits(limits);
+  }
+
+  private async opened(port: ConsentPort, request: string): Promise<void> {
+    const { asking } = this;
+    if (asking?.request !== request) {
+      port.postMessage({ kind: 'over' });
+      return;
+    }
+    this.port = port;
+    await this.cancelSession();
+    const { types, localNetwork } = asking;
+    this.say({
+      kind: 'question',
+      question: { origin: asking.page.origin, types, localNetwork },
+    });
+    await this.reportAgent(asking);
+  }
+
+  private async reportAgent(asking: Asking): Promise<void> {
+    let siteBlocked = false;
+    try {
+      await this.options.agent.ready();
+      const params = { [names.kOrigin]: asking.page.origin };
+      const policy = readPolicy(await this.options.agent.call(names.kPolicyCheck, params));
+      siteBlocked = !policy.allowed;
+    } catch {
+      // Told by the status; a policy that cannot be read is no permission.
+      siteBlocked = this.options.agent.status.state === 'ready';
+    }
+    this.say({ kind: 'agent', agent: this.options.agent.status, siteBlocked });
+  }
+
+  private async look(asking: Asking): Promise<void> {
+    const only = asking.types.length === 1 ? asking.types[0] : undefined;
+    const params = only === undefined ? {} : { [names.kType]: only };
+    try {
+      await this.options.agent.call(names.kDiscoverStart, params);
+    } catch (error) {
+      this.sayFailed(error);
+    }
+  }
+
+  private async pick(asking: Asking, key: string, type: string): Promise<void> {
+    await this.cancelSession();
+    try {
+      this.grantsBefore = await this.options.grantIds();
+      const begun = readPairBegin(
+        await this.options.agent.call(names.kPairBegin, {
+          [names.kOrigin]: asking.page.origin,
+          [names.kType]: type,
+          [names.kKey]: key,
+        }),
+      );
+      if (this.asking?.request !== asking.request) {
+        // Ended while the agent was thinking.
+        await this.giveUp(begun.session);
+        return;
+      }
+      this.session = begun.session;
+      this.say(begun.state === 'code' ? { kind: 'code', code: begun.code } : { kind: 'working' });
+    } catch (error) {
+      this.sayFailed(error);
+    }
+  }
+
+  private async sendCode(text: string): Promise<void> {
+    const { session } = this;
+    if (session === null) {
+      this.say({ kind: 'failed', code: names.kCancelled, left: null, again: false });
+      return;
+    }
+    try {
+      await this.options.agent.call(names.kPairCode, {
+        [names.kSession]: session,
+        [names.kCode]: text,
+      });
+    } catch (error) {
+      if (this.session !== session) return;
+      const malformed = error instanceof AgentError && error.code === names.kMalformed;
+      // Something that cannot be a code at all: nothing was spent, the field stays open.
+      if (malformed) this.say({ kind: 'failed', code: names.kMalformed, left: null, again: true });
+      else this.sayFailed(error);
+    }
+  }
+
+  private async paired(session: string, grant: Grant, warnings: readonly string[]): Promise<void> {
+    const before = this.abandoned.get(session);
+    if (before !== undefined) {
+      // The person had closed the window: what was made must not stay.
+      this.abandoned.delete(session);
+      if (!before.has(grant.id)) {
+        await this.options.agent.call(names.kGrantsRevoke, { [names.kId]: grant.id });
+      }
+      return;
+    }
+    const { asking } = this;
+    if (session !== this.session || asking === null) return;
+    this.session = null;
+    if (grant.origin !== asking.page.origin || grant.state !== 'active') {
+      this.say({ kind: 'failed', code: names.kInternal, left: null, again: false });
+      return;
+    }
+    await this.options.sync(); // the rules stand before the page hears of it
+    await this.update({ grant });
+    this.say({ kind: 'done', deviceName: grant.deviceName, warnings });
+  }
+
+  // The window is done with, one way or the other.
+  private async settle(asking: Asking): Promise<void> {
+    if (this.asking?.request !== asking.request) return;
+    const { grant } = this.asking;
+    const site = siteKey(asking.page.origin);
+    if (grant === null) this.limits.refused(site, this.options.now());
+    else this.limits.allowed(site);
+    await this.options.saveLimits(this.limits.save());
+    await this.end(asking);
+    await this.options.tellPage(asking, grant);
+  }
+
+  private async end(asking: Asking): Promise<void> {
+    if (this.asking?.request !== asking.request) return;
+    this.asking = null;
+    this.port = null;
+    await this.options.saveAsking(null);
+    await this.cancelSession();
+    if (this.options.agent.status.state === 'ready') {
+      await this.options.agent.call(names.kDiscoverStop, {}).catch(() => undefined);
+    }
+  }
+
+  private async cancelSession(): Promise<void> {
+    const { session } = this;
+    if (session === null) return;
+    this.session = null;
+    await this.giveUp(session);
+  }
+
+  private async giveUp(session: string): Promise<void> {
+    this.abandoned.set(session, this.grantsBefore);
+    const params = { [names.kSession]: session };
+    await this.options.agent.call(names.kPairCancel, params).catch(() => undefined);
+  }
+
+  private async update(change: Partial<Pick<Asking, 'windowId' | 'grant'>>): Promise<void> {
+    if (this.asking === null) return;
+    this.asking = { ...this.asking, ...change };
+    await this.options.saveAsking(this.asking);
+  }
+
+  private say(news: ConsentNews): void {
+    this.port?.postMessage(news);
+  }
+
+  private sayFailed(error: unknown): void {
+    const code = error instanceof AgentError ? error.code : names.kInternal;
+    this.say({ kind: 'failed', code, left: null, again: false });
+  }
+}
+

@@ -1,0 +1,23 @@
+import type { Page } from './sender';
+
+const kWidth = 400;
+const kHeight = 600;
+
+// Opens the consent window over the middle of the window that asked. Returns its id.
+export async function openConsentWindow(request: string, near: Page): Promise<number> {
+  const tab = await chrome.tabs.get(near.tabId);
+  const base = await chrome.windows.get(tab.windowId);
+  const left = (base.left ?? 0) + Math.max(0, Math.round(((base.width ?? kWidth) - kWidth) / 2));
+  const top = (base.top ?? 0) + Math.max(0, Math.round(((base.height ?? kHeight) - kHeight) / 3));
+  const made = await chrome.windows.create({
+    type: 'popup',
+    url: chrome.runtime.getURL(`consent.html#${request}`),
+    width: kWidth,
+    height: kHeight,
+    left,
+    top,
+    focused: true,
+  });
+  if (made?.id === undefined) throw new Error('no window');
+  return made.id;
+}

@@ -1,0 +1,120 @@
+// The state "looking": the live list of devices. Rows are only ever added at the end, and one that
+// went away keeps its place: nothing moves under a finger.
+import type { Question } from '../protocol/internal';
+import { h, nameNode } from '../ui/dom';
+import { icon, typeIcon } from '../ui/icons';
+import { siteView } from '../ui/origin-view';
+import { rich, text, typeKey } from '../ui/text';
+import type { Row, View } from './flow';
+import { type Doing, type Screen, button, heading, note } from './screens';
+
+const kQuietAfterMs = 5000;
+
+type Looking = Extract<View, { state: 'looking' }>;
+
+export function deviceList(first: Looking, question: Question | null, doing: Doing): Screen {
+  const where = h('p', { class: 'where', id: 'where' });
+  const list = h('ul', { id: 'device-list', 'data-testid': 'device-list' });
+  list.setAttribute('aria-label', text('devicesLabel'));
+  const empty = h('div', { class: 'waiting', id: 'empty' }, icon('wave'));
+  const deny = button('deny', 'deny', '', () => { doing.refuse(); });
+  const go = button('continue', 'continue', 'primary', () => { doing.act({ kind: 'continue' }); });
+
+  let current = first;
+  let quiet = false;
+  const drawn = new Map<string, { readonly look: string; readonly item: HTMLLIElement }>();
+  const update = (view: View): void => {
+    if (view.state !== 'looking') return;
+    current = view;
+    showWhere(where, view.available);
+    for (const row of view.rows) drawRow(list, drawn, row, doing);
+    for (const [key, { item }] of drawn) {
+      const radio = item.querySelector('input');
+      if (radio !== null) radio.checked = key === view.selected;
+    }
+    empty.hidden = view.rows.length > 0;
+    list.hidden = view.rows.length === 0;
+    if (view.rows.length === 0 && quiet) showEmpty(empty, view.available);
+    go.disabled = view.selected === null || view.busy;
+    go.textContent = text(view.busy ? 'checking' : 'continue');
+  };
+  update(first);
+  setTimeout(() => {
+    quiet = true;
+    update(current);
+  }, kQuietAfterMs);
+
+  const title = question === null ? '' : rich('lookingTitle', siteView(question.origin));
+  return {
+    body: [heading(title), where, empty, list],
+    buttons: [deny, go],
+    focus: null,
+    update,
+  };
+}
+
+function showWhere(where: HTMLElement, available: boolean): void {
+  const state = available ? 'on' : 'off';
+  if (where.dataset['state'] === state) return;
+  where.dataset['state'] = state;
+  where.replaceChildren(
+    icon(available ? 'wave' : 'away'),
+    text(available ? 'lookingOn' : 'lookingOff'),
+  );
+}
+
+function showEmpty(empty: HTMLElement, available: boolean): void {
+  if (empty.className === 'empty') return;
+  empty.className = 'empty';
+  const tips = available ? ['emptyOn', 'emptyWifi', 'emptyWait'] : ['emptyOff', 'emptyOn'];
+  empty.replaceChildren(
+    h('b', {}, text('emptyTitle')),
+    h('ul', {}, ...tips.map((key) => h('li', {}, text(key)))),
+  );
+}
+
+function drawRow(
+  list: HTMLElement,
+  drawn: Map<string, { readonly look: string; readonly item: HTMLLIElement }>,
+  row: Row,
+  doing: Doing,
+): void {
+  const look = JSON.stringify(row);
+  const before = drawn.get(row.key);
+  if (before?.look === look) return;
+  const focused = before?.item.contains(document.activeElement) === true;
+  const item = h('li', { 'data-key': row.key, 'data-testid': 'device' }, rowLabel(row, doing));
+  drawn.set(row.key, { look, item });
+  if (before === undefined) list.append(item);
+  else before.item.replaceWith(item);
+  if (focused) item.querySelector('input')?.focus();
+}
+
+function rowLabel(row: Row, doing: Doing): HTMLLabelElement {
+  const radio = h('input', { type: 'radio', name: 'device', value: row.key });
+  radio.disabled = row.away;
+  radio.addEventListener('change', () => { doing.act({ kind: 'select', key: row.key }); });
+  const kind = [row.maker, row.model].filter((part) => part !== null).join(' ');
+  const title = h(
+    'span',
+    {},
+    h('span', { class: 'title' }, nameNode(row.name || text('unnamed'))),
+    h('br'),
+    h('span', { class: 'under' }, h('bdi', {}, kind || text(typeKey('type', row.type)))),
+  );
+  const tag = h('span', { class: row.known ? 'tag yours' : 'tag' }, text(row.known ? 'tagYours' : 'tagNew'));
+  const label = h('label', { class: row.away ? 'row away' : 'row' }, radio, typeIcon(row.type), title, tag);
+  label.append(h('span', { class: 'more' }, ...rowNotes(row)));
+  return label;
+}
+
+function rowNotes(row: Row): HTMLElement[] {
+  if (row.away) return [note('', 'away', text('rowAway'))];
+  const notes: HTMLElement[] = [];
+  if (row.sameName) notes.push(note('warn boxed', 'alert', text('sameName')));
+  if (row.proven && row.maker !== null) notes.push(note('good', 'yes', text('proven', row.maker)));
+  if (row.known) return notes;
+  if (!row.proven) notes.push(note('', 'info', text('unproven')));
+  if (!row.windowOpen) notes.push(note('', 'info', text('pressButton')));
+  return notes;
+}

@@ -1,0 +1,125 @@
+// The consent window: joins the flow, the screens and the service worker.
+import type { ConsentCommand, ConsentNews } from '../protocol/internal';
+import { kConsentPort } from '../protocol/internal';
+import { byId } from '../ui/dom';
+import { icon } from '../ui/icons';
+import { fillTexts, text } from '../ui/text';
+import { Arming } from './arming';
+import { type Act, type Flow, type Step, act, hear, kStart } from './flow';
+import { type Doing, type Screen, makeScreen } from './screens';
+
+const kCloseAfterMs = 2000;
+
+const request = location.hash.slice(1);
+const arming = new Arming();
+let flow: Flow = kStart;
+let screen: Screen | null = null;
+let port: chrome.runtime.Port | null = null;
+let pointerInside = false;
+
+const doing: Doing = {
+  act: (what: Act) => {
+    // The gate is asked again at the click: what the button looks like is not what decides.
+    if (what.kind === 'allow' && !arming.armed(performance.now())) return;
+    take(act(flow, what));
+  },
+  refuse: () => {
+    send({ kind: 'refuse' });
+    closeSoon();
+  },
+  close: () => {
+    send({ kind: 'close' });
+    closeSoon();
+  },
+};
+
+function send(command: ConsentCommand): void {
+  (port ?? connect()).postMessage(command);
+}
+
+function connect(): chrome.runtime.Port {
+  const made = chrome.runtime.connect({ name: kConsentPort });
+  port = made;
+  made.onMessage.addListener((news: ConsentNews) => {
+    take(hear(flow, news));
+  });
+  made.onDisconnect.addListener(() => {
+    // The service worker was stopped. It is started again by asking for it.
+    if (port !== made) return;
+    port = null;
+    take(act(flow, { kind: 'lost_worker' }));
+    setTimeout(() => port ?? connect(), 200);
+  });
+  made.postMessage({ kind: 'open', request } satisfies ConsentCommand);
+  return made;
+}
+
+function take(step: Step): void {
+  const before = flow;
+  flow = step.flow;
+  const fresh =
+    screen === null ||
+    before.view.state !== flow.view.state ||
+    (flow.view.state === 'asking' && before.question !== flow.question);
+  if (fresh) draw();
+  else screen?.update(flow.view);
+  gate();
+  for (const command of step.send) send(command);
+}
+
+function draw(): void {
+  const { view, question } = flow;
+  screen = makeScreen(view, question, doing);
+  const main = byId('main');
+  main.dataset['state'] = view.state;
+  main.replaceChildren(...screen.body);
+  main.scrollTop = 0;
+  byId('actions').replaceChildren(...screen.buttons);
+  const heading = main.querySelector('h1');
+  (screen.focus ?? heading)?.focus({ preventScroll: true });
+  byId('said').textContent = heading?.textContent ?? '';
+  document.title = `${heading?.textContent ?? ''} – ${text('windowTitle')}`;
+  if (view.state === 'done' && view.warnings.length === 0) closeWhenSeen();
+}
+
+// Keeps the allow button in step with the focus of the window.
+function gate(): void {
+  const now = performance.now();
+  arming.focus(document.hasFocus() && document.visibilityState === 'visible', now);
+  const allow = document.querySelector<HTMLButtonElement>('#allow');
+  if (allow === null) return;
+  allow.disabled = !(arming.armed(now) && allow.dataset['ready'] === 'true');
+}
+
+// Done: closes by itself after two seconds in which the pointer was not in the window.
+function closeWhenSeen(): void {
+  let since = performance.now();
+  const timer = setInterval(() => {
+    const now = performance.now();
+    if (pointerInside) since = now;
+    if (now - since < kCloseAfterMs) return;
+    clearInterval(timer);
+    doing.close();
+  }, 100);
+}
+
+// The service worker closes the window; should it be gone, the window does so itself.
+function closeSoon(): void {
+  setTimeout(() => {
+    window.close();
+  }, 500);
+}
+
+fillTexts(document);
+byId('brand').append(icon('key'), text('brand'));
+document.addEventListener('pointermove', () => { pointerInside = true; });
+document.documentElement.addEventListener('pointerleave', () => { pointerInside = false; });
+window.addEventListener('blur', gate);
+window.addEventListener('focus', gate);
+document.addEventListener('visibilitychange', gate);
+document.addEventListener('keydown', (event) => {
+  if (event.key === 'Escape' && event.isTrusted) doing.refuse();
+});
+setInterval(gate, 50);
+draw();
+connect();

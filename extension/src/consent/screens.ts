@@ -1,0 +1,287 @@
+// What each state of the consent window looks like. A screen is made once when its state begins and
+// updated while it lasts, so that focus, selection and scroll stay where they are.
+import type { Device } from '../protocol/agent';
+import type { Question } from '../protocol/internal';
+import * as names from '../protocol/names';
+import { h, nameNode } from '../ui/dom';
+import { type IconName, icon, typeIcon } from '../ui/icons';
+import { originParts } from '../ui/origin';
+import { originView, siteView } from '../ui/origin-view';
+import { rich, text, typeKey } from '../ui/text';
+import type { Act, View } from './flow';
+import { deviceList } from './list-screen';
+
+export interface Doing {
+  act(what: Act): void;
+  refuse(): void;
+  close(): void;
+}
+
+export interface Screen {
+  readonly body: readonly Node[];
+  readonly buttons: readonly HTMLButtonElement[];
+  readonly focus: HTMLElement | null; // null: the heading
+  update(view: View): void;
+}
+
+type Of<S extends View['state']> = Extract<View, { state: S }>;
+
+export function note(kind: string, name: IconName, ...words: readonly (Node | string)[]): HTMLElement {
+  return h('p', { class: `note ${kind}` }, icon(name), h('span', {}, ...words));
+}
+
+export function heading(content: Node | string): HTMLElement {
+  return h('h1', { tabindex: '-1' }, content);
+}
+
+export function button(id: string, key: string, kind: '' | 'primary', click: () => void): HTMLButtonElement {
+  const made = h('button', { id, type: 'button', class: kind, 'data-testid': id }, text(key));
+  made.addEventListener('click', (event) => {
+    if (event.isTrusted) click();
+  });
+  return made;
+}
+
+function tiles(left: SVGElement, right: SVGElement, kind = '', joined = false): HTMLElement {
+  return h(
+    'div',
+    { class: 'pair', 'aria-hidden': 'true' },
+    h('span', { class: `tile ${kind}` }, left),
+    h('span', { class: joined ? 'dots joined' : 'dots' }),
+    h('span', { class: `tile ${kind}` }, right),
+  );
+}
+
+function single(tile: SVGElement, kind: string): HTMLElement {
+  return h('div', { class: 'pair', 'aria-hidden': 'true' }, h('span', { class: `tile ${kind}` }, tile));
+}
+
+function deviceName(device: Device): HTMLElement {
+  const node = nameNode(device.name || text('unnamed'));
+  return h('b', {}, node);
+}
+
+export function makeScreen(view: View, question: Question | null, doing: Doing): Screen {
+  switch (view.state) {
+    case 'asking':
+      return asking(view, question, doing);
+    case 'looking':
+      return deviceList(view, question, doing);
+    case 'code':
+      return code(view, doing);
+    case 'working':
+      return working(view, doing);
+    case 'done':
+      return done(view, question, doing);
+    case 'problem':
+      return problem(view, question, doing);
+    case 'over':
+      return {
+        body: [heading(text('overTitle')), h('p', {}, text('overHelp'))],
+        buttons: [button('close', 'close', 'primary', () => { doing.close(); })],
+        focus: null,
+        update: () => undefined,
+      };
+  }
+}
+
+function asking(first: Of<'asking'>, question: Question | null, doing: Doing): Screen {
+  const deny = button('deny', 'deny', '', () => { doing.refuse(); });
+  const allow = button('allow', 'allow', 'primary', () => { doing.act({ kind: 'allow' }); });
+  allow.disabled = true;
+  // Enter never means allow here: only a click, a touch or the space bar on the button itself.
+  allow.addEventListener('keydown', (event) => {
+    if (event.key === 'Enter') event.preventDefault();
+  });
+  allow.dataset['ready'] = String(first.ready);
+  const screen = {
+    buttons: [deny, allow],
+    focus: null,
+    update: (view: View) => {
+      if (view.state === 'asking') allow.dataset['ready'] = String(view.ready);
+    },
+  };
+  const parts = question === null ? null : originParts(question.origin);
+  if (question === null || parts === null) {
+    return { ...screen, body: [h('p', { class: 'quiet' }, text('starting'))] };
+  }
+  const type = question.types[0] ?? 'other';
+  const asker = h(
+    'div',
+    { class: 'asker', 'data-testid': 'asker' },
+    h('span', { class: 'caption' }, text('webAddress')),
+    originView(question.origin),
+  );
+  if (parts.unusual) asker.append(note('warn boxed', 'alert', text('siteUnusual')));
+  asker.append(h('span', { class: 'caption' }, text('siteUnknown')));
+  const notes = h('div', { class: 'notes' });
+  for (const each of question.types) notes.append(note('good', 'yes', text(typeKey('can', each))));
+  notes.append(note('', 'no', text('cannot')));
+  if (question.localNetwork === 'denied') {
+    notes.append(note('warn boxed', 'alert', text('browserRefuses')));
+  } else if (question.localNetwork !== 'granted') {
+    notes.append(note('info', 'info', text('browserAsks')));
+  }
+  return {
+    ...screen,
+    body: [
+      tiles(icon('globe'), typeIcon(type)),
+      heading(rich(typeKey('want', type), siteView(question.origin))),
+      asker,
+      notes,
+    ],
+  };
+}
+
+function code(first: Of<'code'>, doing: Doing): Screen {
+  const long = first.code.kind === names.kKey128;
+  const input = h('input', {
+    id: 'code',
+    'data-testid': 'code',
+    type: 'text',
+    name: 'code',
+    autocomplete: 'off',
+    autocapitalize: long ? 'characters' : 'off',
+    spellcheck: 'false',
+    inputmode: long ? 'text' : 'numeric',
+    maxlength: '400',
+    class: long ? 'long' : '',
+    'aria-describedby': 'code-where code-trouble',
+  });
+  const trouble = h('div', { id: 'code-trouble', class: 'trouble', role: 'alert' });
+  const deny = button('deny', 'deny', '', () => { doing.refuse(); });
+  const submit = (): void => { doing.act({ kind: 'submit', text: input.value }); };
+  const go = button('continue', 'continue', 'primary', submit);
+  input.addEventListener('keydown', (event) => {
+    if (event.key === 'Enter' && event.isTrusted && !event.isComposing) submit();
+  });
+  let busy = first.busy;
+  let tries = -1;
+  const gate = (): void => {
+    go.disabled = busy || input.value.trim() === '';
+    go.textContent = text(busy ? 'checking' : 'continue');
+  };
+  input.addEventListener('input', gate);
+  const update = (view: View): void => {
+    if (view.state !== 'code') return;
+    busy = view.busy;
+    input.readOnly = busy;
+    input.setAttribute('aria-invalid', String(view.trouble !== 'none'));
+    if (view.tries !== tries || view.trouble === 'none') {
+      trouble.replaceChildren(...codeTrouble(view));
+      if (view.tries > 0 && view.tries !== tries) {
+        input.focus();
+        input.select();
+      }
+      tries = view.tries;
+    }
+    gate();
+  };
+  update(first);
+  const where = text(long ? 'codeWhereKey' : 'codeWhere');
+  return {
+    body: [
+      single(typeIcon(first.device.type), ''),
+      heading(rich('codeTitle', deviceName(first.device))),
+      h('p', { id: 'code-where', class: 'quiet' }, where),
+      h('div', { class: 'field' }, h('label', { for: 'code' }, text('codeLabel')), input, trouble),
+      note('info', 'info', text('codeWhy')),
+    ],
+    buttons: [deny, go],
+    focus: input,
+    update,
+  };
+}
+
+function codeTrouble(view: Of<'code'>): Node[] {
+  switch (view.trouble) {
+    case 'none':
+      return [];
+    case 'shape':
+      return [note('warn boxed', 'alert', text('codeShape'))];
+    case 'wrong': {
+      const { kind, left } = view.code;
+      const counted = kind === names.kDigits8;
+      const tail = !counted ? '' : left === 1 ? text('codeLeftOne') : text('codeLeftMany', String(left));
+      return [note('warn boxed', 'alert', `${text('codeWrong')} ${tail}`.trim())];
+    }
+  }
+}
+
+function working(first: Of<'working'>, doing: Doing): Screen {
+  const order = [names.kCheck, names.kIssue, names.kTry] as const;
+  const items = order.map((step) => {
+    const item = h(
+      'li',
+      { 'data-step': step },
+      h('span', { class: 'mark', 'aria-hidden': 'true' }, icon('yes')),
+      h('span', {}, text(`step_${step}`)),
+      h('span', { class: 'said' }),
+    );
+    return { step, item };
+  });
+  const update = (view: View): void => {
+    if (view.state !== 'working') return;
+    for (const { step, item } of items) {
+      const state = view.steps[step];
+      item.dataset['state'] = state;
+      const said = item.querySelector('.said');
+      if (said !== null) said.textContent = state === 'done' ? text('stepDone') : '';
+    }
+  };
+  update(first);
+  return {
+    body: [
+      tiles(icon('key'), typeIcon(first.device.type)),
+      heading(rich('workingTitle', deviceName(first.device))),
+      h('ol', { class: 'steps', id: 'steps', 'aria-live': 'polite' }, ...items.map((one) => one.item)),
+    ],
+    buttons: [button('deny', 'deny', '', () => { doing.refuse(); })],
+    focus: null,
+    update,
+  };
+}
+
+function done(view: Of<'done'>, question: Question | null, doing: Doing): Screen {
+  const origin = question?.origin ?? '';
+  const name = h('b', {}, nameNode(view.deviceName || text('unnamed')));
+  const notes = h('div', { class: 'notes' });
+  if (question?.localNetwork !== 'granted') notes.append(note('info', 'info', text('browserAsks')));
+  for (const warning of view.warnings) notes.append(note('warn boxed', 'alert', warning));
+  notes.append(note('', 'home', text('doneChange')));
+  return {
+    body: [
+      tiles(icon('globe'), typeIcon(question?.types[0] ?? 'other'), 'good', true),
+      heading(rich('doneTitle', siteView(origin), name)),
+      notes,
+    ],
+    buttons: [button('close', 'close', 'primary', () => { doing.close(); })],
+    focus: null,
+    update: () => undefined,
+  };
+}
+
+function problem(view: Of<'problem'>, question: Question | null, doing: Doing): Screen {
+  const stopped = view.again === 'never';
+  const named = (key: string): Node =>
+    view.device === null ? document.createTextNode(text(key)) : deviceName(view.device);
+  const close = button('close', 'close', stopped ? 'primary' : '', () => { doing.close(); });
+  const again = button('again', 'again', 'primary', () => { doing.act({ kind: 'again' }); });
+  return {
+    body: [
+      single(icon(stopped ? 'stop' : 'alert'), stopped ? 'bad' : 'warn'),
+      heading(rich(`problem_${view.problem}`, named('theDeviceStart'))),
+      h('p', { id: 'help' }, rich(`help_${view.problem}`, named('theDevice'))),
+      ...(stopped && question !== null ? [h('p', {}, originView(question.origin))] : []),
+      h(
+        'details',
+        { id: 'details', 'data-testid': 'details' },
+        h('summary', {}, text('details')),
+        h('p', {}, rich('detailsCode', h('code', { id: 'error-code' }, view.problem))),
+      ),
+    ],
+    buttons: stopped ? [close] : [close, again],
+    focus: null,
+    update: () => undefined,
+  };
+}

@@ -1,0 +1,303 @@
+// The agent's answers and events as values (docs/protocol.md section 10). read* functions take what
+// came over native messaging and throw Malformed unless it has the promised shape.
+import * as names from './names';
+import {
+  Malformed,
+  readBool,
+  readFields,
+  readInt,
+  readList,
+  readMatch,
+  readOneOf,
+  readText,
+  readTextOrNull,
+  readTime,
+} from './read';
+
+const kMaxName = 256;
+const kMaxMessage = 500;
+const kMaxGrants = 5000;
+export const kTypeShape = /^[a-z][a-z0-9-]{0,30}$/;
+export const kHostShape = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.local$/;
+const kGrantIdShape = /^[0-9a-f]{32}$/;
+const kDeviceIdShape = /^[0-9a-f]{64}$/;
+
+export interface SetupState {
+  readonly ready: boolean;
+  readonly rootInstalled: boolean;
+  readonly restartNeeded: boolean;
+}
+
+export interface Device {
+  readonly key: string;
+  readonly name: string;
+  readonly type: string;
+  readonly known: boolean;
+  readonly windowOpen: boolean;
+  readonly maker: string | null;
+  readonly model: string | null;
+  readonly proven: boolean;
+  readonly sameName: boolean;
+}
+
+export const kGrantStates = [
+  names.kPending,
+  names.kActive,
+  names.kRevoked,
+  names.kSuspended,
+] as const;
+export type GrantState = (typeof kGrantStates)[number];
+
+export interface Grant {
+  readonly id: string;
+  readonly origin: string | null;
+  readonly host: string;
+  readonly port: number;
+  readonly url: string;
+  readonly type: string;
+  readonly deviceId: string;
+  readonly deviceName: string;
+  readonly model: string | null;
+  readonly maker: string | null;
+  readonly created: number;
+  readonly lastUsed: number;
+  readonly notAfter: number;
+  readonly state: GrantState;
+  readonly blockUntil: number;
+}
+
+export interface CodeRequest {
+  readonly kind: typeof names.kDigits8 | typeof names.kKey128;
+  readonly left: number;
+}
+
+export type PairBegin =
+  | { readonly session: string; readonly state: 'code'; readonly code: CodeRequest }
+  | { readonly session: string; readonly state: 'working' };
+
+export type PairStep = typeof names.kCheck | typeof names.kIssue | typeof names.kTry;
+
+export type AgentEvent =
+  | { readonly kind: 'found'; readonly device: Device }
+  | { readonly kind: 'lost'; readonly key: string }
+  | { readonly kind: 'network'; readonly available: boolean }
+  | {
+      readonly kind: 'progress';
+      readonly session: string;
+      readonly step: PairStep;
+      readonly done: boolean;
+    }
+  | {
+      readonly kind: 'done';
+      readonly session: string;
+      readonly grant: Grant;
+      readonly warnings: readonly string[];
+    }
+  | {
+      readonly kind: 'failed';
+      readonly session: string;
+      readonly code: names.ErrorCode;
+      readonly left: number | null;
+      readonly again: boolean;
+    }
+  | { readonly kind: 'changed'; readonly id: string; readonly state: GrantState };
+
+// Codes this build does not know are all the same to people: something went wrong.
+export function readErrorCode(value: unknown): names.ErrorCode {
+  return names.kErrorCodes.find((code) => code === value) ?? names.kInternal;
+}
+
+// Control, bidirectional and zero-width characters could make one name look like another; the
+// agent removes them too, and this is the last place before a person reads it.
+export function cleanName(text: string): string {
+  const cleaned = text
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/gu, '')
+    .replace(/\s+/g, ' ')
+    .trim();
+  return Array.from(cleaned).slice(0, 63).join('');
+}
+
+export function readHello(value: unknown): SetupState {
+  const hello = readFields(value, names.kHello);
+  if (hello[names.kProtocol] !== names.kProtocolVersion) throw new Malformed(names.kProtocol);
+  const setup = readFields(hello[names.kSetup], names.kSetup);
+  return {
+    ready: readBool(hello[names.kReady], names.kReady),
+    rootInstalled: readBool(setup[names.kRootInstalled], names.kRootInstalled),
+    restartNeeded: readBool(setup[names.kRestartNeeded], names.kRestartNeeded),
+  };
+}
+
+function readCleanOrNull(value: unknown, field: string): string | null {
+  const text = readTextOrNull(value, field, kMaxName);
+  return text === null ? null : cleanName(text) || null;
+}
+
+export function readDevice(value: unknown): Device {
+  const device = readFields(value, names.kDevice);
+  return {
+    key: readText(device[names.kKey], names.kKey, 128, 1),
+    name: cleanName(readText(device[names.kName], names.kName, kMaxName)),
+    type: readMatch(device[names.kType], names.kType, kTypeShape, 31),
+    known: readBool(device[names.kKnown], names.kKnown),
+    windowOpen: readBool(device[names.kWindowOpen], names.kWindowOpen),
+    maker: readCleanOrNull(device[names.kMaker], names.kMaker),
+    model: readCleanOrNull(device[names.kModel], names.kModel),
+    proven: readBool(device[names.kProven], names.kProven),
+    sameName: device[names.kWarning] === names.kSameName,
+  };
+}
+
+export function isWebOrigin(text: string): boolean {
+  if (text.length > 300 || !text.startsWith('https://')) return false;
+  try {
+    return new URL(text).origin === text;
+  } catch {
+    return false;
+  }
+}
+
+export function readOrigin(value: unknown, field: string): string {
+  const text = readText(value, field, 300, 1);
+  if (!isWebOrigin(text)) throw new Malformed(field);
+  return text;
+}
+
+export function readGrant(value: unknown): Grant {
+  const grant = readFields(value, names.kGrant);
+  const device = readFields(grant[names.kDevice], names.kDevice);
+  const host = readMatch(grant[names.kHost], names.kHost, kHostShape, 69);
+  const port = readInt(grant[names.kPort], names.kPort, 1, 65535);
+  const url = readText(grant[names.kUrl], names.kUrl, 100);
+  if (url !== `https://${host}${port === 443 ? '' : `:${port}`}`) throw new Malformed(names.kUrl);
+  const origin = grant[names.kOrigin];
+  return {
+    id: readMatch(grant[names.kId], names.kId, kGrantIdShape, 32),
+    origin: origin === null ? null : readOrigin(origin, names.kOrigin),
+    host,
+    port,
+    url,
+    type: readMatch(grant[names.kType], names.kType, kTypeShape, 31),
+    deviceId: readMatch(device[names.kId], names.kId, kDeviceIdShape, 64),
+    deviceName: cleanName(readText(device[names.kName], names.kName, kMaxName)),
+    model: readCleanOrNull(device[names.kModel], names.kModel),
+    maker: readCleanOrNull(device[names.kMaker], names.kMaker),
+    created: readTime(grant[names.kCreated], names.kCreated),
+    lastUsed: readTime(grant[names.kLastUsed], names.kLastUsed),
+    notAfter: readTime(grant[names.kNotAfter], names.kNotAfter),
+    state: readOneOf(grant[names.kState], names.kState, kGrantStates),
+    blockUntil: readTime(grant[names.kBlockUntil], names.kBlockUntil),
+  };
+}
+
+export function readGrants(value: unknown): Grant[] {
+  const result = readFields(value, names.kResult);
+  return readList(result[names.kGrants], names.kGrants, kMaxGrants, readGrant);
+}
+
+export function readPairBegin(value: unknown): PairBegin {
+  const result = readFields(value, names.kResult);
+  const session = readText(result[names.kSession], names.kSession, 128, 1);
+  const state = readOneOf(result[names.kState], names.kState, [names.kCode, names.kWorking]);
+  if (state === names.kWorking) return { session, state };
+  const code = readFields(result[names.kCode], names.kCode);
+  return {
+    session,
+    state,
+    code: {
+      kind: readOneOf(code[names.kKind], names.kKind, [names.kDigits8, names.kKey128]),
+      left: readInt(code[names.kLeft], names.kLeft, 0, 1000),
+    },
+  };
+}
+
+export interface Ticket {
+  readonly ticket: string;
+  readonly url: string;
+}
+
+export function readTicket(value: unknown): Ticket {
+  const result = readFields(value, names.kResult);
+  return {
+    ticket: readMatch(result[names.kTicket], names.kTicket, /^[\w-]+\.[\w-]+\.[\w-]+$/, 4096),
+    url: readText(result[names.kUrl], names.kUrl, 100),
+  };
+}
+
+export interface Policy {
+  readonly allowed: boolean;
+  readonly reason: string | null;
+}
+
+export function readPolicy(value: unknown): Policy {
+  const result = readFields(value, names.kResult);
+  return {
+    allowed: readBool(result[names.kAllowed], names.kAllowed),
+    reason: readTextOrNull(result[names.kReason], names.kReason, kMaxMessage),
+  };
+}
+
+function readFailed(params: Readonly<Record<string, unknown>>): AgentEvent {
+  const left = params[names.kLeft];
+  return {
+    kind: 'failed',
+    session: readText(params[names.kSession], names.kSession, 128, 1),
+    code: readErrorCode(params[names.kCode]),
+    left: left === undefined || left === null ? null : readInt(left, names.kLeft, 0, 1000),
+    again: readBool(params[names.kAgain], names.kAgain),
+  };
+}
+
+// Events this build does not know are ignored: null.
+export function readEvent(name: unknown, value: unknown): AgentEvent | null {
+  const params = readFields(value, names.kParams);
+  switch (name) {
+    case names.kDiscoverFound:
+      return { kind: 'found', device: readDevice(params[names.kDevice]) };
+    case names.kDiscoverLost:
+      return { kind: 'lost', key: readText(params[names.kKey], names.kKey, 128, 1) };
+    case names.kDiscoverState: {
+      const network = readOneOf(params[names.kNetwork], names.kNetwork, [
+        names.kLooking,
+        names.kUnavailable,
+      ]);
+      return { kind: 'network', available: network === names.kLooking };
+    }
+    case names.kPairProgress:
+      return {
+        kind: 'progress',
+        session: readText(params[names.kSession], names.kSession, 128, 1),
+        step: readOneOf(params[names.kStep], names.kStep, [
+          names.kCheck,
+          names.kIssue,
+          names.kTry,
+        ]),
+        done:
+          readOneOf(params[names.kState], names.kState, [names.kStart, names.kDone]) ===
+          names.kDone,
+      };
+    case names.kPairDone:
+      return {
+        kind: 'done',
+        session: readText(params[names.kSession], names.kSession, 128, 1),
+        grant: readGrant(params[names.kGrant]),
+        warnings: readList(params[names.kWarnings], names.kWarnings, 10, (one) =>
+          cleanText(readText(one, names.kWarnings, kMaxMessage)),
+        ),
+      };
+    case names.kPairFailed:
+      return readFailed(params);
+    case names.kGrantsChanged:
+      return {
+        kind: 'changed',
+        id: readMatch(params[names.kId], names.kId, kGrantIdShape, 32),
+        state: readOneOf(params[names.kState], names.kState, kGrantStates),
+      };
+    default:
+      return null;
+  }
+}
+
+function cleanText(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}]/gu, ' ').trim();
+}

@@ -1,0 +1,301 @@
+// What the parts of the extension say to each other: page world, content script, service worker,
+// consent window, control page. Messages that come from a content script are read as if a hostile
+// page had written them; who sent them is taken from the browser, never from the message.
+import type { CodeRequest, Device, Grant, PairStep, SetupState } from './agent';
+import { kTypeShape } from './agent';
+import type { ErrorCode } from './names';
+import {
+  Malformed,
+  isFields,
+  readFields,
+  readInt,
+  readList,
+  readMatch,
+  readOneOf,
+  readText,
+  readBool,
+} from './read';
+
+export const kTokenShape = /^[0-9a-f]{32}$/;
+export const kPageIdShape = /^[\w-]{22}$/;
+const kNonceShape = /^[\w-]{1,128}$/;
+
+// A device as a page may know it. The id is derived from the grant's host, which differs for every
+// person, web service and device.
+export interface PageDevice {
+  readonly id: string;
+  readonly type: string;
+  readonly url: string;
+}
+
+// All that a page ever learns about a failure.
+export const kFailures = ['none', 'unreachable', 'gone', 'denied'] as const;
+export type Failure = (typeof kFailures)[number];
+
+// Whether the browser will ask its own question about the local network afterwards.
+export const kLocalNetworkStates = ['granted', 'prompt', 'denied', 'unknown'] as const;
+export type LocalNetworkState = (typeof kLocalNetworkStates)[number];
+
+// --- page world -> content script, over a MessagePort ---
+export type PageCall =
+  | { readonly call: number; readonly method: 'request'; readonly types: readonly string[] }
+  | { readonly call: number; readonly method: 'list' }
+  | {
+      readonly call: number;
+      readonly method: 'open' | 'forget' | 'status';
+      readonly device: string;
+    };
+
+export type PageAnswer =
+  | { readonly call: number; readonly ok: true; readonly value: unknown }
+  | { readonly call: number; readonly ok: false; readonly failure: Failure };
+
+export interface PageEvent {
+  readonly event: 'revoked';
+  readonly device: string;
+}
+
+export const kConnectMessage = 'latchkey:connect:1';
+const kMaxTypes = 8;
+
+function readTypes(value: unknown): string[] {
+  const types = readList(value, 'types', kMaxTypes, (one) =>
+    readMatch(one, 'type', kTypeShape, 31),
+  );
+  if (types.length === 0) throw new Malformed('types');
+  return [...new Set(types)];
+}
+
+export function readPageCall(value: unknown): PageCall {
+  const message = readFields(value, 'call');
+  const call = readInt(message['call'], 'call', 0, Number.MAX_SAFE_INTEGER);
+  const method = readOneOf(message['method'], 'method', [
+    'request',
+    'list',
+    'open',
+    'forget',
+    'status',
+  ]);
+  switch (method) {
+    case 'request':
+      return { call, method, types: readTypes(message['types']) };
+    case 'list':
+      return { call, method };
+    case 'open':
+    case 'forget':
+    case 'status':
+      return { call, method, device: readMatch(message['device'], 'device', kPageIdShape, 22) };
+  }
+}
+
+export function readPageAnswer(value: unknown): PageAnswer | PageEvent | null {
+  if (!isFields(value)) return null;
+  if (value['event'] === 'revoked' && typeof value['device'] === 'string') {
+    return { event: 'revoked', device: value['device'] };
+  }
+  const call = value['call'];
+  if (typeof call !== 'number') return null;
+  if (value['ok'] === true) return { call, ok: true, value: value['value'] };
+  return { call, ok: false, failure: readFailure(value['failure']) };
+}
+
+export function readFailure(value: unknown): Failure {
+  return kFailures.find((one) => one === value) ?? 'none';
+}
+
+export function readPageDevice(value: unknown): PageDevice {
+  const device = readFields(value, 'device');
+  return {
+    id: readMatch(device['id'], 'id', kPageIdShape, 22),
+    type: readMatch(device['type'], 'type', kTypeShape, 31),
+    url: readMatch(device['url'], 'url', /^https:\/\/[a-z0-9-]+\.local(:[0-9]{1,5})?$/, 100),
+  };
+}
+
+// --- content script -> service worker ---
+export type ContentMessage =
+  | {
+      readonly kind: 'request';
+      readonly token: string;
+      readonly types: readonly string[];
+      readonly localNetwork: LocalNetworkState;
+    }
+  | { readonly kind: 'left'; readonly token: string }
+  | { readonly kind: 'list' }
+  | { readonly kind: 'ticket'; readonly device: string; readonly nonce: string | null }
+  | { readonly kind: 'forget' | 'status'; readonly device: string };
+
+export type ContentReply =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly failure: Failure };
+
+export function readContentMessage(value: unknown): ContentMessage {
+  const message = readFields(value, 'message');
+  const kind = readOneOf(message['kind'], 'kind', [
+    'request',
+    'left',
+    'list',
+    'ticket',
+    'forget',
+    'status',
+  ]);
+  switch (kind) {
+    case 'request':
+      return {
+        kind,
+        token: readMatch(message['token'], 'token', kTokenShape, 32),
+        types: readTypes(message['types']),
+        localNetwork: readOneOf(message['localNetwork'], 'localNetwork', kLocalNetworkStates),
+      };
+    case 'left':
+      return { kind, token: readMatch(message['token'], 'token', kTokenShape, 32) };
+    case 'list':
+      return { kind };
+    case 'ticket': {
+      const nonce = message['nonce'];
+      return {
+        kind,
+        device: readMatch(message['device'], 'device', kPageIdShape, 22),
+        nonce: nonce === null ? null : readNonce(nonce),
+      };
+    }
+    case 'forget':
+    case 'status':
+      return { kind, device: readMatch(message['device'], 'device', kPageIdShape, 22) };
+  }
+}
+
+export function readContentReply(value: unknown): ContentReply {
+  if (!isFields(value)) return { ok: false, failure: 'none' };
+  if (value['ok'] === true) return { ok: true, value: value['value'] };
+  return { ok: false, failure: readFailure(value['failure']) };
+}
+
+export function readNonce(value: unknown): string {
+  return readMatch(value, 'nonce', kNonceShape, 128);
+}
+
+// --- service worker -> content script ---
+export type WorkerMessage =
+  | { readonly kind: 'outcome'; readonly token: string; readonly device: PageDevice | null }
+  | { readonly kind: 'revoked'; readonly device: string };
+
+export function readWorkerMessage(value: unknown): WorkerMessage | null {
+  if (!isFields(value)) return null;
+  if (value['kind'] === 'outcome') {
+    return {
+      kind: 'outcome',
+      token: readMatch(value['token'], 'token', kTokenShape, 32),
+      device: value['device'] === null ? null : readPageDevice(value['device']),
+    };
+  }
+  if (value['kind'] === 'revoked') {
+    return { kind: 'revoked', device: readMatch(value['device'], 'device', kPageIdShape, 22) };
+  }
+  return null;
+}
+
+// --- the agent as the windows see it ---
+export type AgentStatus =
+  | { readonly state: 'connecting' }
+  | { readonly state: 'ready'; readonly setup: SetupState }
+  | { readonly state: 'not_installed' | 'not_running' | 'too_old' };
+
+// --- consent window -> service worker, over a Port named kConsentPort ---
+export const kConsentPort = 'consent';
+
+export type ConsentCommand =
+  | { readonly kind: 'open'; readonly request: string }
+  | { readonly kind: 'look' }
+  | { readonly kind: 'pick'; readonly key: string; readonly type: string }
+  | { readonly kind: 'code'; readonly text: string }
+  | { readonly kind: 'back' }
+  | { readonly kind: 'refuse' }
+  | { readonly kind: 'retry' }
+  | { readonly kind: 'close' };
+
+export function readConsentCommand(value: unknown): ConsentCommand {
+  const message = readFields(value, 'message');
+  const kind = readOneOf(message['kind'], 'kind', [
+    'open',
+    'look',
+    'pick',
+    'code',
+    'back',
+    'refuse',
+    'retry',
+    'close',
+  ]);
+  switch (kind) {
+    case 'open':
+      return { kind, request: readMatch(message['request'], 'request', kTokenShape, 32) };
+    case 'pick':
+      return {
+        kind,
+        key: readText(message['key'], 'key', 128, 1),
+        type: readMatch(message['type'], 'type', kTypeShape, 31),
+      };
+    case 'code':
+      return { kind, text: readText(message['text'], 'text', 400, 1) };
+    case 'look':
+    case 'back':
+    case 'refuse':
+    case 'retry':
+    case 'close':
+      return { kind };
+  }
+}
+
+// --- service worker -> consent window ---
+export interface Question {
+  readonly origin: string;
+  readonly types: readonly string[];
+  readonly localNetwork: LocalNetworkState;
+}
+
+export type ConsentNews =
+  | { readonly kind: 'question'; readonly question: Question }
+  | { readonly kind: 'agent'; readonly agent: AgentStatus; readonly siteBlocked: boolean }
+  | { readonly kind: 'found'; readonly device: Device }
+  | { readonly kind: 'lost'; readonly key: string }
+  | { readonly kind: 'network'; readonly available: boolean }
+  | { readonly kind: 'code'; readonly code: CodeRequest }
+  | { readonly kind: 'working' }
+  | { readonly kind: 'progress'; readonly step: PairStep; readonly done: boolean }
+  | { readonly kind: 'done'; readonly deviceName: string; readonly warnings: readonly string[] }
+  | {
+      readonly kind: 'failed';
+      readonly code: ErrorCode;
+      readonly left: number | null;
+      readonly again: boolean;
+    }
+  | { readonly kind: 'over' };
+
+// --- control page -> service worker ---
+export type HomeMessage =
+  | { readonly kind: 'home.state' }
+  | { readonly kind: 'home.revoke'; readonly grant: string }
+  | { readonly kind: 'home.nearby'; readonly site: string; readonly allowed: boolean };
+
+export interface HomeState {
+  readonly agent: AgentStatus;
+  readonly grants: readonly Grant[];
+  readonly nearby: readonly string[];
+}
+
+export function readHomeMessage(value: unknown): HomeMessage {
+  const message = readFields(value, 'message');
+  const kind = readOneOf(message['kind'], 'kind', ['home.state', 'home.revoke', 'home.nearby']);
+  switch (kind) {
+    case 'home.state':
+      return { kind };
+    case 'home.revoke':
+      return { kind, grant: readMatch(message['grant'], 'grant', kTokenShape, 32) };
+    case 'home.nearby':
+      return {
+        kind,
+        site: readText(message['site'], 'site', 300, 1),
+        allowed: readBool(message['allowed'], 'allowed'),
+      };
+  }
+}

@@ -1,0 +1,138 @@
+// Every method, event, field and error name of the agent's messages (docs/protocol.md sections 10
+// and 11), once. The same names under the same constants stand in src/wire/names.h; a script
+// compares the two, so a constant here has a constant there, spelt alike, and one line each.
+
+// The native messaging host.
+export const kNativeHostName = 'org.latchkey.agent';
+export const kProtocolVersion = 1;
+
+// Envelope
+export const kId = 'id';
+export const kMethod = 'method';
+export const kParams = 'params';
+export const kResult = 'result';
+export const kError = 'error';
+export const kEvent = 'event';
+export const kCode = 'code';
+export const kMessage = 'message';
+
+// Methods
+export const kHello = 'hello';
+export const kDiscoverStart = 'discover.start';
+export const kDiscoverStop = 'discover.stop';
+export const kPairBegin = 'pair.begin';
+export const kPairCode = 'pair.code';
+export const kPairCancel = 'pair.cancel';
+export const kGrantsList = 'grants.list';
+export const kGrantsRevoke = 'grants.revoke';
+export const kTicketMint = 'ticket.mint';
+export const kPolicyCheck = 'policy.check';
+
+// Events
+export const kDiscoverFound = 'discover.found';
+export const kDiscoverLost = 'discover.lost';
+export const kDiscoverState = 'discover.state';
+export const kPairProgress = 'pair.progress';
+export const kPairDone = 'pair.done';
+export const kPairFailed = 'pair.failed';
+export const kGrantsChanged = 'grants.changed';
+
+// Fields
+export const kAgain = 'again';
+export const kAll = 'all';
+export const kAllowed = 'allowed';
+export const kBlockUntil = 'block_until';
+export const kClient = 'client';
+export const kCreated = 'created';
+export const kDelivered = 'delivered';
+export const kDevice = 'device';
+export const kExpires = 'expires';
+export const kGrant = 'grant';
+export const kGrants = 'grants';
+export const kHost = 'host';
+export const kKey = 'key';
+export const kKind = 'kind';
+export const kKnown = 'known';
+export const kLastUsed = 'last_used';
+export const kLeft = 'left';
+export const kMaker = 'maker';
+export const kModel = 'model';
+export const kName = 'name';
+export const kNetwork = 'network';
+export const kNonce = 'nonce';
+export const kNotAfter = 'not_after';
+export const kOrigin = 'origin';
+export const kPort = 'port';
+export const kProfile = 'profile';
+export const kProtocol = 'protocol';
+export const kProven = 'proven';
+export const kReady = 'ready';
+export const kReason = 'reason';
+export const kRenewAt = 'renew_at';
+export const kRestartNeeded = 'restart_needed';
+export const kRootInstalled = 'root_installed';
+export const kSession = 'session';
+export const kSetup = 'setup';
+export const kState = 'state';
+export const kStep = 'step';
+export const kTicket = 'ticket';
+export const kType = 'type';
+export const kUrl = 'url';
+export const kVersion = 'version';
+export const kWarning = 'warning';
+export const kWarnings = 'warnings';
+export const kWindowOpen = 'window_open';
+
+// Values
+export const kActive = 'active';
+export const kCheck = 'check';
+export const kDigits8 = 'digits8';
+export const kDone = 'done';
+export const kExtension = 'extension';
+export const kIssue = 'issue';
+export const kKey128 = 'key128';
+export const kLooking = 'looking';
+export const kPending = 'pending';
+export const kRevoked = 'revoked';
+export const kSameName = 'same_name';
+export const kStart = 'start';
+export const kSuspended = 'suspended';
+export const kTry = 'try';
+export const kUnavailable = 'unavailable';
+export const kWorking = 'working';
+
+// Errors
+export const kMalformed = 'malformed';
+export const kUnsupported = 'unsupported';
+export const kWindowClosed = 'window_closed';
+export const kWrongCode = 'wrong_code';
+export const kLocked = 'locked';
+export const kAttestationFailed = 'attestation_failed';
+export const kOriginRevoked = 'origin_revoked';
+export const kDeviceRevoked = 'device_revoked';
+export const kMetadataStale = 'metadata_stale';
+export const kNameConflict = 'name_conflict';
+export const kNotGranted = 'not_granted';
+export const kExpired = 'expired';
+export const kUnreachable = 'unreachable';
+export const kCancelled = 'cancelled';
+export const kInternal = 'internal';
+
+export const kErrorCodes = [
+  kMalformed,
+  kUnsupported,
+  kWindowClosed,
+  kWrongCode,
+  kLocked,
+  kAttestationFailed,
+  kOriginRevoked,
+  kDeviceRevoked,
+  kMetadataStale,
+  kNameConflict,
+  kNotGranted,
+  kExpired,
+  kUnreachable,
+  kCancelled,
+  kInternal,
+] as const;
+export type ErrorCode = (typeof kErrorCodes)[number];

@@ -1,0 +1,24 @@
+import { h } from './dom';
+import { originParts } from './origin';
+
+// The whole address, the registrable domain in bold; may break anywhere, is never cut.
+export function originView(origin: string): HTMLElement {
+  const parts = originParts(origin);
+  const line = h('span', { class: 'origin', dir: 'ltr', translate: 'no', 'data-origin': origin });
+  if (parts === null) {
+    line.append(origin);
+    return line;
+  }
+  line.append(
+    h('span', { class: 'origin-quiet' }, parts.scheme + parts.subdomain),
+    h('b', {}, parts.registrable),
+    h('span', { class: 'origin-quiet' }, parts.port),
+  );
+  return line;
+}
+
+// The registrable domain alone, for headings that have the whole address beside them.
+export function siteView(origin: string): HTMLElement {
+  const site = originParts(origin)?.registrable ?? origin;
+  return h('b', { class: 'site', dir: 'ltr', translate: 'no' }, site);
+}
