@@ -171,6 +171,9 @@ export class RequestDesk {
         this.options.agent.reset();
         await this.reportAgent(asking);
         return;
+      case 'seen':
+        if (asking.grant !== null) await this.settle(asking);
+        return;
       case 'refuse':
       case 'close':
         await this.settle(asking);

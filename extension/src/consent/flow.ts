@@ -166,7 +166,7 @@ export function hear(flow: Flow, news: ConsentNews): Step {
     case 'failed':
       return hearFailed(flow, news);
     case 'over':
-      return show(flow, { state: 'over' });
+      return view.state === 'done' ? stay(flow) : show(flow, { state: 'over' });
   }
 }
 

@@ -79,7 +79,7 @@ function draw(): void {
   (screen.focus ?? heading)?.focus({ preventScroll: true });
   byId('said').textContent = heading?.textContent ?? '';
   document.title = `${heading?.textContent ?? ''} – ${text('windowTitle')}`;
-  if (view.state === 'done' && view.warnings.length === 0) closeWhenSeen();
+  if (view.state === 'done') finishWhenSeen(view.warnings.length > 0);
 }
 
 // Keeps the allow button in step with the focus of the window.
@@ -91,16 +91,18 @@ function gate(): void {
   allow.disabled = !(arming.armed(now) && allow.dataset['ready'] === 'true');
 }
 
-// Done: closes by itself after two seconds in which the pointer was not in the window.
-function closeWhenSeen(): void {
-  let since = performance.now();
-  const timer = setInterval(() => {
-    const now = performance.now();
-    if (pointerInside) since = now;
-    if (now - since < kCloseAfterMs) return;
-    clearInterval(timer);
-    doing.close();
-  }, 100);
+// Done: after two seconds the page goes on, and the window closes by itself unless it is still
+// being looked at: while the pointer is in it, or where there is a warning to read.
+function finishWhenSeen(warned: boolean): void {
+  setTimeout(() => {
+    send({ kind: 'seen' });
+    if (warned) return;
+    const timer = setInterval(() => {
+      if (pointerInside) return;
+      clearInterval(timer);
+      doing.close();
+    }, 100);
+  }, kCloseAfterMs);
 }
 
 // The service worker closes the window; should it be gone, the window does so itself.

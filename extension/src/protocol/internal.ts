@@ -212,6 +212,7 @@ export type ConsentCommand =
   | { readonly kind: 'back' }
   | { readonly kind: 'refuse' }
   | { readonly kind: 'retry' }
+  | { readonly kind: 'seen' } // the outcome was read: tell the page, leave the window be
   | { readonly kind: 'close' };
 
 export function readConsentCommand(value: unknown): ConsentCommand {
@@ -224,6 +225,7 @@ export function readConsentCommand(value: unknown): ConsentCommand {
     'back',
     'refuse',
     'retry',
+    'seen',
     'close',
   ]);
   switch (kind) {
@@ -241,6 +243,7 @@ export function readConsentCommand(value: unknown): ConsentCommand {
     case 'back':
     case 'refuse':
     case 'retry':
+    case 'seen':
     case 'close':
       return { kind };
   }
