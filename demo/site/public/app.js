@@ -1,0 +1,186 @@
+// The page: shows the catalogue, asks for a device at home, plays from it.
+import { CATALOGUE, LENGTH } from './catalogue.js';
+import { HomePlayer } from './player.js';
+
+const $ = (id) => document.getElementById(id);
+const player = new HomePlayer($('video'));
+let film = CATALOGUE[0];
+let device = null;
+
+const STATES = {
+  checking: { chip: 'Looking at your home', status: '' },
+  unsupported: { chip: 'Latchkey is not here', status: 'This browser can’t reach devices in your home yet. Install Latchkey, then load this page again.' },
+  apart: { chip: 'Not connected', status: 'No device in your home is connected to Kinora.' },
+  asking: { chip: 'Waiting for you', status: 'Choose your device in the Latchkey window.' },
+  connected: { chip: 'Playing from home', status: 'Kinora can play from the device you chose. It can’t see your other devices or your network.' },
+  away: { chip: 'Device away', status: 'Your device did not answer. Is it switched on, and are you at home?' },
+  gone: { chip: 'Access removed', status: 'Kinora may no longer use your device.' },
+};
+
+function show(state) {
+  document.body.dataset.home = state;
+  $('chip').textContent = state === 'connected' && !player.active ? 'Home connected' : STATES[state].chip;
+  $('home-status').textContent = STATES[state].status;
+  $('forget').hidden = state !== 'connected';
+  $('play').disabled = state === 'asking' || state === 'checking';
+  $('play-label').textContent = state === 'asking' ? 'Choose your device…' : 'Play from your home';
+}
+
+function note(title, text) {
+  $('notice').hidden = !title;
+  $('notice').replaceChildren();
+  if (!title) return;
+  const bold = document.createElement('b');
+  bold.textContent = title;
+  $('notice').append(bold, text);
+}
+
+function cover(title, text, action, onAction) {
+  $('cover').hidden = !title;
+  $('controls').hidden = Boolean(title) || !player.active;
+  if (!title) return;
+  $('wait').hidden = true;
+  $('cover-title').textContent = title;
+  $('cover-text').textContent = text;
+  $('cover-action').textContent = action;
+  $('cover-action').onclick = onAction;
+}
+
+function feature(next) {
+  film = next;
+  $('hero-title').textContent = film.title;
+  $('hero-facts').textContent = film.facts;
+  $('hero-blurb').textContent = film.blurb;
+  $('backdrop').src = `posters/${film.id}.jpg`;
+  $('backdrop').alt = `A picture from ${film.title}`;
+  for (const card of document.querySelectorAll('.card')) card.setAttribute('aria-current', String(card.dataset.film === film.id));
+}
+
+async function play() {
+  note('');
+  cover('');
+  $('wait').hidden = false;
+  try {
+    await player.open(device, film);
+    $('video').hidden = false;
+    $('controls').hidden = false;
+    $('tally').hidden = false;
+    show('connected');
+  } catch (error) {
+    if (device === null) return; // Taken back meanwhile: that is said already.
+    show('away');
+    cover('Your device did not answer', 'Check that it is switched on and that you are on your home network.', 'Try again', play);
+  } finally {
+    $('wait').hidden = true;
+  }
+}
+
+function adopt(found) {
+  device = found;
+  device.addEventListener('revoked', () => {
+    device = null;
+    player.halt();
+    show('gone');
+    note('');
+    cover('Playback has stopped', 'Access to your device was taken back. The film stays at home; ask again when you want to go on.', 'Ask again', ask);
+  }, { once: true });
+}
+
+async function ask() {
+  if (!navigator.localDevices) {
+    show('unsupported');
+    note('Your browser needs Latchkey for this', 'Latchkey lets a web service use one device in your home, and only if you say so. Install it, then load this page again.');
+    return;
+  }
+  if (!device) {
+    const before = document.body.dataset.home;
+    show('asking');
+    note('');
+    try {
+      adopt(await navigator.localDevices.requestDevice({ filters: [{ type: 'media-cache' }] }));
+    } catch {
+      show(before === 'gone' ? 'gone' : 'apart');
+      note('No device was chosen', 'You can try again at any time.');
+      return;
+    }
+  }
+  await play();
+}
+
+async function forget() {
+  if (device) await device.forget().catch(() => {});
+}
+
+function fillShelf() {
+  for (const entry of CATALOGUE) {
+    const card = document.createElement('button');
+    card.type = 'button';
+    card.className = 'card';
+    card.dataset.film = entry.id;
+    const art = Object.assign(document.createElement('span'), { className: 'art' });
+    art.append(
+      Object.assign(document.createElement('img'), { src: `posters/${entry.id}.jpg`, alt: '', loading: 'lazy' }),
+      Object.assign(document.createElement('span'), { className: 'length', textContent: LENGTH }),
+    );
+    card.append(art, Object.assign(document.createElement('b'), { textContent: entry.title }),
+      Object.assign(document.createElement('span'), { className: 'sub', textContent: entry.facts.split(' · ')[0] }));
+    card.addEventListener('click', () => {
+      feature(entry);
+      window.scrollTo({ top: 0 });
+      if (device) void play();
+    });
+    const item = document.createElement('li');
+    item.append(card);
+    $('cards').append(item);
+  }
+}
+
+const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;
+const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+
+function wireControls() {
+  const video = $('video');
+  const update = () => {
+    $('controls').classList.toggle('paused', video.paused);
+    $('toggle').setAttribute('aria-label', video.paused ? 'Play' : 'Pause');
+    const length = Number.isFinite(video.duration) ? video.duration : 0;
+    $('seek').value = String(length ? Math.round((1000 * video.currentTime) / length) : 0);
+    $('seek').setAttribute('aria-valuetext', `${clock(video.currentTime)} of ${clock(length)}`);
+    $('clock').textContent = `${clock(video.currentTime)} / ${clock(length)}`;
+  };
+  for (const event of ['play', 'pause', 'timeupdate', 'durationchange', 'seeked', 'ended']) video.addEventListener(event, update);
+  $('toggle').addEventListener('click', () => (video.paused ? void video.play() : video.pause()));
+  $('seek').addEventListener('input', () => {
+    if (Number.isFinite(video.duration)) video.currentTime = (Number($('seek').value) / 1000) * video.duration;
+  });
+  $('sound').addEventListener('click', () => {
+    video.muted = !video.muted;
+    $('sound').setAttribute('aria-pressed', String(video.muted));
+  });
+  $('full').addEventListener('click', () => void $('stage').requestFullscreen?.());
+  player.onTally = ({ home, web, pieces }) => {
+    $('tally-home').textContent = megabytes(home);
+    $('tally-web').textContent = megabytes(web);
+    $('tally-pieces').textContent = String(pieces);
+  };
+  player.onTrouble = () => {
+    if (!device) return;
+    show('away');
+    cover('Your device stopped answering', 'The film goes on as soon as your device is back.', 'Try again', play);
+  };
+}
+
+async function start() {
+  fillShelf();
+  feature(film);
+  wireControls();
+  $('play').addEventListener('click', () => void ask());
+  $('forget').addEventListener('click', () => void forget());
+  show('checking');
+  if (!navigator.localDevices) return show('unsupported');
+  const [known] = await navigator.localDevices.getDevices();
+  if (known) adopt(known);
+  show(known ? 'connected' : 'apart');
+}
+
+void start();

@@ -1,0 +1,66 @@
+// Chromium on the home computer, driven by playwright-core. It trusts the lab's
+// web authority through the trust database of its home folder, like a person's
+// browser would; nothing about certificates is ever switched off.
+
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+export const CHROMIUM = process.env.LATCHKEY_CHROMIUM ?? '/usr/bin/chromium';
+
+const quote = (word) => `'${word.replaceAll("'", `'\\''`)}'`;
+
+/** A program that starts Chromium inside the host's namespaces, for playwright to call. */
+function entrance(host) {
+  const file = join(host.folder, 'chromium');
+  if (!existsSync(file)) {
+    const words = host.wrap([CHROMIUM], { ownUid: true }).map(quote).join(' ');
+    writeFileSync(file, `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
+  }
+  return file;
+}
+
+/** Words for a lab without namespaces: names lead to this machine, sites count as public. */
+function loopbackWords(house, rules) {
+  if (house.isolated) return [];
+  return [
+    `--host-resolver-rules=${rules.map(([pattern, port]) => `MAP ${pattern} 127.0.0.1:${port}`).join(', ')}`,
+    `--ip-address-space-overrides=${rules.map(([, port, space]) => `127.0.0.1:${port}=${space}`).join(',')}`,
+  ];
+}
+
+/**
+ * @param {import('./house.mjs').Host} host
+ * @param {{extension?: string, profile?: string, visible?: boolean, colorScheme?: string,
+ *          viewport?: object, loopback?: [string, number, string][]}} options
+ *   extension: unpacked folder; loopback: name pattern, port, address space.
+ * @returns {Promise<import('playwright-core').BrowserContext>}
+ */
+export async function openBrowser(host, options = {}) {
+  const profile = options.profile ?? join(host.home, 'chromium-profile');
+  mkdirSync(profile, { recursive: true });
+  const { extension, visible = false } = options;
+  const asRoot = host.house.person.uid === 0;
+  return chromium.launchPersistentContext(profile, {
+    executablePath: entrance(host),
+    headless: !visible,
+    env: { ...host.environment, ...(options.env ?? {}) },
+    ignoreDefaultArgs: ['--disable-extensions'],
+    chromiumSandbox: !asRoot,
+    colorScheme: options.colorScheme ?? 'light',
+    viewport: options.viewport ?? { width: 1280, height: 800 },
+    args: [
+      '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync',
+      '--disable-features=DisableLoadExtensionCommandLineSwitch',
+      ...(extension ? [`--load-extension=${extension}`, `--disable-extensions-except=${extension}`] : []),
+      ...loopbackWords(host.house, options.loopback ?? []),
+      ...(options.args ?? []),
+    ],
+  });
+}
+
+/** The extension's service worker, started if it sleeps. */
+export async function extensionWorker(context) {
+  return context.serviceWorkers()[0] ?? context.waitForEvent('serviceworker', { timeout: 15000 });
+}
