@@ -9,6 +9,7 @@
 #include <array>
 
 #include "discovery/avahi_backend.h"
+#include "discovery/shared_library.h"
 
 namespace latchkey::discovery {
 namespace {
@@ -19,6 +20,62 @@ constexpr auto kNoFlags = static_cast<AvahiPublishFlags>(0);
 constexpr const char* kDomain = "local";
 // Per interface. Avahi's own default is 4096; a house has fewer records, a flood has more.
 constexpr unsigned kMaxCachedRecords = 2048;
+
+struct CoreLibrary {
+  SharedLibrary file{"libavahi-core.so.7"};
+  decltype(&::avahi_server_new) server_new = nullptr;
+  decltype(&::avahi_server_free) server_free = nullptr;
+  decltype(&::avahi_server_errno) server_errno = nullptr;
+  decltype(&::avahi_server_config_init) config_init = nullptr;
+  decltype(&::avahi_server_config_free) config_free = nullptr;
+  decltype(&::avahi_server_get_host_name) get_host_name = nullptr;
+  decltype(&::avahi_server_set_host_name) set_host_name = nullptr;
+  decltype(&::avahi_set_log_function) set_log_function = nullptr;
+  decltype(&::avahi_s_entry_group_new) entry_group_new = nullptr;
+  decltype(&::avahi_s_entry_group_free) entry_group_free = nullptr;
+  decltype(&::avahi_s_entry_group_commit) entry_group_commit = nullptr;
+  decltype(&::avahi_s_entry_group_reset) entry_group_reset = nullptr;
+  decltype(&::avahi_server_add_service_strlst) add_service_strlst = nullptr;
+  decltype(&::avahi_server_add_service_subtype) add_service_subtype = nullptr;
+  decltype(&::avahi_server_update_service_txt_strlst) update_service_txt_strlst = nullptr;
+  decltype(&::avahi_server_add_address) add_address = nullptr;
+  decltype(&::avahi_s_service_browser_new) service_browser_new = nullptr;
+  decltype(&::avahi_s_service_browser_free) service_browser_free = nullptr;
+  decltype(&::avahi_s_service_resolver_new) service_resolver_new = nullptr;
+  decltype(&::avahi_s_service_resolver_free) service_resolver_free = nullptr;
+  decltype(&::avahi_s_host_name_resolver_new) host_name_resolver_new = nullptr;
+  decltype(&::avahi_s_host_name_resolver_free) host_name_resolver_free = nullptr;
+
+  CoreLibrary() {
+    file.find("avahi_server_new", server_new);
+    file.find("avahi_server_free", server_free);
+    file.find("avahi_server_errno", server_errno);
+    file.find("avahi_server_config_init", config_init);
+    file.find("avahi_server_config_free", config_free);
+    file.find("avahi_server_get_host_name", get_host_name);
+    file.find("avahi_server_set_host_name", set_host_name);
+    file.find("avahi_set_log_function", set_log_function);
+    file.find("avahi_s_entry_group_new", entry_group_new);
+    file.find("avahi_s_entry_group_free", entry_group_free);
+    file.find("avahi_s_entry_group_commit", entry_group_commit);
+    file.find("avahi_s_entry_group_reset", entry_group_reset);
+    file.find("avahi_server_add_service_strlst", add_service_strlst);
+    file.find("avahi_server_add_service_subtype", add_service_subtype);
+    file.find("avahi_server_update_service_txt_strlst", update_service_txt_strlst);
+    file.find("avahi_server_add_address", add_address);
+    file.find("avahi_s_service_browser_new", service_browser_new);
+    file.find("avahi_s_service_browser_free", service_browser_free);
+    file.find("avahi_s_service_resolver_new", service_resolver_new);
+    file.find("avahi_s_service_resolver_free", service_resolver_free);
+    file.find("avahi_s_host_name_resolver_new", host_name_resolver_new);
+    file.find("avahi_s_host_name_resolver_free", host_name_resolver_free);
+  }
+};
+
+const CoreLibrary& library() {
+  static const CoreLibrary loaded;
+  return loaded;
+}
 
 struct CoreApi {
   using Engine = AvahiServer;
@@ -32,51 +89,53 @@ struct CoreApi {
     static_cast<AvahiGroup<CoreApi>*>(userdata)->changed(state);
   }
   static Group* group_new(Engine* server, AvahiGroup<CoreApi>* owner) {
-    return avahi_s_entry_group_new(server, group_event, owner);
+    return library().entry_group_new(server, group_event, owner);
   }
-  static void group_free(Group* group) { avahi_s_entry_group_free(group); }
-  static int group_commit(Group* group) { return avahi_s_entry_group_commit(group); }
-  static void group_reset(Group* group) { avahi_s_entry_group_reset(group); }
+  static void group_free(Group* group) { library().entry_group_free(group); }
+  static int group_commit(Group* group) { return library().entry_group_commit(group); }
+  static void group_reset(Group* group) { library().entry_group_reset(group); }
   static int add_service(Engine* server, Group* group, AvahiIfIndex interface, const char* name,
                          const char* type, std::uint16_t port, AvahiStringList* text) {
-    return avahi_server_add_service_strlst(server, group, interface, kAny, kNoFlags, name, type,
-                                           kDomain, nullptr, port, text);
+    return library().add_service_strlst(server, group, interface, kAny, kNoFlags, name, type,
+                                        kDomain, nullptr, port, text);
   }
   static int add_subtype(Engine* server, Group* group, AvahiIfIndex interface, const char* name,
                          const char* type, const char* subtype) {
-    return avahi_server_add_service_subtype(server, group, interface, kAny, kNoFlags, name, type,
-                                            kDomain, subtype);
+    return library().add_service_subtype(server, group, interface, kAny, kNoFlags, name, type,
+                                         kDomain, subtype);
   }
   static int update_text(Engine* server, Group* group, AvahiIfIndex interface, const char* name,
                          const char* type, AvahiStringList* text) {
-    return avahi_server_update_service_txt_strlst(server, group, interface, kAny, kNoFlags, name,
-                                                  type, kDomain, text);
+    return library().update_service_txt_strlst(server, group, interface, kAny, kNoFlags, name, type,
+                                               kDomain, text);
   }
   static int add_address(Engine* server, Group* group, AvahiIfIndex interface,
                          AvahiPublishFlags flags, const char* host, AvahiAddress* address) {
-    return avahi_server_add_address(server, group, interface, kAny, flags, host, address);
+    return library().add_address(server, group, interface, kAny, flags, host, address);
   }
   static ServiceBrowser* browser_new(Engine* server, AvahiIfIndex interface, const char* type,
                                      AvahiSServiceBrowserCallback callback, void* userdata) {
-    return avahi_s_service_browser_new(server, interface, kAny, type, kDomain, kMulticast, callback,
-                                       userdata);
+    return library().service_browser_new(server, interface, kAny, type, kDomain, kMulticast,
+                                         callback, userdata);
   }
-  static void browser_free(ServiceBrowser* browser) { avahi_s_service_browser_free(browser); }
+  static void browser_free(ServiceBrowser* browser) { library().service_browser_free(browser); }
   static ServiceResolver* resolver_new(Engine* server, AvahiIfIndex interface, const char* name,
                                        const char* type, AvahiProtocol family,
                                        AvahiSServiceResolverCallback callback, void* userdata) {
-    return avahi_s_service_resolver_new(server, interface, kAny, name, type, kDomain, family,
-                                        kMulticast, callback, userdata);
+    return library().service_resolver_new(server, interface, kAny, name, type, kDomain, family,
+                                          kMulticast, callback, userdata);
   }
-  static void resolver_free(ServiceResolver* resolver) { avahi_s_service_resolver_free(resolver); }
+  static void resolver_free(ServiceResolver* resolver) {
+    library().service_resolver_free(resolver);
+  }
   static HostResolver* host_resolver_new(Engine* server, AvahiIfIndex interface, const char* host,
                                          AvahiProtocol family,
                                          AvahiSHostNameResolverCallback callback, void* userdata) {
-    return avahi_s_host_name_resolver_new(server, interface, kAny, host, family, kMulticast,
-                                          callback, userdata);
+    return library().host_name_resolver_new(server, interface, kAny, host, family, kMulticast,
+                                            callback, userdata);
   }
   static void host_resolver_free(HostResolver* resolver) {
-    avahi_s_host_name_resolver_free(resolver);
+    library().host_name_resolver_free(resolver);
   }
 };
 
@@ -94,7 +153,7 @@ std::string responder_name() {
 class Config {
  public:
   explicit Config(const BuiltinOptions& options) {
-    avahi_server_config_init(&config_);
+    library().config_init(&config_);
     config_.host_name = avahi_strdup(responder_name().c_str());
     config_.publish_hinfo = 0;
     config_.publish_workstation = 0;
@@ -107,7 +166,7 @@ class Config {
       config_.allow_interfaces = avahi_string_list_add(config_.allow_interfaces, interface.c_str());
     }
   }
-  ~Config() { avahi_server_config_free(&config_); }
+  ~Config() { library().config_free(&config_); }
   Config(const Config&) = delete;
   Config& operator=(const Config&) = delete;
   Config(Config&&) = delete;
@@ -123,7 +182,7 @@ class BuiltinBackend final : public AvahiBackend<CoreApi> {
   explicit BuiltinBackend(OnBackend changed) : changed_(std::move(changed)) {}
   ~BuiltinBackend() override {
     if (server_ != nullptr) {
-      avahi_server_free(server_);
+      library().server_free(server_);
     }
   }
   BuiltinBackend(const BuiltinBackend&) = delete;
@@ -134,7 +193,7 @@ class BuiltinBackend final : public AvahiBackend<CoreApi> {
   Result<void, Error> open(Poll& poll, const BuiltinOptions& options) {
     const Config config(options);
     int error = 0;
-    server_ = avahi_server_new(poll.api(), config.get(), event, this, &error);
+    server_ = library().server_new(poll.api(), config.get(), event, this, &error);
     if (server_ == nullptr) {
       return fail(avahi_error(error, "this computer's multicast port cannot be used"));
     }
@@ -148,7 +207,7 @@ class BuiltinBackend final : public AvahiBackend<CoreApi> {
   AvahiServer* engine() override { return server_; }
 
  private:
-  // Called for the first time from inside avahi_server_new().
+  // Called for the first time from inside library().server_new().
   static void event(AvahiServer* server, AvahiServerState state, void* userdata) {
     auto* self = static_cast<BuiltinBackend*>(userdata);
     switch (state) {
@@ -157,14 +216,14 @@ class BuiltinBackend final : public AvahiBackend<CoreApi> {
         break;
       case AVAHI_SERVER_COLLISION: {
         self->state_ = State::kStarting;
-        char* other = avahi_alternative_host_name(avahi_server_get_host_name(server));
-        avahi_server_set_host_name(server, other);
+        char* other = avahi_alternative_host_name(library().get_host_name(server));
+        library().set_host_name(server, other);
         avahi_free(other);
         break;
       }
       case AVAHI_SERVER_FAILURE:
         self->state_ = State::kLost;
-        self->reason_ = avahi_strerror(avahi_server_errno(server));
+        self->reason_ = avahi_strerror(library().server_errno(server));
         break;
       case AVAHI_SERVER_INVALID:
       case AVAHI_SERVER_REGISTERING:
@@ -185,8 +244,11 @@ class BuiltinBackend final : public AvahiBackend<CoreApi> {
 Result<std::unique_ptr<Backend>, Error> open_builtin_backend(Poll& poll,
                                                              const BuiltinOptions& options,
                                                              OnBackend changed) {
+  if (auto usable = library().file.usable(); !usable) {
+    return fail(usable.error());
+  }
   // Avahi would write to standard error; what matters comes as a state or an error code.
-  avahi_set_log_function([](AvahiLogLevel, const char*) {});
+  library().set_log_function([](AvahiLogLevel, const char*) {});
   auto backend = std::make_unique<BuiltinBackend>(std::move(changed));
   if (auto opened = backend->open(poll, options); !opened) {
     return fail(opened.error());

@@ -4,6 +4,7 @@
 #include <avahi-client/publish.h>
 
 #include "discovery/avahi_backend.h"
+#include "discovery/shared_library.h"
 
 namespace latchkey::discovery {
 namespace {
@@ -12,6 +13,53 @@ constexpr auto kMulticast = AVAHI_LOOKUP_USE_MULTICAST;
 constexpr auto kAny = AVAHI_PROTO_UNSPEC;
 constexpr auto kNoFlags = static_cast<AvahiPublishFlags>(0);
 constexpr const char* kDomain = "local";
+
+struct ClientLibrary {
+  SharedLibrary file{"libavahi-client.so.3"};
+  decltype(&::avahi_client_new) client_new = nullptr;
+  decltype(&::avahi_client_free) client_free = nullptr;
+  decltype(&::avahi_client_errno) client_errno = nullptr;
+  decltype(&::avahi_entry_group_new) entry_group_new = nullptr;
+  decltype(&::avahi_entry_group_free) entry_group_free = nullptr;
+  decltype(&::avahi_entry_group_commit) entry_group_commit = nullptr;
+  decltype(&::avahi_entry_group_reset) entry_group_reset = nullptr;
+  decltype(&::avahi_entry_group_add_service_strlst) entry_group_add_service_strlst = nullptr;
+  decltype(&::avahi_entry_group_add_service_subtype) entry_group_add_service_subtype = nullptr;
+  decltype(&::avahi_entry_group_update_service_txt_strlst) entry_group_update_service_txt_strlst =
+      nullptr;
+  decltype(&::avahi_entry_group_add_address) entry_group_add_address = nullptr;
+  decltype(&::avahi_service_browser_new) service_browser_new = nullptr;
+  decltype(&::avahi_service_browser_free) service_browser_free = nullptr;
+  decltype(&::avahi_service_resolver_new) service_resolver_new = nullptr;
+  decltype(&::avahi_service_resolver_free) service_resolver_free = nullptr;
+  decltype(&::avahi_host_name_resolver_new) host_name_resolver_new = nullptr;
+  decltype(&::avahi_host_name_resolver_free) host_name_resolver_free = nullptr;
+
+  ClientLibrary() {
+    file.find("avahi_client_new", client_new);
+    file.find("avahi_client_free", client_free);
+    file.find("avahi_client_errno", client_errno);
+    file.find("avahi_entry_group_new", entry_group_new);
+    file.find("avahi_entry_group_free", entry_group_free);
+    file.find("avahi_entry_group_commit", entry_group_commit);
+    file.find("avahi_entry_group_reset", entry_group_reset);
+    file.find("avahi_entry_group_add_service_strlst", entry_group_add_service_strlst);
+    file.find("avahi_entry_group_add_service_subtype", entry_group_add_service_subtype);
+    file.find("avahi_entry_group_update_service_txt_strlst", entry_group_update_service_txt_strlst);
+    file.find("avahi_entry_group_add_address", entry_group_add_address);
+    file.find("avahi_service_browser_new", service_browser_new);
+    file.find("avahi_service_browser_free", service_browser_free);
+    file.find("avahi_service_resolver_new", service_resolver_new);
+    file.find("avahi_service_resolver_free", service_resolver_free);
+    file.find("avahi_host_name_resolver_new", host_name_resolver_new);
+    file.find("avahi_host_name_resolver_free", host_name_resolver_free);
+  }
+};
+
+const ClientLibrary& library() {
+  static const ClientLibrary loaded;
+  return loaded;
+}
 
 struct ClientApi {
   using Engine = AvahiClient;
@@ -24,51 +72,53 @@ struct ClientApi {
     static_cast<AvahiGroup<ClientApi>*>(userdata)->changed(state);
   }
   static Group* group_new(Engine* client, AvahiGroup<ClientApi>* owner) {
-    return avahi_entry_group_new(client, group_event, owner);
+    return library().entry_group_new(client, group_event, owner);
   }
-  static void group_free(Group* group) { avahi_entry_group_free(group); }
-  static int group_commit(Group* group) { return avahi_entry_group_commit(group); }
-  static void group_reset(Group* group) { avahi_entry_group_reset(group); }
+  static void group_free(Group* group) { library().entry_group_free(group); }
+  static int group_commit(Group* group) { return library().entry_group_commit(group); }
+  static void group_reset(Group* group) { library().entry_group_reset(group); }
   static int add_service(Engine* /*client*/, Group* group, AvahiIfIndex interface, const char* name,
                          const char* type, std::uint16_t port, AvahiStringList* text) {
-    return avahi_entry_group_add_service_strlst(group, interface, kAny, kNoFlags, name, type,
-                                                kDomain, nullptr, port, text);
+    return library().entry_group_add_service_strlst(group, interface, kAny, kNoFlags, name, type,
+                                                    kDomain, nullptr, port, text);
   }
   static int add_subtype(Engine* /*client*/, Group* group, AvahiIfIndex interface, const char* name,
                          const char* type, const char* subtype) {
-    return avahi_entry_group_add_service_subtype(group, interface, kAny, kNoFlags, name, type,
-                                                 kDomain, subtype);
+    return library().entry_group_add_service_subtype(group, interface, kAny, kNoFlags, name, type,
+                                                     kDomain, subtype);
   }
   static int update_text(Engine* /*client*/, Group* group, AvahiIfIndex interface, const char* name,
                          const char* type, AvahiStringList* text) {
-    return avahi_entry_group_update_service_txt_strlst(group, interface, kAny, kNoFlags, name, type,
-                                                       kDomain, text);
+    return library().entry_group_update_service_txt_strlst(group, interface, kAny, kNoFlags, name,
+                                                           type, kDomain, text);
   }
   static int add_address(Engine* /*client*/, Group* group, AvahiIfIndex interface,
                          AvahiPublishFlags flags, const char* host, AvahiAddress* address) {
-    return avahi_entry_group_add_address(group, interface, kAny, flags, host, address);
+    return library().entry_group_add_address(group, interface, kAny, flags, host, address);
   }
   static ServiceBrowser* browser_new(Engine* client, AvahiIfIndex interface, const char* type,
                                      AvahiServiceBrowserCallback callback, void* userdata) {
-    return avahi_service_browser_new(client, interface, kAny, type, kDomain, kMulticast, callback,
-                                     userdata);
+    return library().service_browser_new(client, interface, kAny, type, kDomain, kMulticast,
+                                         callback, userdata);
   }
-  static void browser_free(ServiceBrowser* browser) { avahi_service_browser_free(browser); }
+  static void browser_free(ServiceBrowser* browser) { library().service_browser_free(browser); }
   static ServiceResolver* resolver_new(Engine* client, AvahiIfIndex interface, const char* name,
                                        const char* type, AvahiProtocol family,
                                        AvahiServiceResolverCallback callback, void* userdata) {
-    return avahi_service_resolver_new(client, interface, kAny, name, type, kDomain, family,
-                                      kMulticast, callback, userdata);
+    return library().service_resolver_new(client, interface, kAny, name, type, kDomain, family,
+                                          kMulticast, callback, userdata);
   }
-  static void resolver_free(ServiceResolver* resolver) { avahi_service_resolver_free(resolver); }
+  static void resolver_free(ServiceResolver* resolver) {
+    library().service_resolver_free(resolver);
+  }
   static HostResolver* host_resolver_new(Engine* client, AvahiIfIndex interface, const char* host,
                                          AvahiProtocol family,
                                          AvahiHostNameResolverCallback callback, void* userdata) {
-    return avahi_host_name_resolver_new(client, interface, kAny, host, family, kMulticast, callback,
-                                        userdata);
+    return library().host_name_resolver_new(client, interface, kAny, host, family, kMulticast,
+                                            callback, userdata);
   }
   static void host_resolver_free(HostResolver* resolver) {
-    avahi_host_name_resolver_free(resolver);
+    library().host_name_resolver_free(resolver);
   }
 };
 
@@ -77,7 +127,7 @@ class SystemBackend final : public AvahiBackend<ClientApi> {
   explicit SystemBackend(OnBackend changed) : changed_(std::move(changed)) {}
   ~SystemBackend() override {
     if (client_ != nullptr) {
-      avahi_client_free(client_);
+      library().client_free(client_);
     }
   }
   SystemBackend(const SystemBackend&) = delete;
@@ -87,7 +137,8 @@ class SystemBackend final : public AvahiBackend<ClientApi> {
 
   Result<void, Error> open(Poll& poll) {
     int error = 0;
-    client_ = avahi_client_new(poll.api(), static_cast<AvahiClientFlags>(0), event, this, &error);
+    client_ =
+        library().client_new(poll.api(), static_cast<AvahiClientFlags>(0), event, this, &error);
     if (client_ == nullptr) {
       return fail(avahi_error(error, "the system's avahi-daemon cannot be reached"));
     }
@@ -110,7 +161,7 @@ class SystemBackend final : public AvahiBackend<ClientApi> {
         break;
       case AVAHI_CLIENT_FAILURE:
         self->state_ = State::kLost;
-        self->reason_ = avahi_strerror(avahi_client_errno(client));
+        self->reason_ = avahi_strerror(library().client_errno(client));
         break;
       case AVAHI_CLIENT_S_REGISTERING:
       case AVAHI_CLIENT_S_COLLISION:
@@ -131,6 +182,9 @@ class SystemBackend final : public AvahiBackend<ClientApi> {
 }  // namespace
 
 Result<std::unique_ptr<Backend>, Error> open_system_backend(Poll& poll, OnBackend changed) {
+  if (auto usable = library().file.usable(); !usable) {
+    return fail(usable.error());
+  }
   auto backend = std::make_unique<SystemBackend>(std::move(changed));
   if (auto opened = backend->open(poll); !opened) {
     return fail(opened.error());
