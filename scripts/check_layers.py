@@ -11,7 +11,7 @@ Rules, from ARCHITECTURE.md:
   * Beast is in no header outside src/net; OpenSSL is in src/crypto, and <openssl/ssl.h> and
     <openssl/err.h> also in src/net/tls_*;
   * nothing includes apps/; CMake's DEPS follow the same table.
-Tests beside the source keep the folder rules; they may read files and clocks.
+Tests beside the source keep the folder rules; they may read files and clocks, and use tests/support.
 """
 
 import re
@@ -189,6 +189,8 @@ class Check:
                 self.find(path, number, f'"{header}" is neither in src/ nor beside this file')
 
     def between(self, path, number, folder, target, header):
+        if target == "support" and path.endswith("_test.cc"):
+            return  # tests/support: fakes and readers of test data
         if target not in MAY_USE:
             self.find(path, number, f'"{header}" is not a folder of src/')
         elif folder in SHELLS and INTERFACE_HEADER.match(header):
@@ -284,6 +286,8 @@ CASES = [
     ("src/grant/a_test.cc", "#include <fstream>\n#include <gtest/gtest.h>", None),
     ("src/grant/a_test.cc", '#include "enroll/x.h"', "may not use src/enroll"),
     ("src/store/CMakeLists.txt", "latchkey_library(store SOURCES a.cc DEPS base enroll)", None),
+    ("src/grant/a_test.cc", '#include "support/files.h"', None),
+    ("src/grant/a.cc", '#include "support/files.h"', "not a folder of src/"),
     ("src/base/a.cc", '#include "apps/agent/x.h"', "nothing includes apps/"),
     ("tests/a_test.cc", '#include "apps/agent/x.h"', "nothing includes apps/"),
     ("apps/agent/main.cc", '#include "store/db.h"\n#include <CLI/CLI.hpp>', None),
