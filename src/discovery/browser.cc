@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -19,7 +20,9 @@ constexpr milliseconds kTick{100};
 constexpr milliseconds kRetry{1000};
 constexpr milliseconds kRescan{5000};
 constexpr std::size_t kMaxUnanswered = 64;
-constexpr int kMaxAttempts = 4;
+// After so many attempts in a row without an answer a name is asked for only now and then.
+constexpr int kQuickAttempts = 4;
+constexpr milliseconds kSlowRetry{10000};
 constexpr std::array<IpAddress::Family, 2> kFamilies{IpAddress::Family::kV4,
                                                      IpAddress::Family::kV6};
 
@@ -48,7 +51,8 @@ struct Browser::State : std::enable_shared_from_this<Browser::State> {
   explicit State(Network& net)
       : network(net),
         ticker(net.poll(), [this] { tick(); }),
-        retry(net.poll(), [this] { retry_failed(); }),
+        retry(net.poll(), [this] { retry_failed(kQuickAttempts); }),
+        slow_retry(net.poll(), [this] { retry_failed(std::numeric_limits<int>::max()); }),
         rescan(net.poll(), [this] { browse(); }) {}
 
   void soon(milliseconds delay = kTick) { ticker.start_if_idle(delay); }
@@ -59,12 +63,13 @@ struct Browser::State : std::enable_shared_from_this<Browser::State> {
   void forget(const std::string& name);
   void ask();
   void ask(const std::string& name, const Link& link, Question& question);
-  void retry_failed();
+  void retry_failed(int attempts_below);
   void tick();
 
   Network& network;
   Timer ticker;
   Timer retry;
+  Timer slow_retry;
   Timer rescan;
   std::string type;
   SourceSink sink;  // empty: stopped
@@ -100,6 +105,7 @@ void Browser::State::quiet() {
   browses.clear();
   present.clear();
   retry.stop();
+  slow_retry.stop();
   rescan.stop();
   if (table) {
     table->clear();
@@ -166,7 +172,7 @@ void Browser::State::ask() {
       if (open >= kMaxUnanswered) {
         return;
       }
-      if (!question.query && !question.failed && question.attempts < kMaxAttempts) {
+      if (!question.query && !question.failed) {
         ask(key.first, {key.second, family}, question);
         ++open;
       }
@@ -175,7 +181,7 @@ void Browser::State::ask() {
 }
 
 void Browser::State::ask(const std::string& name, const Link& link, Question& question) {
-  ++question.attempts;
+  question.attempts = std::min(question.attempts + 1, kQuickAttempts);
   question.answered = false;
   question.failed = false;
   question.query = network.backend()->resolve(
@@ -193,10 +199,10 @@ void Browser::State::ask(const std::string& name, const Link& link, Question& qu
   question.failed = question.failed || !question.query;
 }
 
-void Browser::State::retry_failed() {
+void Browser::State::retry_failed(int attempts_below) {
   for (auto& [key, presence] : present) {
     for (Question& question : presence.questions) {
-      question.failed = false;
+      question.failed = question.failed && question.attempts >= attempts_below;
     }
   }
   soon(milliseconds(0));
@@ -206,16 +212,21 @@ void Browser::State::tick() {
   const auto self = shared_from_this();
   const auto this_turn = turn;
   bool any_failed = false;
+  bool any_given_up = false;
   for (auto& [key, presence] : present) {
     for (Question& question : presence.questions) {
       if (question.failed) {
         question.query.reset();
-        any_failed = any_failed || question.attempts < kMaxAttempts;
+        any_failed = any_failed || question.attempts < kQuickAttempts;
+        any_given_up = any_given_up || question.attempts >= kQuickAttempts;
       }
     }
   }
   if (any_failed) {
     retry.start_if_idle(kRetry);
+  }
+  if (any_given_up) {
+    slow_retry.start_if_idle(kSlowRetry);
   }
   if (network.backend() != nullptr) {
     ask();

@@ -316,7 +316,10 @@ TEST_F(LinkTest, Threat2AFloodOfServicesLeavesTheBrowserSmall) {
       ASSERT_TRUE(many.back()->announce(announcement("Box " + std::to_string(i))));
     }
   });
-  EXPECT_TRUE(run_until(io_, [&] { return services_.size() == kMaxServices; }));
+  EXPECT_TRUE(run_until(io_, [&] {
+    EXPECT_LE(services_.size(), kMaxServices);
+    return services_.size() >= kMaxServices / 2;
+  }));
   house()->on_device([&] { many.clear(); });
   EXPECT_TRUE(run_until(io_, [&] { return services_.empty(); }));
 }
