@@ -13,7 +13,8 @@
 
 namespace latchkey::pairing {
 
-// A code in its canonical spelling: 8 digits, or 26 Crockford base-32 characters. Wiped when it goes.
+// A code in its canonical spelling: 8 digits, or 26 Crockford base-32 characters. Wiped when it
+// goes.
 class PairingCode {
  public:
   // As a person types it: blanks and hyphens anywhere, either case, O for 0 and I or L for 1 in

@@ -18,8 +18,8 @@ struct PasswordKey {
   crypto::EcScalar w0;
   crypto::EcScalar w1;
 };
-// What the verifier keeps instead of the code: w0 and L = w1 * G. From these alone the code cannot be
-// used as a prover.
+// What the verifier keeps instead of the code: w0 and L = w1 * G. From these alone the code cannot
+// be used as a prover.
 struct Verifier {
   crypto::EcScalar w0;
   Bytes l;  // 65 bytes
@@ -43,7 +43,7 @@ struct Spake2Keys {
 class Spake2Prover {
  public:
   Spake2Prover(PasswordKey key, Random& random);
-  Spake2Prover(PasswordKey key, crypto::EcScalar x);  // for the RFC's vector
+  Spake2Prover(PasswordKey key, crypto::EcScalar x);           // for the RFC's vector
   [[nodiscard]] const Bytes& share() const { return share_; }  // 65 bytes
   // kMalformed: the peer's share is not a point, or one that gives nothing away.
   wire::Result<Spake2Keys> finish(ByteSpan verifier_share, const Context& context) const;

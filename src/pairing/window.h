@@ -1,9 +1,9 @@
 // The device's pairing window: when a code may be tried, and how often.
 //
-// open -> (attempt spent -> given back on success | lost) -> closed: by time, by success (digits8), by
-// exhaustion, by hand. After an exhausted window the next one waits 30 s, doubling to 5 minutes; the
-// count is kept over restarts, and a restart begins the wait anew, so that pulling the plug helps
-// nobody. A restart always closes the window.
+// open -> (attempt spent -> given back on success | lost) -> closed: by time, by success (digits8),
+// by exhaustion, by hand. After an exhausted window the next one waits 30 s, doubling to 5 minutes;
+// the count is kept over restarts, and a restart begins the wait anew, so that pulling the plug
+// helps nobody. A restart always closes the window.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ inline constexpr std::chrono::milliseconds kConfirmTime = std::chrono::seconds(1
 
 // What must survive a restart.
 struct WindowRecord {
-  std::uint64_t generation = 0;     // counts windows; a code belongs to one
+  std::uint64_t generation = 0;  // counts windows; a code belongs to one
   bool open = false;
   std::uint32_t attempts_left = 0;  // of the open window
   std::uint32_t exhausted = 0;      // windows in a row that ended without a success
