@@ -230,13 +230,16 @@ function working(first: Of<'working'>, doing: Doing): Screen {
     }
   };
   update(first);
+  // Keeps "Don't allow" where it was.
+  const placeholder = button('continue', 'checking', 'primary', () => undefined);
+  placeholder.disabled = true;
   return {
     body: [
       tiles(icon('key'), typeIcon(first.device.type)),
       heading(rich('workingTitle', deviceName(first.device))),
       h('ol', { class: 'steps', id: 'steps', 'aria-live': 'polite' }, ...items.map((one) => one.item)),
     ],
-    buttons: [button('deny', 'deny', '', () => { doing.refuse(); })],
+    buttons: [button('deny', 'deny', '', () => { doing.refuse(); }), placeholder],
     focus: null,
     update,
   };

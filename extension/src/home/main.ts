@@ -129,7 +129,6 @@ function grantView(grant: Grant): HTMLElement {
       ...stateTags(grant),
     ),
     sure === grant.id ? sureView(grant) : removeButton(grant, who),
-    tab === 'devices' && grant.origin !== null ? nearbyView(grant.origin, grant.id) : null,
   );
 }
 
@@ -181,7 +180,7 @@ function sureView(grant: Grant): HTMLElement {
     remove.disabled = true;
     void revoke(grant);
   });
-  return h('span', { class: 'sure' }, keep, remove);
+  return h('span', { class: 'sure' }, h('b', {}, text('homeRemoveSure')), keep, remove);
 }
 
 async function revoke(grant: Grant): Promise<void> {
@@ -192,10 +191,10 @@ async function revoke(grant: Grant): Promise<void> {
   byId('said').textContent = text(gone ? 'homeRemoved' : 'homeRemoveFailed');
 }
 
-// The switch is the site's, wherever it is shown; `at` keeps its id apart from its twins'.
-function nearbyView(origin: string, at = 'site'): HTMLElement {
+// One switch for a site's every port and device: the request rules know no finer.
+function nearbyView(origin: string): HTMLElement {
   const site = new URL(origin).hostname;
-  const id = `nearby-${at}-${site}`;
+  const id = `nearby-${origin}`;
   const box = h('input', { id, type: 'checkbox', role: 'switch', 'data-testid': 'nearby' });
   box.checked = state?.nearby.includes(site) === true;
   box.setAttribute('aria-describedby', `${id}-help`);

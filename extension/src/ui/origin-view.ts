@@ -10,15 +10,25 @@ export function originView(origin: string): HTMLElement {
     return line;
   }
   line.append(
-    h('span', { class: 'origin-quiet' }, parts.scheme + parts.subdomain),
-    h('b', {}, parts.registrable),
+    h('span', { class: 'origin-quiet' }, ...breakable(parts.scheme + parts.subdomain)),
+    h('b', {}, ...breakable(parts.registrable)),
     h('span', { class: 'origin-quiet' }, parts.port),
   );
   return line;
 }
 
+// Lines break before a dot where they can, inside a label only where they must.
+function breakable(text: string): Node[] {
+  return text
+    .split(/(?=\.)/)
+    .flatMap((part, index) => [
+      ...(index === 0 ? [] : [h('wbr')]),
+      document.createTextNode(part),
+    ]);
+}
+
 // The registrable domain alone, for headings that have the whole address beside them.
 export function siteView(origin: string): HTMLElement {
   const site = originParts(origin)?.registrable ?? origin;
-  return h('b', { class: 'site', dir: 'ltr', translate: 'no' }, site);
+  return h('b', { class: 'site', dir: 'ltr', translate: 'no' }, ...breakable(site));
 }

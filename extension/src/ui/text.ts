@@ -1,5 +1,5 @@
-// Words come from _locales alone. In HTML, data-text="key" fills an element and data-label="key" its
-// accessible name.
+// Words come from _locales alone. In HTML, the attribute data-text names what fills an element and
+// data-label what names it to a screen reader.
 
 export function text(key: string, ...values: string[]): string {
   return chrome.i18n.getMessage(key, values);

@@ -1,0 +1,35 @@
+// Agent messages as tests need them.
+export function grantMessage(change: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    id: '0123456789abcdef0123456789abcdef',
+    profile: '0'.repeat(32),
+    origin: 'https://video.example',
+    host: 'media-cache-k3f7x2m7q4ab.local',
+    port: 8443,
+    url: 'https://media-cache-k3f7x2m7q4ab.local:8443',
+    type: 'media-cache',
+    device: { id: 'ab'.repeat(32), name: 'Living room', model: null, maker: null },
+    created: 1_700_000_000,
+    last_used: 0,
+    not_after: 1_700_600_000,
+    renew_at: 1_700_300_000,
+    state: 'active',
+    block_until: 1_700_700_000,
+    ...change,
+  };
+}
+
+export function deviceMessage(change: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    key: 'k1',
+    name: 'Living room',
+    type: 'media-cache',
+    known: false,
+    window_open: true,
+    maker: null,
+    model: null,
+    proven: false,
+    warning: null,
+    ...change,
+  };
+}

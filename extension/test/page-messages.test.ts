@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  readContentMessage,
+  readContentReply,
+  readPageCall,
+  readWorkerMessage,
+} from '../src/protocol/internal';
+import { isOwnPage, pageOf } from '../src/background/sender';
+import { nonceIn } from '../src/content/sessions';
+
+const id = 'lookhljbdiipaihladoalchgnlhfpbme';
+const page = {
+  id,
+  origin: 'https://video.example',
+  url: 'https://video.example/watch',
+  frameId: 0,
+  documentId: 'D',
+  documentLifecycle: 'active',
+  tab: { id: 3 },
+};
+
+test('a page in the top frame of a tab is heard', () => {
+  assert.deepEqual(pageOf(page, id), {
+    origin: 'https://video.example',
+    tabId: 3,
+    documentId: 'D',
+  });
+});
+
+test('frames, other extensions, opaque and insecure origins, prerendered pages are not', () => {
+  const changes = [
+    { frameId: 4 },
+    { frameId: undefined },
+    { id: 'p'.repeat(32) },
+    { id: undefined },
+    { origin: 'null' },
+    { origin: undefined },
+    { origin: 'http://video.example' },
+    { origin: 'https://video.example/' },
+    { origin: `chrome-extension://${id}` },
+    { tab: undefined },
+    { tab: { id: -1 } },
+    { documentLifecycle: 'prerender' },
+    { documentLifecycle: 'cached' },
+  ];
+  for (const change of changes) {
+    assert.equal(pageOf({ ...page, ...change }, id), null, JSON.stringify(change));
+  }
+});
+
+test('only the very page of the extension is its own page', () => {
+  const url = `chrome-extension://${id}/consent.html`;
+  assert.equal(isOwnPage({ id, url: `${url}#0123`, frameId: 0 }, id, url), true);
+  assert.equal(isOwnPage({ id, url: `chrome-extension://${id}/home.html` }, id, url), false);
+  assert.equal(isOwnPage({ id, url: `https://video.example/?${url}` }, id, url), false);
+  assert.equal(isOwnPage({ id, url: `${url}#0`, frameId: 2 }, id, url), false);
+});
+
+test('what a page may say is bounded', () => {
+  assert.deepEqual(readPageCall({ call: 1, method: 'request', types: ['nas', 'nas'], origin: 'x' }), {
+    call: 1,
+    method: 'request',
+    types: ['nas'],
+  });
+  const wrong: unknown[] = [
+    null,
+    7,
+    'list',
+    { call: -1, method: 'list' },
+    { call: 1, method: 'mint' },
+    { call: 1, method: 'ticket', device: 'a'.repeat(22) },
+    { call: 1, method: 'request', types: [] },
+    { call: 1, method: 'request', types: 'nas' },
+    { call: 1, method: 'request', types: Array.from({ length: 9 }, (_, i) => `t${i}`) },
+    { call: 1, method: 'request', types: ['Nas'] },
+    { call: 1, method: 'request', types: ['a'.repeat(40)] },
+    { call: 1, method: 'open' },
+    { call: 1, method: 'open', device: '../../x' },
+  ];
+  for (const message of wrong) assert.throws(() => readPageCall(message), JSON.stringify(message));
+});
+
+test('what a content script may say is bounded', () => {
+  const token = '0'.repeat(32);
+  assert.equal(readContentMessage({ kind: 'left', token }).kind, 'left');
+  const wrong: unknown[] = [
+    { kind: 'request', token, types: ['nas'] },
+    { kind: 'request', token: 'x', types: ['nas'], localNetwork: 'granted' },
+    { kind: 'ticket', device: 'a'.repeat(22) },
+    { kind: 'ticket', device: 'a'.repeat(22), nonce: 'no spaces here' },
+    { kind: 'home.revoke', grant: token },
+    { kind: '__proto__' },
+  ];
+  for (const message of wrong) {
+    assert.throws(() => readContentMessage(message), JSON.stringify(message));
+  }
+});
+
+test('an answer of another shape is a plain refusal', () => {
+  assert.deepEqual(readContentReply(undefined), { ok: false, failure: 'none' });
+  assert.deepEqual(readContentReply({ ok: 1 }), { ok: false, failure: 'none' });
+  assert.deepEqual(readContentReply({ ok: false, failure: 'secret' }), {
+    ok: false,
+    failure: 'none',
+  });
+  assert.equal(readWorkerMessage({ kind: 'ticket' }), null);
+});
+
+test('the nonce of a device without a clock', async () => {
+  const answer = (body: string): Promise<string | null> => nonceIn(new Response(body));
+  assert.equal(await answer('{"error":"nonce_required","nonce":"abc_-1"}'), 'abc_-1');
+  assert.equal(await answer('{"error":"other","nonce":"abc"}'), null);
+  assert.equal(await answer('{"error":"nonce_required","nonce":"a b"}'), null);
+  assert.equal(await answer('{"error":"nonce_required"}'), null);
+  assert.equal(await answer('nonsense'), null);
+  assert.equal(await answer(' '.repeat(5000)), null);
+});
