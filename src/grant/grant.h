@@ -28,10 +28,10 @@ struct Binding {
   crypto::PrivateKey management_key;  // one per device
   ByteArray<32> discovery_key{};
   std::string name, type, model, firmware;  // cleaned for display
-  std::string address;                // last seen, numeric; a hint
+  std::string address;                      // last seen, numeric; a hint
   std::uint16_t port = 0;
   WallTime bound_at;
-  bool reset = false;                 // answered not_granted: it was reset
+  bool reset = false;  // answered not_granted: it was reset
 };
 
 struct AgentGrant {
@@ -44,15 +44,15 @@ struct AgentGrant {
   crypto::PrivateKey ca_key;
   Bytes ca_certificate;
   crypto::PrivateKey ticket_key;
-  Bytes offer;                   // as sent, to be repeated while pending
-  Bytes leaf;                    // empty until issued
-  WallTime not_after;            // of the last leaf that was issued
+  Bytes offer;         // as sent, to be repeated while pending
+  Bytes leaf;          // empty until issued
+  WallTime not_after;  // of the last leaf that was issued
   WallTime renew_at;
   std::uint16_t port = 0;
   State state = State::kPending;
   WallTime created;
-  WallTime last_used;            // 0: never
-  WallTime block_until;          // ended grants: the host stays blocked until then
+  WallTime last_used;    // 0: never
+  WallTime block_until;  // ended grants: the host stays blocked until then
 };
 
 // --- the device's side ---
@@ -62,7 +62,7 @@ struct BoundAgent {
   SpkiHash key_hash;
   Bytes spki;
   WallTime bound_at;
-  WallTime last_seen;   // by the agent's own time: a floor below which its clock never goes again
+  WallTime last_seen;  // by the agent's own time: a floor below which its clock never goes again
 };
 
 struct DeviceGrant {
@@ -72,10 +72,10 @@ struct DeviceGrant {
   HostName host;
   std::string sub;
   Bytes ticket_spki;
-  Digest256 offer_digest{};       // of the offer without nonce and now
+  Digest256 offer_digest{};  // of the offer without nonce and now
   crypto::PrivateKey key;
   Bytes csr;
-  Bytes leaf;                     // empty while pending
+  Bytes leaf;  // empty while pending
   Bytes grant_ca;
   WallTime not_after;
   State state = State::kPending;  // kPending or kActive

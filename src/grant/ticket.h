@@ -21,7 +21,7 @@ inline constexpr seconds kTicketLife{600};
 inline constexpr seconds kDirectTicketLife{60};
 inline constexpr seconds kClockTolerance{300};
 
-using TicketId = FixedId<struct TicketIdTag, 16>;     // jti
+using TicketId = FixedId<struct TicketIdTag, 16>;  // jti
 using TicketNonce = FixedId<struct TicketNonceTag, 16>;
 
 struct TicketClaims {
@@ -40,8 +40,8 @@ std::string mint_ticket(const TicketClaims& claims, const crypto::PrivateKey& ti
 enum class TicketError {
   kMalformed,
   kBadSignature,
-  kWrongGrant,     // kid, aud, origin or sub is not the grant's
-  kOutOfTime,      // expired, from the future, or longer-lived than allowed
+  kWrongGrant,  // kid, aud, origin or sub is not the grant's
+  kOutOfTime,   // expired, from the future, or longer-lived than allowed
   kReplayed,
   kNonceRequired,  // no trusted time here, or the ticket is older than this process
 };
@@ -50,8 +50,8 @@ enum class TicketError {
 latchkey::Result<TicketClaims, TicketError> verify_ticket(std::string_view jws,
                                                           const crypto::PublicKey& key);
 
-// One device's judgement over tickets: matches the grant, time, single use. Bounded: when a grant has
-// used up its share of remembered tickets, new ones are refused until old ones expire.
+// One device's judgement over tickets: matches the grant, time, single use. Bounded: when a grant
+// has used up its share of remembered tickets, new ones are refused until old ones expire.
 class TicketGate {
  public:
   static constexpr std::size_t kMaxRememberedPerGrant = 4096;
@@ -74,14 +74,14 @@ class TicketGate {
 
  private:
   struct AgentTime {
-    WallTime at;          // the agent's time ...
-    MonoTime mono;        // ... when our monotonic clock said this
-    WallTime first;       // the agent's time at its first contact in this process
+    WallTime at;     // the agent's time ...
+    MonoTime mono;   // ... when our monotonic clock said this
+    WallTime first;  // the agent's time at its first contact in this process
   };
   void sweep(MonoTime now);
   Random& random_;
   std::map<SpkiHash, AgentTime> times_;
-  std::map<GrantId, std::map<TicketId, MonoTime>> used_;      // until
+  std::map<GrantId, std::map<TicketId, MonoTime>> used_;        // until
   std::map<TicketNonce, std::pair<GrantId, MonoTime>> nonces_;  // until
 };
 

@@ -1,0 +1,63 @@
+#include "grant/grant.h"
+
+#include "base/encoding.h"
+#include "base/result.h"
+#include "crypto/hash.h"
+
+namespace latchkey::grant {
+namespace {
+
+constexpr std::size_t kTagCharacters = 12;
+constexpr std::size_t kDirectTagCharacters = 6;
+
+}  // namespace
+
+std::string_view name_of(State state) {
+  switch (state) {
+    case State::kPending:
+      return "pending";
+    case State::kActive:
+      return "active";
+    case State::kSuspended:
+      return "suspended";
+    case State::kRevoked:
+      return "revoked";
+  }
+  check_failed("a known state", __FILE__, __LINE__);
+}
+
+std::optional<State> state_from(std::string_view name) {
+  for (const auto state : {State::kPending, State::kActive, State::kSuspended, State::kRevoked}) {
+    if (name_of(state) == name) {
+      return state;
+    }
+  }
+  return std::nullopt;
+}
+
+// The parts of variable length (origin) stand between parts of fixed length, so no two inputs give
+// the same bytes.
+HostName pairwise_host(ByteSpan user_secret, std::string_view type, const ProfileId& profile,
+                       const Origin& origin, const DeviceId& device) {
+  const Digest256 tag = crypto::hmac_sha256(
+      user_secret, {as_bytes("host"), profile.span(), as_bytes(origin.text()), device.span()});
+  auto host = HostName::pairwise(type, base32_prefix(tag, kTagCharacters));
+  LATCHKEY_CHECK(host.has_value());
+  return std::move(*host);
+}
+
+std::string direct_tag(ByteSpan user_secret, const DeviceId& device) {
+  return base32_prefix(crypto::hmac_sha256(user_secret, {as_bytes("direct"), device.span()}),
+                       kDirectTagCharacters);
+}
+
+std::string pairwise_subject(ByteSpan user_secret, const ProfileId& profile,
+                             const std::optional<Origin>& origin, const DeviceId& device) {
+  const Digest256 mac = crypto::hmac_sha256(
+      user_secret,
+      {as_bytes("sub"), profile.span(),
+       as_bytes(origin ? std::string_view(origin->text()) : std::string_view()), device.span()});
+  return base64url_encode(ByteSpan(mac).first(16));
+}
+
+}  // namespace latchkey::grant
