@@ -67,7 +67,7 @@ test: ## every test: units, extension, whole system in real browsers, attacks
 	@LATCHKEY_BIN=$(DEV_BIN) scripts/test unit js lab e2e attack
 
 test-unit: ## the C++ tests alone (ctest)
-	@scripts/bootstrap --for build --no-npm
+	@scripts/bootstrap --for build unit --no-npm
 	@$(MAKE) dev
 	@LATCHKEY_BIN=$(DEV_BIN) scripts/test unit
 
@@ -87,7 +87,7 @@ test-attack: ## attacks on the whole system
 	@LATCHKEY_BIN=$(DEV_BIN) scripts/test attack
 
 test-asan: ## the C++ tests under address and undefined-behaviour sanitizers, everything built (long)
-	@scripts/bootstrap --for build --no-npm
+	@scripts/bootstrap --for build unit --no-npm
 	@cmake --preset asan >/dev/null
 	@$(NINJA) build/asan -j $(JOBS)
 	@ASAN_BUILD=build/asan scripts/test asan
