@@ -32,7 +32,7 @@ function loopbackWords(house, rules) {
 /**
  * @param {import('./house.mjs').Host} host
  * @param {{extension?: string, profile?: string, visible?: boolean, colorScheme?: string,
- *          viewport?: object, loopback?: [string, number, string][]}} options
+ *          env?: object, args?: string[], loopback?: [string, number, string][]}} options
  *   extension: unpacked folder; loopback: name pattern, port, address space.
  * @returns {Promise<import('playwright-core').BrowserContext>}
  */
@@ -48,7 +48,8 @@ export async function openBrowser(host, options = {}) {
     ignoreDefaultArgs: ['--disable-extensions'],
     chromiumSandbox: !asRoot,
     colorScheme: options.colorScheme ?? 'light',
-    viewport: options.viewport ?? { width: 1280, height: 800 },
+    // Every window in its own size: the consent window is small, and must look well so.
+    viewport: null,
     args: [
       '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
       '--disable-component-update', '--disable-sync',
@@ -63,4 +64,12 @@ export async function openBrowser(host, options = {}) {
 /** The extension's service worker, started if it sleeps. */
 export async function extensionWorker(context) {
   return context.serviceWorkers()[0] ?? context.waitForEvent('serviceworker', { timeout: 15000 });
+}
+
+/** A tab of a desktop's size. */
+export async function openTab(context, url, viewport = { width: 1280, height: 800 }) {
+  const page = await context.newPage();
+  await page.setViewportSize(viewport);
+  if (url) await page.goto(url);
+  return page;
 }

@@ -14,6 +14,13 @@ files=$1
 mount --make-rprivate /
 mount -t proc proc /proc
 ip link set lo up
+# No search for a second owner of an IPv6 address: it ends a second after the
+# link came up, and browsers drop their connections when addresses change.
+for file in accept_dad accept_ra; do
+  for scope in all default; do
+    echo 0 > "/proc/sys/net/ipv6/conf/$scope/$file" 2>/dev/null || :
+  done
+done
 
 # A desktop's sockets live in /run/user: a visible browser needs them.
 if [ -d /run/user ]; then

@@ -1,0 +1,298 @@
+// The demonstration: a house is built, a film site asks for the media cache in
+// it, a person says yes, the film plays from there, the internet goes away and
+// it still plays, the person takes it back. Every step is checked, not only shown.
+//
+//   node run.mjs [--out DIR=out/demo] [--headless]
+//
+// Environment: KEEP=1 leaves it running; LATCHKEY_BIN, LATCHKEY_EXTENSION say
+// where the programs and the unpacked extension are.
+
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { execFileSync } from 'node:child_process';
+import { extensionWorker, openBrowser, openTab } from '../tests/lab/browser.mjs';
+import { allow, consentWindow, pick, typeCode, waitState } from '../tests/lab/consent.mjs';
+import { House } from '../tests/lab/house.mjs';
+import { Agent, Device, extension, programs, ROOT } from '../tests/lab/latchkey.mjs';
+import { until } from '../tests/lab/process.mjs';
+import { SITE_HEADERS, siteRoots } from './site.mjs';
+import { Steps } from './steps.mjs';
+
+const { values } = parseArgs({
+  options: { out: { type: 'string', default: join(ROOT, 'out/demo') }, headless: { type: 'boolean', default: false } },
+});
+const OUT = resolve(values.out);
+const KEEP = process.env.KEEP === '1';
+const SITE = 'https://video.example';
+const DEVICE = 'Living room cache';
+const asRoot = process.getuid() === 0 && !process.env.SUDO_UID;
+const screen = Boolean(process.env.DISPLAY || process.env.WAYLAND_DISPLAY);
+const visible = screen && !asRoot && !values.headless;
+
+const steps = new Steps();
+const step = (name, action) => steps.step(name, action);
+let house;
+let shots = 0;
+
+async function shoot(page, name) {
+  const file = join(OUT, `${String(++shots).padStart(2, '0')}-${name}.png`);
+  await page.screenshot({ path: file });
+  return file;
+}
+
+/** Where somebody watches, a moment to see each thing. Nothing depends on it. */
+const pause = (ms = 1200) => (visible ? new Promise((go) => setTimeout(go, ms)) : Promise.resolve());
+
+function check(condition, complaint) {
+  if (!condition) throw new Error(complaint);
+}
+
+function screenEnvironment() {
+  if (!visible) return {};
+  const uid = process.env.SUDO_UID ?? String(process.getuid());
+  const runtime = process.env.XDG_RUNTIME_DIR ?? `/run/user/${uid}`;
+  const environment = {};
+  if (process.env.WAYLAND_DISPLAY) environment.WAYLAND_DISPLAY = resolve(runtime, process.env.WAYLAND_DISPLAY);
+  if (process.env.DISPLAY) environment.XAUTHORITY = process.env.XAUTHORITY ?? join(process.env.HOME, '.Xauthority');
+  return environment;
+}
+
+async function parts() {
+  await step('Everything needed is here', async () => {
+    programs();
+    extension();
+    for (const program of ['ffmpeg', 'certutil', 'openssl', 'avahi-daemon', 'ip']) {
+      try {
+        execFileSync('sh', ['-c', `PATH=$PATH:/usr/sbin:/sbin command -v ${program}`], { stdio: 'ignore' });
+      } catch {
+        throw new Error(`${program} is not installed: run \`make bootstrap\``);
+      }
+    }
+  });
+  await step('Films and posters', () => {
+    execFileSync(process.execPath, [join(ROOT, 'demo/vendor.mjs')]);
+    if (process.env.LATCHKEY_MEDIA_READY !== '1') execFileSync(process.execPath, [join(ROOT, 'demo/make-media.mjs')], { stdio: 'inherit' });
+    check(existsSync(join(ROOT, 'out/media/films/tidewater/master.m3u8')), 'the films are missing: run demo/make-media.mjs');
+  });
+}
+
+async function build() {
+  await step('A house: computer, router, home network, and an internet of two sites', async () => {
+    house = await House.create({
+      logs: join(OUT, 'logs'),
+      say: (text) => steps.say(text),
+      sites: [
+        { names: ['video.example'], roots: siteRoots(), headers: SITE_HEADERS },
+        { names: ['evil.example'], roots: [join(ROOT, 'demo/site/other')] },
+      ],
+    });
+  });
+  const cache = await step('The media cache in the living room', async () =>
+    Device.start(await house.addDevice('livingroom'), { name: DEVICE, serve: join(ROOT, 'out/media') }));
+  const agent = await step('The agent on the computer', () =>
+    Agent.start(house.pc, house.isolated ? {} : { words: ['--static-device', `media-cache,${DEVICE},127.0.0.1,${cache.port}`] }));
+  await step('latchkey setup', async () => {
+    mkdirSync(join(house.pc.home, '.config/chromium'), { recursive: true });
+    await agent.setup({ browserFolders: [join(house.pc.home, '.config/chromium')] });
+  });
+  return { cache, agent };
+}
+
+async function openWindow() {
+  const context = await openBrowser(house.pc, {
+    extension: extension().folder,
+    profile: join(house.pc.home, '.config/chromium'),
+    visible,
+    env: screenEnvironment(),
+    loopback: [['video.example', house.sitePort, 'public'], ['evil.example', house.sitePort, 'public'], ['*.local', 8443, 'local']],
+  });
+  await extensionWorker(context);
+  // Chromium's own question about the local network; a person answers it once with Allow.
+  await context.grantPermissions(['local-network-access'], { origin: SITE });
+  return context;
+}
+
+async function grant(context, page, cache) {
+  await page.click('#play');
+  const window = await step('“Play from your home” opens the consent window', async () => {
+    const opened = await consentWindow(context);
+    await waitState(opened, 'asking');
+    await opened.locator('#allow:enabled').waitFor();
+    await shoot(opened, 'consent-asking');
+    await shoot(page, 'site-waiting');
+    return opened;
+  });
+  await pause();
+  await step('Allow; the devices at home appear', async () => {
+    await allow(window);
+    await window.locator('[data-testid="device"]', { hasText: DEVICE }).waitFor({ timeout: 15000 });
+    await shoot(window, 'consent-devices');
+  });
+  await pause();
+  const code = await step('A button is pressed at the device: it shows a code', () => cache.openWindow());
+  steps.say(`the device shows ${code.replace(/^(\d{4})(\d{4})$/, '$1 $2')}`);
+  await step('A slip of the finger: the window says so, kindly, and waits', async () => {
+    await pick(window, DEVICE);
+    await waitState(window, 'code');
+    await shoot(window, 'consent-code');
+    const wrong = code.replace(/\d/, (digit) => String((Number(digit) + 1) % 10));
+    await typeCode(window, wrong);
+    await window.locator('#code-trouble .note').waitFor({ timeout: 15000 });
+    await shoot(window, 'consent-code-wrong');
+  });
+  await pause();
+  await step('The right code: paired, certificate made, tried out', async () => {
+    await typeCode(window, code);
+    await Promise.race([waitState(window, 'working'), waitState(window, 'done')]);
+    await shoot(window, 'consent-working');
+    await waitState(window, 'done', 20000);
+    await shoot(window, 'consent-done');
+  });
+}
+
+async function plays(page, seconds) {
+  await page.waitForFunction((wanted) => {
+    const video = document.querySelector('video');
+    return !video.paused && video.videoWidth > 0 && video.currentTime >= wanted;
+  }, seconds, { timeout: 40000 });
+}
+
+const films = (requests) => requests.filter((each) => /\.(m4s|mp4)$/.test(each.path) && each.status === 200);
+
+async function watch(page, cache) {
+  await step('The film plays', async () => {
+    await plays(page, 2.5);
+    await shoot(page, 'site-playing');
+  });
+  await step('Every piece of it came from the device, none from the site', async () => {
+    // The device writes a line when an answer has gone; the page counts when it has arrived.
+    const shown = Number(await page.textContent('#tally-pieces'));
+    check(shown > 0, 'the page shows no pieces');
+    await until('the device to account for the pieces', () => films(cache.requests()).length >= shown);
+    const fromSite = house.siteRequests().filter((each) => /\.(m4s|mp4|m3u8)$/.test(each.path));
+    check(fromSite.length === 0, 'the site was asked for film');
+    steps.say(`device: ${films(cache.requests()).length} pieces; site: 0`);
+  });
+}
+
+async function strangers(context, cache) {
+  const host = new URL(cache.requests().find((each) => each.origin === SITE) ? `https://${cache.requests().find((each) => each.origin === SITE).host}` : SITE).host;
+  await step('Another site tries the same address and gets nothing', async () => {
+    const page = await openTab(context, 'https://evil.example/');
+    const before = cache.requests().length;
+    await page.fill('#address', `https://${host.includes(':') ? host : `${host}:${cache.port}`}/films/tidewater/master.m3u8`);
+    await page.click('#try');
+    await page.waitForSelector('#result[data-result]', { timeout: 20000 });
+    check(await page.getAttribute('#result', 'data-result') === 'refused', 'the other site could read from the device');
+    check(cache.requests().length === before, 'the device was reached by the other site');
+    await shoot(page, 'other-site-refused');
+    await page.close();
+  });
+}
+
+async function offline(page) {
+  if (!house.isolated) return steps.say('(no wide network to cut without namespaces)');
+  await step('The internet goes away; another film plays all the same', async () => {
+    await house.cutWan();
+    await page.click('.card[data-film="edge-of-the-set"]');
+    await page.waitForFunction(() => document.querySelector('#hero-title').textContent === 'Edge of the Set');
+    await plays(page, 2.5);
+    await shoot(page, 'site-playing-offline');
+  });
+  await house.restoreWan();
+}
+
+async function takeBack(context, page, cache) {
+  await step('The toolbar window shows who may use what', async () => {
+    const home = await openTab(context, `chrome-extension://${extension().id}/home.html`, { width: 380, height: 560 });
+    await home.waitForSelector('[data-testid="grant"]');
+    await shoot(home, 'home-devices');
+    await home.click('#tab-sites');
+    await shoot(home, 'home-sites');
+    await home.click('#tab-devices');
+    await home.click('[data-testid="remove"]');
+    await shoot(home, 'home-remove');
+    await home.click('[data-testid="confirm-remove"]');
+    await home.waitForSelector('#empty');
+    await shoot(home, 'home-empty');
+    await home.close();
+  });
+  await step('The film stops and the page says why', async () => {
+    await page.bringToFront();
+    await page.waitForSelector('body[data-home="gone"]', { timeout: 10000 });
+    check(await page.evaluate(() => document.querySelector('video').paused), 'the film goes on');
+    await shoot(page, 'site-removed');
+  });
+  await step('Not one more byte leaves the device', async () => {
+    const before = cache.requests().length;
+    const outcome = await page.evaluate(async (url) => {
+      try {
+        return (await fetch(url, { credentials: 'include' })).status;
+      } catch (error) {
+        return error.name;
+      }
+    }, `https://${cache.requests().at(-1).host}:${cache.port}/films/tidewater/master.m3u8`);
+    check(outcome === 'TypeError', `the page still got an answer: ${outcome}`);
+    check(cache.requests().length === before, 'the device answered after the removal');
+  });
+}
+
+function byHand(agent) {
+  const enter = house.pc.wrap(['bash']).join(' ');
+  console.log(`
+Everything is still running. Stop it with Ctrl-C.
+  ${visible ? 'Use the browser window.' : 'A shell on the computer in the house (start chromium, latchkey, ... there):'}
+  ${visible ? '' : `env HOME=${house.pc.home} XDG_RUNTIME_DIR=${house.pc.home}/run ${enter}`}
+  The code for a new pairing: ${house.devices[0].wrap([join(programs(), 'latchkey-device'), 'open-window', '--state', join(house.devices[0].home, 'device-state')]).join(' ')}
+  The command line: env HOME=${house.pc.home} XDG_RUNTIME_DIR=${house.pc.home}/run ${house.pc.wrap([join(programs(), 'latchkey'), 'grants']).join(' ')}`);
+  void agent;
+  return new Promise(() => {});
+}
+
+async function main() {
+  mkdirSync(OUT, { recursive: true });
+  for (const name of readdirSync(OUT)) if (/\.(png|json)$/.test(name)) rmSync(join(OUT, name));
+  rmSync(join(OUT, 'logs'), { recursive: true, force: true });
+  steps.title(visible ? 'Watch the browser window.' : `No screen to show it on${asRoot && screen ? ' as root' : ''}: pictures go to ${OUT}`);
+  await parts();
+  steps.title('The house');
+  const { cache, agent } = await build();
+  steps.title('The visit');
+  const context = await step('Chromium opens, with the extension', openWindow);
+  const page = await step('The film site', async () => {
+    const tab = await openTab(context, SITE);
+    await tab.waitForSelector('body[data-home="apart"]');
+    await tab.waitForFunction(() => [...document.images].every((image) => image.complete));
+    await shoot(tab, 'site');
+    return tab;
+  });
+  await pause();
+  await grant(context, page, cache);
+  await watch(page, cache);
+  await pause(3000);
+  await strangers(context, cache);
+  await page.bringToFront();
+  await offline(page);
+  await pause(3000);
+  if (KEEP) return byHand(agent);
+  await takeBack(context, page, cache);
+  await pause(2500);
+  await context.close();
+}
+
+try {
+  await main();
+} catch (error) {
+  console.log(`\n${error.stack}`);
+  if (!steps.list.some((entry) => !entry.ok)) steps.list.push({ name: 'The demonstration', ok: false, ms: 0, error: error.message });
+} finally {
+  await house?.close();
+}
+const summary = steps.summary();
+writeFileSync(join(OUT, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
+const failed = summary.steps.filter((entry) => !entry.ok);
+console.log(summary.ok
+  ? `\nAll ${summary.steps.length} steps went well, in ${(summary.ms / 1000).toFixed(1)} s. Pictures: ${OUT}`
+  : `\nFailed at “${failed[0].name}”: ${failed[0].error}\nPictures and logs: ${OUT}`);
+process.exit(summary.ok ? 0 : 1);

@@ -1,0 +1,54 @@
+// What a person does in the consent window, one function a step.
+
+import { until } from './process.mjs';
+
+const isConsent = (page) => /^chrome-extension:\/\/[a-p]{32}\/consent\.html/.test(page.url()) && !page.isClosed();
+
+/** The open consent window, if there is one. */
+export function openConsent(context) {
+  return context.pages().find(isConsent) ?? null;
+}
+
+/** Waits for the consent window. */
+export function consentWindow(context, ms = 10000) {
+  return until('the consent window', () => openConsent(context), ms);
+}
+
+export const stateOf = (window) => window.getAttribute('main', 'data-state');
+
+export async function waitState(window, state, ms = 15000) {
+  await window.waitForSelector(`main[data-state="${state}"]`, { timeout: ms });
+}
+
+export async function allow(window) {
+  await waitState(window, 'asking');
+  await window.locator('#allow:enabled').click();
+}
+
+/** Picks the device a person would recognise by `name`. */
+export async function pick(window, name) {
+  await waitState(window, 'looking');
+  await window.locator('[data-testid="device"]', { hasText: name }).locator('label').click({ timeout: 15000 });
+  await window.locator('#continue:enabled').click();
+}
+
+export async function typeCode(window, code) {
+  await waitState(window, 'code');
+  await window.locator('[data-testid="code"]').fill(code);
+  await window.locator('#continue:enabled').click();
+}
+
+/** The whole of it. `code` may be left out for a device that is known already. */
+export async function consent(context, { name, code }) {
+  const window = await consentWindow(context);
+  await allow(window);
+  await pick(window, name);
+  if (code !== undefined) await typeCode(window, code);
+  await waitState(window, 'done', 20000);
+  return window;
+}
+
+export async function refuse(window) {
+  await window.locator('#deny, #close').first().click();
+  if (!window.isClosed()) await window.waitForEvent('close', { timeout: 5000 });
+}
