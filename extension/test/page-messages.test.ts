@@ -6,7 +6,7 @@ import {
   readPageCall,
   readWorkerMessage,
 } from '../src/protocol/internal';
-import { isOwnPage, pageOf } from '../src/background/sender';
+import { isLive, isOwnPage, pageOf } from '../src/background/sender';
 import { nonceIn } from '../src/content/sessions';
 
 const id = 'lookhljbdiipaihladoalchgnlhfpbme';
@@ -28,7 +28,7 @@ test('a page in the top frame of a tab is heard', () => {
   });
 });
 
-test('frames, other extensions, opaque and insecure origins, prerendered pages are not', () => {
+test('frames, other extensions, opaque and insecure origins are not', () => {
   const changes = [
     { frameId: 4 },
     { frameId: undefined },
@@ -41,11 +41,17 @@ test('frames, other extensions, opaque and insecure origins, prerendered pages a
     { origin: `chrome-extension://${id}` },
     { tab: undefined },
     { tab: { id: -1 } },
-    { documentLifecycle: 'prerender' },
-    { documentLifecycle: 'cached' },
   ];
   for (const change of changes) {
     assert.equal(pageOf({ ...page, ...change }, id), null, JSON.stringify(change));
+  }
+});
+
+test('prerendered, frozen and leaving pages are told apart', () => {
+  assert.equal(isLive(page), true);
+  assert.equal(isLive({ ...page, documentLifecycle: undefined }), true);
+  for (const documentLifecycle of ['prerender', 'cached', 'pending_deletion']) {
+    assert.equal(isLive({ ...page, documentLifecycle }), false);
   }
 });
 

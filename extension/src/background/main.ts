@@ -21,7 +21,7 @@ import { GrantBook, toPageDevice } from './grant-book';
 import type { LimitsState } from './limits';
 import { type Asking, type ConsentPort, RequestDesk } from './request-desk';
 import { type Rule, siteOf } from './rules';
-import { type Page, isOwnPage, pageOf } from './sender';
+import { type Page, isLive, isOwnPage, leftBy, pageOf } from './sender';
 import { kReconnectAlarm, Reconnector } from './reconnect';
 import { localValue, newId, profileId, sessionValue } from './storage';
 import { Watchers } from './watchers';
@@ -101,7 +101,12 @@ chrome.runtime.onMessage.addListener((message: unknown, sender, reply) => {
     run(homeMessage(readHomeMessage(message)).then(reply));
     return true;
   }
-  const page = pageOf(sender, chrome.runtime.id);
+  const left = leftBy(sender, chrome.runtime.id, message);
+  if (left !== null) {
+    run(desk.pageLeft((one) => one.token === left.token && one.page.tabId === left.tabId));
+    return false;
+  }
+  const page = isLive(sender) ? pageOf(sender, chrome.runtime.id) : null;
   if (page === null) {
     reply(refusal('none'));
     return false;
@@ -160,11 +165,8 @@ async function contentMessage(page: Page, raw: unknown): Promise<ContentReply> {
       const begun = await desk.begin(page, token, types, localNetwork);
       return begun ? { ok: true, value: null } : refusal('none');
     }
-    case 'left': {
-      const { token } = message;
-      await desk.pageLeft((one) => one.token === token && one.page.tabId === page.tabId);
-      return { ok: true, value: null };
-    }
+    case 'left':
+      return refusal('none');
     case 'list':
       return { ok: true, value: await devicesOf(page) };
     case 'ticket':

@@ -1,5 +1,6 @@
 // Who is speaking, by what the browser says about a message's sender and nothing else.
 import { isWebOrigin } from '../protocol/agent';
+import { readContentMessage } from '../protocol/internal';
 
 export interface Sender {
   readonly id?: string | undefined;
@@ -17,15 +18,37 @@ export interface Page {
   readonly documentId: string | null;
 }
 
-// A web page in a tab's top frame, in view (not a prerendered or frozen one), with a tuple origin
-// in a secure context. Sandboxed documents have the origin "null" and fail here.
+// A web page in a tab's top frame with a tuple origin in a secure context. Sandboxed documents have
+// the origin "null" and fail here.
 export function pageOf(sender: Sender, extensionId: string): Page | null {
   const tabId = sender.tab?.id;
   if (sender.id !== extensionId || tabId === undefined || tabId < 0) return null;
   if (sender.frameId !== 0) return null;
-  if (sender.documentLifecycle !== undefined && sender.documentLifecycle !== 'active') return null;
   if (sender.origin === undefined || !isWebOrigin(sender.origin)) return null;
   return { origin: sender.origin, tabId, documentId: sender.documentId ?? null };
+}
+
+// Neither prerendered, nor frozen, nor on its way out.
+export function isLive(sender: Sender): boolean {
+  return sender.documentLifecycle === undefined || sender.documentLifecycle === 'active';
+}
+
+// A page's last word, that its question needs no answer. The browser has taken the document out of the
+// tab by then and calls it a frame of another number, so the token, which only the content script that
+// asked knows, says who it is; all it can do is to close that question.
+export function leftBy(
+  sender: Sender,
+  extensionId: string,
+  raw: unknown,
+): { readonly token: string; readonly tabId: number } | null {
+  const tabId = sender.tab?.id;
+  if (sender.id !== extensionId || tabId === undefined) return null;
+  try {
+    const message = readContentMessage(raw);
+    return message.kind === 'left' ? { token: message.token, tabId } : null;
+  } catch {
+    return null;
+  }
 }
 
 // One of the extension's own pages; `pageUrl` without query and fragment.
