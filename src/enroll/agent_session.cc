@@ -1,0 +1,160 @@
+#include <utility>
+
+#include "enroll/session.h"
+
+namespace latchkey::enroll {
+namespace {
+
+using wire::ErrorCode;
+
+constexpr std::chrono::milliseconds kStepTime = std::chrono::seconds(30);
+
+}  // namespace
+
+AgentSession::AgentSession(AgentDesk& desk, Random& random, const Digest256& channel_binding,
+                           std::optional<DeviceId> tls_key, std::optional<DeviceId> expected)
+    : desk_(desk), pairing_(random, channel_binding, tls_key, expected) {}
+
+std::vector<AgentEffect> AgentSession::start(MonoTime now) {
+  deadline_ = now + kStepTime;
+  std::vector<AgentEffect> out;
+  out.emplace_back(SendBytes{wire::encode_frame(pairing_.start())});
+  return out;
+}
+
+std::vector<AgentEffect> AgentSession::on_bytes(MonoTime now, ByteSpan bytes) {
+  std::vector<AgentEffect> out;
+  if (state_ == State::kEnded) {
+    return out;
+  }
+  if (auto pushed = frames_.push(bytes); !pushed) {
+    end(pushed.error(), out);
+    return out;
+  }
+  while (state_ != State::kEnded) {
+    const auto payload = frames_.next();
+    if (!payload) {
+      break;
+    }
+    deadline_ = now + kStepTime;
+    on_payload(*payload, out);
+  }
+  if (state_ == State::kEnded || pairing_.waits_for_code()) {
+    deadline_.reset();
+  }
+  return out;
+}
+
+std::vector<AgentEffect> AgentSession::on_password_key(MonoTime now, pairing::PasswordKey key) {
+  std::vector<AgentEffect> out;
+  if (state_ != State::kPairing || !pairing_.waits_for_code()) {
+    return out;  // the device went away meanwhile
+  }
+  deadline_ = now + kStepTime;
+  out.emplace_back(SendBytes{wire::encode_frame(pairing_.on_password_key(std::move(key)))});
+  return out;
+}
+
+std::vector<AgentEffect> AgentSession::on_time(MonoTime now) {
+  std::vector<AgentEffect> out;
+  if (deadline_ && now >= *deadline_) {
+    end({ErrorCode::kUnreachable, "the device did not answer in time"}, out);
+  }
+  return out;
+}
+
+void AgentSession::on_payload(ByteSpan payload, std::vector<AgentEffect>& out) {
+  if (state_ == State::kPairing) {
+    auto result = pairing_.on_message(payload);
+    if (!result) {
+      end(result.error(), out);
+    } else if (auto* needed = std::get_if<CodeNeeded>(&*result)) {
+      device_ = needed->device;
+      out.emplace_back(std::move(*needed));
+    } else {
+      on_established(std::move(std::get<pairing::AgentPairing::Reply>(*result)), out);
+    }
+    return;
+  }
+  const auto plaintext = channel_->receive.open(payload);
+  if (!plaintext) {
+    end({ErrorCode::kMalformed, "a frame does not open"}, out);
+  } else if (state_ == State::kCsr) {
+    on_csr(plaintext->span(), out);
+  } else {
+    on_done(plaintext->span(), out);
+  }
+}
+
+void AgentSession::on_established(pairing::AgentPairing::Reply reply,
+                                  std::vector<AgentEffect>& out) {
+  out.emplace_back(SendBytes{wire::encode_frame(reply.send)});
+  out.emplace_back(Paired{});
+  channel_ = std::move(reply.channel);
+  auto planned = desk_.plan(*device_);
+  if (!planned) {
+    end(planned.error(), out);
+    return;
+  }
+  planned_ = std::move(*planned);
+  state_ = State::kCsr;
+  send_sealed(wire::encode(planned_->offer), out);
+}
+
+void AgentSession::on_csr(ByteSpan plaintext, std::vector<AgentEffect>& out) {
+  const auto message = wire::decode<wire::CsrMessage>(plaintext);
+  if (!message) {
+    end(message.error(), out);
+    return;
+  }
+  const auto accepted = check_csr_message(*message, channel_->transcript, *device_, planned_->type,
+                                          planned_->forbidden);
+  if (!accepted) {
+    end(accepted.error(), out);
+    return;
+  }
+  const auto cert = desk_.issue(planned_->offer.grant, *message, *accepted);
+  if (!cert) {
+    end(cert.error(), out);
+    return;
+  }
+  state_ = State::kDone;
+  send_sealed(wire::encode(*cert), out);
+}
+
+void AgentSession::on_done(ByteSpan plaintext, std::vector<AgentEffect>& out) {
+  const auto done = wire::decode<wire::DoneMessage>(plaintext);
+  if (!done) {
+    end(done.error(), out);
+    return;
+  }
+  if (auto stored = desk_.installed(planned_->offer.grant, done->port); !stored) {
+    end(stored.error(), out);
+    return;
+  }
+  state_ = State::kEnded;
+  out.emplace_back(Enrolled{planned_->offer.grant, done->port});
+}
+
+void AgentSession::send_sealed(ByteSpan plaintext, std::vector<AgentEffect>& out) {
+  const auto sealed = channel_->send.seal(plaintext);
+  LATCHKEY_CHECK(sealed.has_value());
+  out.emplace_back(SendBytes{wire::encode_frame(*sealed)});
+}
+
+void AgentSession::end(wire::Error error, std::vector<AgentEffect>& out) {
+  // What the peer said itself is not said back to it.
+  if (!error.from_peer) {
+    const Bytes message = wire::encode(wire::error_message(error));
+    if (!channel_) {
+      out.emplace_back(SendBytes{wire::encode_frame(message)});
+    } else if (const auto sealed = channel_->send.seal(message)) {
+      out.emplace_back(SendBytes{wire::encode_frame(*sealed)});
+    }
+  }
+  state_ = State::kEnded;
+  deadline_.reset();
+  out.emplace_back(Failed{std::move(error)});
+}
+
+}  // namespace latchkey::enroll
