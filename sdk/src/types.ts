@@ -1,0 +1,61 @@
+// navigator.localDevices as the Latchkey extension gives it to secure top-level pages.
+
+export interface LocalDeviceFilter {
+  /** The kind of device, such as "media-cache", "nas", "printer", "camera", "gateway". */
+  readonly type: string;
+}
+
+export interface LocalDeviceRequestOptions {
+  /** 1 to 8 kinds of device that would do. */
+  readonly filters: readonly LocalDeviceFilter[];
+}
+
+export interface LocalDeviceEventMap {
+  /** The device was taken back, by the person or by this page's own forget(). */
+  revoked: Event;
+}
+
+export interface LocalDevice extends EventTarget {
+  /** Stable for this person, device and web service; different for every other web service. */
+  readonly id: string;
+  readonly type: string;
+  /** The device's own address for this web service: "https://host.local[:port]". */
+  readonly url: string;
+  /**
+   * As window.fetch, for a path on this device. Sends the session along and opens it anew when it has
+   * ended. Rejects with NetworkError (not reachable), InvalidStateError (gone), NotAllowedError.
+   */
+  fetch(path?: string | URL, init?: RequestInit): Promise<Response>;
+  /** Opens or renews the session: before <video> or WebSocket with a device of getDevices(). */
+  renew(): Promise<void>;
+  /** Gives the device back. */
+  forget(): Promise<void>;
+  addEventListener<K extends keyof LocalDeviceEventMap>(
+    type: K,
+    listener: (this: LocalDevice, event: LocalDeviceEventMap[K]) => unknown,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+}
+
+export interface LocalDevices {
+  /**
+   * Asks the person for a device; from a click or key press only. Rejects with one and the same
+   * NotFoundError whenever nothing was chosen, for whatever reason.
+   */
+  requestDevice(options: LocalDeviceRequestOptions): Promise<LocalDevice>;
+  /** Devices this web service was given before and still may use. Asks nobody anything. */
+  getDevices(): Promise<LocalDevice[]>;
+  /** Whether this browser can ask at all. Says nothing about the person's devices. */
+  getAvailability(): Promise<boolean>;
+}
+
+declare global {
+  interface Navigator {
+    readonly localDevices?: LocalDevices;
+  }
+}
