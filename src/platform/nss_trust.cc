@@ -39,12 +39,7 @@ std::string nss_text(PRErrorCode code) {
 Error nss_error(const std::string& what, const fs::path& folder) {
   const PRErrorCode code = PR_GetError();
   Error error{Error::Code::kSystem, what + " (" + folder.string() + "): " + nss_text(code), {}};
-  if (code == SEC_ERROR_TOKEN_NOT_LOGGED_IN || code == SEC_ERROR_BAD_PASSWORD) {
-    error.code = Error::Code::kLocked;
-    error.hint =
-        "The browser's certificate store has a password. Remove it, or add the root in "
-        "the browser's own settings.";
-  } else if (code == SEC_ERROR_BUSY || code == SEC_ERROR_LOCKED_PASSWORD) {
+  if (code == SEC_ERROR_BUSY) {
     error.code = Error::Code::kLocked;
     error.hint = "Close the browser, then try again.";
   } else {
@@ -146,6 +141,12 @@ Result<void, Error> put(const fs::path& folder, ByteSpan der, const std::string&
   }
   if (!database.ready_to_write()) {
     return fail(nss_error("cannot prepare the browser's trust store", folder));
+  }
+  if (PK11_NeedLogin(database.slot()) != PR_FALSE &&
+      PK11_IsLoggedIn(database.slot(), nullptr) == PR_FALSE) {
+    return fail(Error{Error::Code::kLocked,
+                      "the browser's trust store has a password: " + folder.string(),
+                      "Remove the password: certutil -W -d sql:" + folder.string()});
   }
   Certificate certificate = database.find(der);
   if (!certificate) {
