@@ -15,7 +15,6 @@ DeviceSession::DeviceSession(pairing::PairingWindow& window, DeviceLedger& ledge
                              const DeviceIdentity& identity, Random& random,
                              const Digest256& channel_binding, MonoTime now)
     : window_(window),
-      identity_(identity),
       enrollment_(ledger, identity),
       pairing_(window, random, channel_binding,
                DeviceId(identity.boot_key.public_key().spki_hash().bytes())),

@@ -112,7 +112,6 @@ class DeviceSession {
   void send_sealed(ByteSpan plaintext, std::vector<DeviceEffect>& out);
   void end(wire::Error error, std::vector<DeviceEffect>& out);
   pairing::PairingWindow& window_;
-  const DeviceIdentity& identity_;
   DeviceEnrollment enrollment_;
   pairing::DevicePairing pairing_;
   wire::FrameDecoder frames_;
