@@ -21,12 +21,12 @@ export class Authority {
     return self;
   }
 
-  /** @returns {Promise<{cert: string, key: string}>} paths of a chain and key for `names` */
+  /** Names, or `IP:` and an address. @returns {Promise<{cert: string, key: string}>} paths of a certificate and its key */
   async issue(...names) {
     const base = join(this.folder, names[0]);
     const [request, key, cert, extensions] = ['csr', 'key', 'pem', 'ext'].map((end) => `${base}.${end}`);
     writeFileSync(extensions, [
-      `subjectAltName=${names.map((name) => `DNS:${name}`).join(',')}`,
+      `subjectAltName=${names.map((name) => (name.startsWith('IP:') ? name : `DNS:${name}`)).join(',')}`,
       'basicConstraints=critical,CA:FALSE', 'keyUsage=critical,digitalSignature', 'extendedKeyUsage=serverAuth', '',
     ].join('\n'));
     await run('openssl', ['openssl', 'req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',

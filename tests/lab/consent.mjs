@@ -38,14 +38,24 @@ export async function typeCode(window, code) {
   await window.locator('#continue:enabled').click();
 }
 
-/** The whole of it. `code` may be left out for a device that is known already. */
+/**
+ * The whole of it, up to "done". `code` is typed if the window asks for one.
+ * @returns {Promise<{window: import('playwright-core').Page, asked: boolean}>} asked: for a code
+ */
 export async function consent(context, { name, code }) {
   const window = await consentWindow(context);
   await allow(window);
   await pick(window, name);
-  if (code !== undefined) await typeCode(window, code);
-  await waitState(window, 'done', 20000);
-  return window;
+  await window.waitForSelector(['code', 'working', 'done', 'problem'].map((state) => `main[data-state="${state}"]`).join(), { timeout: 15000 });
+  const asked = await stateOf(window) === 'code';
+  if (asked) await typeCode(window, code ?? '00000000');
+  await Promise.race([
+    waitState(window, 'done', 20000),
+    window.waitForSelector('main[data-state="problem"], #code-trouble .note', { timeout: 20000 }).then(async () => {
+      throw new Error(`the consent window says: ${(await window.locator('main').innerText()).replaceAll('\n', ' ')}`);
+    }),
+  ]);
+  return { window, asked };
 }
 
 export async function refuse(window) {

@@ -1,0 +1,31 @@
+// Prepares what the tests need, then hands over to node's test runner.
+
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { extension, programs, ROOT } from '../lab/latchkey.mjs';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+let values;
+try {
+  ({ values } = parseArgs({ options: { only: { type: 'string' }, out: { type: 'string', default: join(ROOT, 'out/e2e') } } }));
+  programs();
+  extension();
+} catch (error) {
+  console.error(`e2e: ${error.message}`);
+  process.exit(2);
+}
+rmSync(values.out, { recursive: true, force: true });
+mkdirSync(values.out, { recursive: true });
+
+for (const script of ['demo/vendor.mjs', 'demo/make-media.mjs']) {
+  const { status } = spawnSync(process.execPath, [join(ROOT, script)], { stdio: 'inherit' });
+  if (status !== 0) process.exit(1);
+}
+const { status, signal } = spawnSync(process.execPath, ['--test', '--test-reporter=spec', join(here, 'suite.test.mjs')], {
+  stdio: 'inherit',
+  env: { ...process.env, E2E_ONLY: values.only ?? '', E2E_OUT: values.out },
+});
+process.exit(signal ? 1 : status);

@@ -1,0 +1,52 @@
+// Finding devices: through the system's Avahi daemon, and by the library built in.
+
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { startAvahi } from '../../lab/avahi.mjs';
+import { Agent, Device, ROOT } from '../../lab/latchkey.mjs';
+import { until } from '../../lab/process.mjs';
+import { MEDIA, STORE } from '../stage.mjs';
+
+async function names(agent, ...words) {
+  const { devices } = await agent.json(['devices', '--timeout', '3', ...words]);
+  return devices.map((device) => device.name).sort();
+}
+
+export function scenarios(scenario) {
+  for (const mdns of ['system', 'builtin']) {
+    scenario(`discovery: the agent finds devices by ${mdns} Avahi`, async (stage, context) => {
+      if (!stage.house.isolated) return context.skip('needs namespaces');
+      const { pc } = stage.house;
+      const folder = join(pc.home, `agent-${mdns}`);
+      const agent = await Agent.start(pc, { mdns, name: `agent-${mdns}`, socket: join(folder, 'agent.sock'), state: folder });
+      try {
+        const found = await names(agent);
+        assert.ok([MEDIA.name, STORE.name].every((name) => found.includes(name)), `found ${found.join(', ') || 'nothing'}`);
+        const only = await names(agent, '--type', STORE.type);
+        assert.ok(only.includes(STORE.name) && !only.includes(MEDIA.name), `--type gave ${only.join(', ')}`);
+      } finally {
+        await agent.process.stop();
+      }
+    });
+  }
+
+  scenario('discovery: a device that publishes through its own system\'s Avahi is found, and lost', async (stage, context) => {
+    if (!stage.house.isolated) return context.skip('needs namespaces');
+    const host = await stage.house.addDevice('attic');
+    await startAvahi(host, { bus: true });
+    const device = await Device.start(host, { name: 'Attic cache', type: 'media-cache', serve: join(ROOT, 'out/media'), mdns: 'system' });
+    await until('the attic to be found', async () => (await names(stage.agent)).includes('Attic cache'));
+    await device.process.stop();
+    await until('the attic to be lost', async () => !(await names(stage.agent)).includes('Attic cache'), 20000);
+  });
+
+  scenario('discovery: the announcement names no web service and nobody', async (stage, context) => {
+    if (!stage.house.isolated) return context.skip('needs namespaces');
+    const { devices } = await stage.agent.json(['devices', '--timeout', '3']);
+    const text = JSON.stringify(devices);
+    for (const grant of await stage.grants()) {
+      assert.ok(!text.includes(grant.host), 'a host of a web service is announced');
+    }
+    assert.ok(!text.includes('video.example'));
+  });
+}

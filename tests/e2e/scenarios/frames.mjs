@@ -1,0 +1,106 @@
+// Who may ask at all: only a web page's own top document, in a secure context.
+
+import assert from 'node:assert/strict';
+import { openConsent } from '../../lab/consent.mjs';
+import { EVIL, SITE } from '../stage.mjs';
+
+export function scenarios(scenario) {
+  scenario('frames: http pages, sandboxed documents and frames cannot ask', async (stage, context) => {
+    const control = await stage.visit(SITE);
+    assert.equal(await control.evaluate(() => typeof navigator.localDevices), 'object', 'control: an ordinary page can');
+
+    if (stage.house.isolated) {
+      const plain = await stage.visit('http://video.example');
+      assert.equal(await plain.evaluate(() => typeof navigator.localDevices), 'undefined', 'an http page can ask');
+    } else {
+      context.diagnostic('no http site without namespaces');
+    }
+
+    const framed = await stage.visit(SITE, '/frames.html');
+    assert.equal(await framed.evaluate(() => typeof navigator.localDevices), 'object');
+    for (const name of ['same', 'cross', 'sandboxed', 'written']) {
+      const frame = framed.frame({ name });
+      assert.ok(frame, `no frame ${name}`);
+      await frame.waitForSelector('#ask');
+      assert.equal(await frame.evaluate(() => typeof navigator.localDevices), 'undefined', `the frame ${name} can ask`);
+    }
+  });
+
+  scenario('frames: a document sandboxed by its own headers is refused without a window', async (stage) => {
+    const page = await stage.visit('https://sandboxed.example');
+    assert.equal(await page.evaluate(() => self.origin), 'null');
+    if (await page.evaluate(() => typeof navigator.localDevices) === 'undefined') return;
+    await stage.press(page);
+    const answered = await Promise.race([
+      stage.outcome(page),
+      stage.consentWindow(9000).then(() => ({ window: true }), () => ({ ok: false, name: 'nothing happened' })),
+    ]);
+    assert.equal(answered.window, undefined, 'a window opened for an opaque origin');
+    assert.equal(answered.ok, false);
+  });
+
+  scenario('frames: a page that forges the extension\'s messages gains nothing', async (stage) => {
+    const owner = await stage.visit(SITE);
+    const { url, id } = await stage.granted(owner);
+    const page = await stage.visit(EVIL);
+    const answers = await page.evaluate(async (target) => {
+      const { port1, port2 } = new MessageChannel();
+      const got = [];
+      port1.onmessage = ({ data }) => got.push(data);
+      window.postMessage('latchkey:connect:1', location.origin, [port2]);
+      const origin = 'https://video.example';
+      const calls = [
+        { method: 'list' }, { method: 'list', origin }, { method: 'open', device: target.id, origin },
+        { method: 'status', device: target.id }, { method: 'forget', device: target.id },
+        { method: 'ticket', device: target.id, nonce: null }, { method: 'request', types: ['media-cache'], origin, gesture: true },
+        { kind: 'ticket', device: target.id, nonce: null }, { kind: 'outcome', token: '0'.repeat(32), device: target },
+        { kind: 'home.revoke', grant: '0'.repeat(32) }, null, 'list', { method: '__proto__' }, { method: 'list', call: -1 },
+      ];
+      calls.forEach((call, index) => port1.postMessage(call && typeof call === 'object' ? { call: index, ...call } : call));
+      for (const message of [{ kind: 'outcome', token: 'x', device: target }, { event: 'revoked', device: target.id }]) {
+        window.postMessage(message, location.origin);
+      }
+      // The request is the last to be answered: refusals that no person made come late.
+      const deadline = performance.now() + 15000;
+      while (!got.some((each) => each.call === 6) && performance.now() < deadline) await new Promise((go) => setTimeout(go, 50));
+      let runtime = 'none';
+      try {
+        runtime = typeof chrome?.runtime?.sendMessage;
+      } catch {
+        // No such object: as it should be.
+      }
+      return { got, runtime };
+    }, { id, url, type: 'media-cache' });
+    assert.ok(answers.got.some((each) => each.call === 6), 'the forged request was never answered');
+    for (const answer of answers.got) {
+      if (answer.ok) assert.deepEqual(answer.value, [], `something was given: ${JSON.stringify(answer)}`);
+      else assert.ok(['none', 'gone', 'unreachable', 'denied'].includes(answer.failure), JSON.stringify(answer));
+    }
+    assert.ok(!JSON.stringify(answers.got).includes('.local'), 'a host was told');
+    assert.ok(!JSON.stringify(answers.got).includes('eyJ'), 'a ticket was told');
+    assert.notEqual(answers.runtime, 'function', 'a page can speak to the extension');
+    assert.equal(openConsent(stage.context), null, 'a window opened without a gesture');
+    const still = await owner.evaluate((address) => window.lab.get(`${address}/pixel.svg`, { credentials: 'include' }), url);
+    assert.equal(still.status, 200, 'the owner lost its device');
+    assert.deepEqual(await owner.evaluate(() => window.lab.revoked), []);
+  });
+
+  scenario('frames: the extension\'s own pages cannot be framed or opened by a site', async (stage) => {
+    const page = await stage.visit(EVIL);
+    const base = stage.worker.url().replace(/background\.js$/, '');
+    for (const path of ['consent.html', 'home.html']) {
+      await page.evaluate((address) => {
+        const frame = Object.assign(document.createElement('iframe'), { src: address, name: 'stolen' });
+        document.body.append(frame);
+      }, base + path);
+      await page.waitForFunction(() => document.querySelector('iframe[name=stolen]') !== null);
+      await page.waitForLoadState('networkidle');
+      const frame = page.frame({ name: 'stolen' });
+      const text = frame ? await frame.evaluate(() => document.body?.innerText ?? '').catch(() => '') : '';
+      assert.ok(!/Latchkey/.test(text), `${path} is shown inside a page`);
+      await page.evaluate(() => document.querySelector('iframe').remove());
+      const status = await page.evaluate((address) => window.lab.get(address), base + path);
+      assert.equal(status.error, 'TypeError', `${path} can be read`);
+    }
+  });
+}
