@@ -24,7 +24,7 @@ RELEASE := build/release
 DEV_BIN := $(CURDIR)/$(DEV)/bin
 RELEASE_BIN := $(CURDIR)/$(RELEASE)/bin
 
-.PHONY: help build demo test test-unit test-js test-e2e test-attack test-asan test-fresh lint format bench \
+.PHONY: help build deps demo test test-unit test-js test-e2e test-attack test-asan test-fresh lint format bench \
         fuzz install uninstall clean dev js
 
 help: ## this text
@@ -45,6 +45,9 @@ build: ## the programs and the extension, optimised (this is plain `make`)
 	@$(NINJA) $(RELEASE) -j $(JOBS) programs
 	@scripts/build_js
 
+deps: ## install what building, testing and the demo need, and nothing else
+	@scripts/bootstrap --for build test demo
+
 dev:
 	@cmake --preset dev >/dev/null
 	@echo "== building the programs and tests ($(DEV))"
@@ -59,12 +62,12 @@ demo: ## a film site, a device and a browser, in a house of its own
 	@echo "== building the programs ($(RELEASE)/bin)"
 	@$(NINJA) $(RELEASE) -j $(JOBS) programs
 	@scripts/build_js
-	@LATCHKEY_BIN=$(RELEASE_BIN) scripts/demo
+	@LATCHKEY_BIN=$(RELEASE_BIN) demo/run
 
 test: ## every test: units, extension, whole system in real browsers, attacks
 	@scripts/bootstrap --for build test
 	@$(MAKE) dev js
-	@LATCHKEY_BIN=$(DEV_BIN) scripts/test unit js lab e2e attack
+	@LATCHKEY_BIN=$(DEV_BIN) scripts/test unit js e2e attack
 
 test-unit: ## the C++ tests alone (ctest)
 	@scripts/bootstrap --for build unit --no-npm
@@ -79,7 +82,7 @@ test-js: ## the extension's and the SDK's tests alone
 test-e2e: ## the whole system, in network namespaces, with a real browser
 	@scripts/bootstrap --for build test
 	@$(MAKE) dev js
-	@LATCHKEY_BIN=$(DEV_BIN) scripts/test lab e2e
+	@LATCHKEY_BIN=$(DEV_BIN) scripts/test e2e
 
 test-attack: ## attacks on the whole system
 	@scripts/bootstrap --for build test
