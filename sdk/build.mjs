@@ -7,8 +7,12 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(fileURLToPath(import.meta.url));
-const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
-const types = (...args) => execFileSync(process.execPath, [tsc, ...args], { cwd: root, stdio: 'inherit' });
+const tsc = join(
+  dirname(createRequire(import.meta.url).resolve('typescript/package.json')),
+  'bin/tsc',
+);
+const types = (...args) =>
+  execFileSync(process.execPath, [tsc, ...args], { cwd: root, stdio: 'inherit' });
 const shared = { absWorkingDir: root, bundle: true, format: 'esm', logLevel: 'warning' };
 
 if (process.argv.includes('--tests')) {
@@ -26,5 +30,16 @@ if (process.argv.includes('--tests')) {
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   types('--noEmit');
   await build({ ...shared, entryPoints: ['src/index.ts'], outdir: 'dist', target: 'es2022' });
-  types('--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--outDir', 'dist', '--rootDir', 'src', '-p', 'tsconfig.dist.json');
+  types(
+    '--noEmit',
+    'false',
+    '--declaration',
+    '--emitDeclarationOnly',
+    '--outDir',
+    'dist',
+    '--rootDir',
+    'src',
+    '-p',
+    'tsconfig.dist.json',
+  );
 }

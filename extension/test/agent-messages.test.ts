@@ -74,7 +74,13 @@ test('events: known ones, unknown ones, wrong ones', () => {
     available: false,
   });
   assert.deepEqual(
-    readEvent('pair.failed', { session: 's', code: 'wrong_code', message: 'x', left: 4, again: true }),
+    readEvent('pair.failed', {
+      session: 's',
+      code: 'wrong_code',
+      message: 'x',
+      left: 4,
+      again: true,
+    }),
     { kind: 'failed', session: 's', code: 'wrong_code', left: 4, again: true },
   );
   assert.throws(() => readEvent('pair.progress', { session: 's', step: 'fly', state: 'done' }));

@@ -79,13 +79,24 @@ test('setup that is not finished says what to do', () => {
     return view.state === 'problem' ? view.problem : view.state;
   };
   assert.equal(problem({ state: 'not_installed' }), 'not_installed');
-  assert.equal(problem({ state: 'ready', setup: { ...setup, rootInstalled: false } }), 'setup_needed');
-  assert.equal(problem({ state: 'ready', setup: { ...setup, restartNeeded: true } }), 'restart_needed');
+  assert.equal(
+    problem({ state: 'ready', setup: { ...setup, rootInstalled: false } }),
+    'setup_needed',
+  );
+  assert.equal(
+    problem({ state: 'ready', setup: { ...setup, restartNeeded: true } }),
+    'restart_needed',
+  );
 });
 
 test('rows keep their place: a device that went away stays, unpicked', () => {
   const second: ConsentNews = { kind: 'found', device: readDevice(deviceMessage({ key: 'k2' })) };
-  const { flow } = play(...toList, second, { kind: 'select', key: 'k1' }, { kind: 'lost', key: 'k1' });
+  const { flow } = play(
+    ...toList,
+    second,
+    { kind: 'select', key: 'k1' },
+    { kind: 'lost', key: 'k1' },
+  );
   assert.ok(flow.view.state === 'looking');
   assert.deepEqual(
     flow.view.rows.map((row) => [row.key, row.away]),

@@ -21,7 +21,9 @@ test('every language has the same words, with the same gaps', () => {
     const messages = read(language);
     assert.deepEqual(Object.keys(messages).sort(), Object.keys(english).sort(), language);
     for (const [key, { message, placeholders }] of Object.entries(messages)) {
-      const gaps = (message.match(/\$[A-Z]+\$/g) ?? []).map((gap) => gap.slice(1, -1).toLowerCase());
+      const gaps = (message.match(/\$[A-Z]+\$/g) ?? []).map((gap) =>
+        gap.slice(1, -1).toLowerCase(),
+      );
       for (const gap of gaps) assert.ok(placeholders?.[gap], `${language} ${key} ${gap}`);
     }
   }

@@ -23,7 +23,9 @@ function localDevices(answer: Answer, fetch: Fetch = () => Promise.resolve(new R
       new Promise((resolve) => {
         resolve(answer(request.method));
       }),
-    onRevoked: (id: string): void => { assert.fail(id); },
+    onRevoked: (id: string): void => {
+      assert.fail(id);
+    },
   };
   const target = { fetch: (request: Request) => fetch(request) };
   return { bridge, api: makeLocalDevices(bridge as unknown as Bridge, target as never) };
@@ -140,7 +142,14 @@ test('a device that is taken back says so once and is gone', async () => {
 });
 
 test('options that are no options are the page’s own mistake', () => {
-  for (const wrong of [undefined, null, {}, { filters: [] }, { filters: [{}] }, { filters: ['x'] }]) {
+  for (const wrong of [
+    undefined,
+    null,
+    {},
+    { filters: [] },
+    { filters: [{}] },
+    { filters: ['x'] },
+  ]) {
     assert.throws(() => typesOf(wrong), TypeError);
   }
   assert.deepEqual(typesOf(options), ['media-cache']);

@@ -64,11 +64,14 @@ test('only the very page of the extension is its own page', () => {
 });
 
 test('what a page may say is bounded', () => {
-  assert.deepEqual(readPageCall({ call: 1, method: 'request', types: ['nas', 'nas'], origin: 'x' }), {
-    call: 1,
-    method: 'request',
-    types: ['nas'],
-  });
+  assert.deepEqual(
+    readPageCall({ call: 1, method: 'request', types: ['nas', 'nas'], origin: 'x' }),
+    {
+      call: 1,
+      method: 'request',
+      types: ['nas'],
+    },
+  );
   const wrong: unknown[] = [
     null,
     7,

@@ -180,7 +180,6 @@ function isMissing(reason: string): boolean {
 
 function tooOld(error: unknown): boolean {
   return (
-    error instanceof Malformed ||
-    (error instanceof AgentError && error.code === names.kUnsupported)
+    error instanceof Malformed || (error instanceof AgentError && error.code === names.kUnsupported)
   );
 }

@@ -8,10 +8,7 @@ import { readList } from '../protocol/read';
 import { type Rule, makeRules, sameRules } from './rules';
 
 export interface GrantBookOptions {
-  readonly call: (
-    method: string,
-    params: Readonly<Record<string, unknown>>,
-  ) => Promise<unknown>;
+  readonly call: (method: string, params: Readonly<Record<string, unknown>>) => Promise<unknown>;
   readonly load: () => Promise<unknown>;
   readonly save: (grants: readonly unknown[]) => Promise<void>;
   readonly nearbyAllowed: () => Promise<ReadonlySet<string>>;

@@ -27,6 +27,10 @@ import { localValue, newId, profileId, sessionValue } from './storage';
 import { Watchers } from './watchers';
 import { openConsentWindow } from './window';
 
+const kFreshenEveryMs = 5000;
+const kFreshenPatienceMs = 3000;
+let freshenedAt = 0;
+
 const asking = sessionValue<Asking | null>('asking', null);
 const limits = sessionValue<LimitsState>('limits', {});
 const grantsKept = sessionValue<unknown>('grants', null);
@@ -122,7 +126,11 @@ chrome.runtime.onConnect.addListener((port) => {
     port.disconnect();
     return;
   }
-  const consent: ConsentPort = { postMessage: (news) => { postTo(port, news); } };
+  const consent: ConsentPort = {
+    postMessage: (news) => {
+      postTo(port, news);
+    },
+  };
   port.onMessage.addListener((message: unknown) => {
     run(desk.command(consent, readConsentCommand(message)));
   });
@@ -214,13 +222,16 @@ async function withGrant(
   }
 }
 
-// A worker that just started knows only what it kept; the agent may know better.
+// A worker that just started knows only what it kept; the agent may know better. Pages can make this
+// happen as often as they like, so it is tried now and then only, and not waited for long.
 async function freshen(): Promise<void> {
-  if (agent.status.state === 'ready') return;
-  await agent.ready().then(
+  if (agent.status.state === 'ready' || Date.now() - freshenedAt < kFreshenEveryMs) return;
+  freshenedAt = Date.now();
+  const fresh = agent.ready().then(
     () => book.sync(),
     () => undefined,
   );
+  await Promise.race([fresh, new Promise((resolve) => setTimeout(resolve, kFreshenPatienceMs))]);
 }
 
 function failureOf(error: unknown): Failure {

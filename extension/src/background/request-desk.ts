@@ -351,4 +351,3 @@ export class RequestDesk {
     this.say({ kind: 'failed', code, left: null, again: false });
   }
 }
-

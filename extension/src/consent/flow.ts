@@ -83,7 +83,11 @@ const kLooking: View = {
   busy: false,
 };
 
-export const kStart: Flow = { question: null, picked: null, view: { state: 'asking', ready: false } };
+export const kStart: Flow = {
+  question: null,
+  picked: null,
+  view: { state: 'asking', ready: false },
+};
 
 export function act(flow: Flow, what: Act): Step {
   const { view } = flow;

@@ -17,8 +17,12 @@ export function deviceList(first: Looking, question: Question | null, doing: Doi
   const list = h('ul', { id: 'device-list', 'data-testid': 'device-list' });
   list.setAttribute('aria-label', text('devicesLabel'));
   const empty = h('div', { class: 'waiting', id: 'empty' }, icon('wave'));
-  const deny = button('deny', 'deny', '', () => { doing.refuse(); });
-  const go = button('continue', 'continue', 'primary', () => { doing.act({ kind: 'continue' }); });
+  const deny = button('deny', 'deny', '', () => {
+    doing.refuse();
+  });
+  const go = button('continue', 'continue', 'primary', () => {
+    doing.act({ kind: 'continue' });
+  });
 
   let current = first;
   let quiet = false;
@@ -93,7 +97,9 @@ function drawRow(
 function rowLabel(row: Row, doing: Doing): HTMLLabelElement {
   const radio = h('input', { type: 'radio', name: 'device', value: row.key });
   radio.disabled = row.away;
-  radio.addEventListener('change', () => { doing.act({ kind: 'select', key: row.key }); });
+  radio.addEventListener('change', () => {
+    doing.act({ kind: 'select', key: row.key });
+  });
   const kind = [row.maker, row.model].filter((part) => part !== null).join(' ');
   const title = h(
     'span',
@@ -102,8 +108,19 @@ function rowLabel(row: Row, doing: Doing): HTMLLabelElement {
     h('br'),
     h('span', { class: 'under' }, h('bdi', {}, kind || text(typeKey('type', row.type)))),
   );
-  const tag = h('span', { class: row.known ? 'tag yours' : 'tag' }, text(row.known ? 'tagYours' : 'tagNew'));
-  const label = h('label', { class: row.away ? 'row away' : 'row' }, radio, typeIcon(row.type), title, tag);
+  const tag = h(
+    'span',
+    { class: row.known ? 'tag yours' : 'tag' },
+    text(row.known ? 'tagYours' : 'tagNew'),
+  );
+  const label = h(
+    'label',
+    { class: row.away ? 'row away' : 'row' },
+    radio,
+    typeIcon(row.type),
+    title,
+    tag,
+  );
   label.append(h('span', { class: 'more' }, ...rowNotes(row)));
   return label;
 }

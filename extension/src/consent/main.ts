@@ -114,8 +114,12 @@ function closeSoon(): void {
 
 fillTexts(document);
 byId('brand').append(icon('key'), text('brand'));
-document.addEventListener('pointermove', () => { pointerInside = true; });
-document.documentElement.addEventListener('pointerleave', () => { pointerInside = false; });
+document.addEventListener('pointermove', () => {
+  pointerInside = true;
+});
+document.documentElement.addEventListener('pointerleave', () => {
+  pointerInside = false;
+});
 window.addEventListener('blur', gate);
 window.addEventListener('focus', gate);
 document.addEventListener('visibilitychange', gate);

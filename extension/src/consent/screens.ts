@@ -26,7 +26,11 @@ export interface Screen {
 
 type Of<S extends View['state']> = Extract<View, { state: S }>;
 
-export function note(kind: string, name: IconName, ...words: readonly (Node | string)[]): HTMLElement {
+export function note(
+  kind: string,
+  name: IconName,
+  ...words: readonly (Node | string)[]
+): HTMLElement {
   return h('p', { class: `note ${kind}` }, icon(name), h('span', {}, ...words));
 }
 
@@ -34,7 +38,12 @@ export function heading(content: Node | string): HTMLElement {
   return h('h1', { tabindex: '-1' }, content);
 }
 
-export function button(id: string, key: string, kind: '' | 'primary', click: () => void): HTMLButtonElement {
+export function button(
+  id: string,
+  key: string,
+  kind: '' | 'primary',
+  click: () => void,
+): HTMLButtonElement {
   const made = h('button', { id, type: 'button', class: kind, 'data-testid': id }, text(key));
   made.addEventListener('click', (event) => {
     if (event.isTrusted) click();
@@ -53,7 +62,11 @@ function tiles(left: SVGElement, right: SVGElement, kind = '', joined = false): 
 }
 
 function single(tile: SVGElement, kind: string): HTMLElement {
-  return h('div', { class: 'pair', 'aria-hidden': 'true' }, h('span', { class: `tile ${kind}` }, tile));
+  return h(
+    'div',
+    { class: 'pair', 'aria-hidden': 'true' },
+    h('span', { class: `tile ${kind}` }, tile),
+  );
 }
 
 function deviceName(device: Device): HTMLElement {
@@ -78,7 +91,11 @@ export function makeScreen(view: View, question: Question | null, doing: Doing):
     case 'over':
       return {
         body: [heading(text('overTitle')), h('p', {}, text('overHelp'))],
-        buttons: [button('close', 'close', 'primary', () => { doing.close(); })],
+        buttons: [
+          button('close', 'close', 'primary', () => {
+            doing.close();
+          }),
+        ],
         focus: null,
         update: () => undefined,
       };
@@ -86,8 +103,12 @@ export function makeScreen(view: View, question: Question | null, doing: Doing):
 }
 
 function asking(first: Of<'asking'>, question: Question | null, doing: Doing): Screen {
-  const deny = button('deny', 'deny', '', () => { doing.refuse(); });
-  const allow = button('allow', 'allow', 'primary', () => { doing.act({ kind: 'allow' }); });
+  const deny = button('deny', 'deny', '', () => {
+    doing.refuse();
+  });
+  const allow = button('allow', 'allow', 'primary', () => {
+    doing.act({ kind: 'allow' });
+  });
   allow.disabled = true;
   // Enter never means allow here: only a click, a touch or the space bar on the button itself.
   allow.addEventListener('keydown', (event) => {
@@ -149,8 +170,12 @@ function code(first: Of<'code'>, doing: Doing): Screen {
     'aria-describedby': 'code-where code-trouble',
   });
   const trouble = h('div', { id: 'code-trouble', class: 'trouble', role: 'alert' });
-  const deny = button('deny', 'deny', '', () => { doing.refuse(); });
-  const submit = (): void => { doing.act({ kind: 'submit', text: input.value }); };
+  const deny = button('deny', 'deny', '', () => {
+    doing.refuse();
+  });
+  const submit = (): void => {
+    doing.act({ kind: 'submit', text: input.value });
+  };
   const go = button('continue', 'continue', 'primary', submit);
   input.addEventListener('keydown', (event) => {
     if (event.key === 'Enter' && event.isTrusted && !event.isComposing) submit();
@@ -202,7 +227,11 @@ function codeTrouble(view: Of<'code'>): Node[] {
     case 'wrong': {
       const { kind, left } = view.code;
       const counted = kind === names.kDigits8;
-      const tail = !counted ? '' : left === 1 ? text('codeLeftOne') : text('codeLeftMany', String(left));
+      const tail = !counted
+        ? ''
+        : left === 1
+          ? text('codeLeftOne')
+          : text('codeLeftMany', String(left));
       return [note('warn boxed', 'alert', `${text('codeWrong')} ${tail}`.trim())];
     }
   }
@@ -237,9 +266,18 @@ function working(first: Of<'working'>, doing: Doing): Screen {
     body: [
       tiles(icon('key'), typeIcon(first.device.type)),
       heading(rich('workingTitle', deviceName(first.device))),
-      h('ol', { class: 'steps', id: 'steps', 'aria-live': 'polite' }, ...items.map((one) => one.item)),
+      h(
+        'ol',
+        { class: 'steps', id: 'steps', 'aria-live': 'polite' },
+        ...items.map((one) => one.item),
+      ),
     ],
-    buttons: [button('deny', 'deny', '', () => { doing.refuse(); }), placeholder],
+    buttons: [
+      button('deny', 'deny', '', () => {
+        doing.refuse();
+      }),
+      placeholder,
+    ],
     focus: null,
     update,
   };
@@ -258,7 +296,11 @@ function done(view: Of<'done'>, question: Question | null, doing: Doing): Screen
       heading(rich('doneTitle', siteView(origin), name)),
       notes,
     ],
-    buttons: [button('close', 'close', 'primary', () => { doing.close(); })],
+    buttons: [
+      button('close', 'close', 'primary', () => {
+        doing.close();
+      }),
+    ],
     focus: null,
     update: () => undefined,
   };
@@ -268,8 +310,12 @@ function problem(view: Of<'problem'>, question: Question | null, doing: Doing): 
   const stopped = view.again === 'never';
   const named = (key: string): Node =>
     view.device === null ? document.createTextNode(text(key)) : deviceName(view.device);
-  const close = button('close', 'close', stopped ? 'primary' : '', () => { doing.close(); });
-  const again = button('again', 'again', 'primary', () => { doing.act({ kind: 'again' }); });
+  const close = button('close', 'close', stopped ? 'primary' : '', () => {
+    doing.close();
+  });
+  const again = button('again', 'again', 'primary', () => {
+    doing.act({ kind: 'again' });
+  });
   return {
     body: [
       single(icon(stopped ? 'stop' : 'alert'), stopped ? 'bad' : 'warn'),

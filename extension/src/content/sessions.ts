@@ -1,11 +1,7 @@
 // Sessions at devices: a ticket from the agent, exchanged at the device for a cookie that only the
 // browser holds (docs/protocol.md sections 6 and 8). A session lives an hour at most, so it is made
 // anew well before that, for as long as the page lives.
-import {
-  type ContentReply,
-  type Failure,
-  readNonce,
-} from '../protocol/internal';
+import { type ContentReply, type Failure, readNonce } from '../protocol/internal';
 import { isFields, readFields, readMatch } from '../protocol/read';
 
 export const kRefreshMs = 45 * 60_000;

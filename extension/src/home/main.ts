@@ -5,7 +5,7 @@ import type { AgentStatus, HomeMessage, HomeState } from '../protocol/internal';
 import { type Child, byId, h, nameNode } from '../ui/dom';
 import { icon, typeIcon } from '../ui/icons';
 import { originView } from '../ui/origin-view';
-import { fillTexts, text, typeKey } from '../ui/text';
+import { fillTexts, language, text, typeKey } from '../ui/text';
 import { type Group, byDevice, bySite } from './groups';
 import { howLongAgo, sinceWhen } from './when';
 
@@ -109,25 +109,18 @@ function whoView(grant: Grant): HTMLElement {
 }
 
 function grantView(grant: Grant): HTMLElement {
-  const language = chrome.i18n.getUILanguage();
   const now = Math.floor(Date.now() / 1000);
   const used =
     grant.lastUsed === 0
       ? text('homeNeverUsed')
-      : text('homeUsed', howLongAgo(grant.lastUsed, now, language));
-  const times = `${text('homeSince', sinceWhen(grant.created, language))} · ${used}`;
+      : text('homeUsed', howLongAgo(grant.lastUsed, now, language()));
+  const times = `${text('homeSince', sinceWhen(grant.created, language()))} · ${used}`;
   const who = grant.origin ?? text('homeOwn');
   const line = tab === 'devices' ? whoView(grant) : nameNode(grant.deviceName || text('unnamed'));
   return h(
     'li',
     { class: 'entry', 'data-testid': 'grant', 'data-grant': grant.id },
-    h(
-      'span',
-      { class: 'what' },
-      line,
-      h('span', { class: 'under' }, times),
-      ...stateTags(grant),
-    ),
+    h('span', { class: 'what' }, line, h('span', { class: 'under' }, times), ...stateTags(grant)),
     sure === grant.id ? sureView(grant) : removeButton(grant, who),
   );
 }

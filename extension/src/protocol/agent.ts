@@ -267,11 +267,7 @@ export function readEvent(name: unknown, value: unknown): AgentEvent | null {
       return {
         kind: 'progress',
         session: readText(params[names.kSession], names.kSession, 128, 1),
-        step: readOneOf(params[names.kStep], names.kStep, [
-          names.kCheck,
-          names.kIssue,
-          names.kTry,
-        ]),
+        step: readOneOf(params[names.kStep], names.kStep, [names.kCheck, names.kIssue, names.kTry]),
         done:
           readOneOf(params[names.kState], names.kState, [names.kStart, names.kDone]) ===
           names.kDone,

@@ -24,9 +24,13 @@ export const kPairBegin = 'pair.begin';
 export const kPairCode = 'pair.code';
 export const kPairCancel = 'pair.cancel';
 export const kGrantsList = 'grants.list';
+export const kGrantsGet = 'grants.get';
 export const kGrantsRevoke = 'grants.revoke';
 export const kTicketMint = 'ticket.mint';
+export const kCertificateRenew = 'certificate.renew';
 export const kPolicyCheck = 'policy.check';
+export const kAnchorGet = 'anchor.get';
+export const kDoctor = 'doctor';
 
 // Events
 export const kDiscoverFound = 'discover.found';

@@ -21,10 +21,7 @@ export function originView(origin: string): HTMLElement {
 function breakable(text: string): Node[] {
   return text
     .split(/(?=\.)/)
-    .flatMap((part, index) => [
-      ...(index === 0 ? [] : [h('wbr')]),
-      document.createTextNode(part),
-    ]);
+    .flatMap((part, index) => [...(index === 0 ? [] : [h('wbr')]), document.createTextNode(part)]);
 }
 
 // The registrable domain alone, for headings that have the whole address beside them.

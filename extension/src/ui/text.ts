@@ -19,6 +19,13 @@ export function rich(key: string, ...nodes: readonly Node[]): DocumentFragment {
   return fragment;
 }
 
+// The language of the words, in the person's own variety of it where the browser says which.
+export function language(): string {
+  const words = text('language');
+  const browser = chrome.i18n.getUILanguage();
+  return browser.split('-')[0] === words ? browser : words;
+}
+
 // A type with words of its own ("media-cache"), or the general ones.
 const kTypes = ['media-cache', 'nas', 'printer', 'camera', 'gateway'];
 
@@ -33,6 +40,6 @@ export function fillTexts(root: ParentNode): void {
   for (const element of root.querySelectorAll<HTMLElement>('[data-label]')) {
     element.setAttribute('aria-label', text(element.dataset['label'] ?? ''));
   }
-  document.documentElement.lang = chrome.i18n.getUILanguage();
+  document.documentElement.lang = language();
   document.documentElement.dir = text('@@bidi_dir');
 }

@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { AgentLink } from '../src/background/agent-link';
+import { type Asking, RequestDesk } from '../src/background/request-desk';
+import { type Grant, readDevice, readGrant } from '../src/protocol/agent';
+import type { ConsentNews } from '../src/protocol/internal';
+import { deviceMessage, grantMessage } from './grants-data';
+
+const page = { origin: 'https://video.example', tabId: 1, documentId: 'D' };
+const setup = { ready: true, rootInstalled: true, restartNeeded: false };
+const token = 'a'.repeat(32);
+
+interface Desk {
+  readonly desk: RequestDesk;
+  readonly calls: string[];
+  readonly told: (Grant | null)[];
+  readonly closed: number[];
+  readonly news: ConsentNews[];
+  readonly port: { postMessage(message: ConsentNews): void };
+  readonly kept: { asking: Asking | null };
+  clock: number;
+}
+
+function makeDesk(kept: { asking: Asking | null } = { asking: null }): Desk {
+  const calls: string[] = [];
+  const told: (Grant | null)[] = [];
+  const closed: number[] = [];
+  const news: ConsentNews[] = [];
+  const answers: Record<string, unknown> = {
+    'policy.check': { allowed: true },
+    'pair.begin': { session: 's1', state: 'code', code: { kind: 'digits8', left: 5 } },
+  };
+  const agent = {
+    status: { state: 'ready', setup },
+    ready: () => Promise.resolve(setup),
+    call: (method: string, params: unknown) => {
+      calls.push(`${method} ${JSON.stringify(params)}`);
+      return Promise.resolve(answers[method] ?? {});
+    },
+    reset: () => undefined,
+  };
+  const made = {
+    calls,
+    told,
+    closed,
+    news,
+    kept,
+    clock: 0,
+    port: { postMessage: (message: ConsentNews) => void news.push(message) },
+  };
+  const desk: RequestDesk = new RequestDesk({
+    agent: agent as unknown as AgentLink,
+    loadAsking: () => Promise.resolve(kept.asking),
+    saveAsking: (asking) => {
+      kept.asking = asking;
+      return Promise.resolve();
+    },
+    loadLimits: () => Promise.resolve({}),
+    saveLimits: () => Promise.resolve(),
+    openWindow: () => Promise.resolve(7),
+    focusWindow: () => Promise.resolve(),
+    closeWindow: (id) => {
+      closed.push(id);
+      return Promise.resolve();
+    },
+    sync: () => Promise.resolve(),
+    grantIds: () => Promise.resolve(new Set()),
+    tellPage: (_, grant) => {
+      told.push(grant);
+      return Promise.resolve();
+    },
+    newId: () => 'b'.repeat(32),
+    now: () => made.clock,
+  });
+  return Object.assign(made, { desk });
+}
+
+async function upToCode(made: Desk): Promise<void> {
+  assert.equal(await made.desk.begin(page, token, ['media-cache'], 'prompt'), true);
+  await made.desk.command(made.port, { kind: 'open', request: 'b'.repeat(32) });
+  await made.desk.command(made.port, { kind: 'look' });
+  await made.desk.command(made.port, { kind: 'pick', key: 'k1', type: 'media-cache' });
+}
+
+const done = (): { kind: 'done'; session: string; grant: Grant; warnings: string[] } => ({
+  kind: 'done',
+  session: 's1',
+  grant: readGrant(grantMessage()),
+  warnings: [],
+});
+
+test('the way to a device: the origin is the page’s, the page hears at the end', async () => {
+  const made = makeDesk();
+  await upToCode(made);
+  await made.desk.command(made.port, { kind: 'code', text: '12345678' });
+  await made.desk.agentEvent(done());
+  assert.equal(made.told.length, 0);
+  await made.desk.command(made.port, { kind: 'seen' });
+  assert.equal(made.told[0]?.origin, page.origin);
+  assert.deepEqual(made.calls, [
+    'policy.check {"origin":"https://video.example"}',
+    'discover.start {"type":"media-cache"}',
+    'pair.begin {"origin":"https://video.example","type":"media-cache","key":"k1"}',
+    'pair.code {"session":"s1","code":"12345678"}',
+    'discover.stop {}',
+  ]);
+  assert.deepEqual(
+    made.news.map((one) => one.kind),
+    ['question', 'agent', 'code', 'done'],
+  );
+});
+
+test('one question at a time', async () => {
+  const made = makeDesk();
+  const both = await Promise.all([
+    made.desk.begin(page, token, ['nas'], 'prompt'),
+    made.desk.begin({ ...page, tabId: 2 }, token, ['nas'], 'prompt'),
+  ]);
+  assert.deepEqual(both, [true, false]);
+});
+
+test('closing the window refuses, ends the pairing, and after two a site has to wait', async () => {
+  const made = makeDesk();
+  await upToCode(made);
+  await made.desk.windowClosed(7);
+  await made.desk.windowClosed(7);
+  assert.deepEqual(made.told, [null]);
+  assert.ok(made.calls.includes('pair.cancel {"session":"s1"}'));
+  await made.desk.begin(page, token, ['nas'], 'prompt');
+  await made.desk.windowClosed(7);
+  assert.equal(await made.desk.begin(page, token, ['nas'], 'prompt'), false);
+  made.clock = 60_000;
+  assert.equal(await made.desk.begin(page, token, ['nas'], 'prompt'), true);
+});
+
+test('a grant that was finished after the window closed is taken back', async () => {
+  const made = makeDesk();
+  await upToCode(made);
+  await made.desk.windowClosed(7);
+  await made.desk.agentEvent(done());
+  assert.deepEqual(made.told, [null]);
+  assert.ok(made.calls.at(-1)?.startsWith('grants.revoke'));
+});
+
+test('a grant for another origin, or of another session, is not handed over', async () => {
+  const made = makeDesk();
+  await upToCode(made);
+  await made.desk.agentEvent({ ...done(), session: 's2' });
+  const grant = readGrant(grantMessage({ origin: 'https://other.example' }));
+  await made.desk.agentEvent({ ...done(), grant });
+  await made.desk.windowClosed(7);
+  assert.deepEqual(made.told, [null]);
+});
+
+test('a worker that starts again knows the question, and the page gets its answer', async () => {
+  const kept: { asking: Asking | null } = { asking: null };
+  const first = makeDesk(kept);
+  await upToCode(first);
+  await first.desk.agentEvent(done());
+  const second = makeDesk(kept);
+  await second.desk.windowClosed(7);
+  assert.equal(second.told[0]?.id, grantMessage()['id']);
+});
+
+test('devices of a kind that was not asked for are not shown', async () => {
+  const made = makeDesk();
+  await upToCode(made);
+  const device = readDevice(deviceMessage({ type: 'printer' }));
+  await made.desk.agentEvent({ kind: 'found', device });
+  assert.ok(made.news.every((one) => one.kind !== 'found'));
+});
+
+test('a window of another question, or a second one, is told that it is over', async () => {
+  const made = makeDesk();
+  await upToCode(made);
+  const heard: string[] = [];
+  const stranger = { postMessage: (message: ConsentNews) => void heard.push(message.kind) };
+  await made.desk.command(stranger, { kind: 'open', request: 'c'.repeat(32) });
+  await made.desk.command(stranger, { kind: 'code', text: '1' });
+  assert.deepEqual(heard, ['over', 'over']);
+  assert.ok(!made.calls.some((call) => call.startsWith('pair.code')));
+});
+
+test('the page leaving ends it without an answer', async () => {
+  const made = makeDesk();
+  await upToCode(made);
+  await made.desk.pageLeft((asking) => asking.token === 'f'.repeat(32));
+  assert.deepEqual(made.closed, []);
+  await made.desk.pageLeft((asking) => asking.token === token);
+  assert.deepEqual(made.closed, [7]);
+  assert.deepEqual(made.told, []);
+});
