@@ -1,0 +1,367 @@
+#include "client.h"
+
+#include <nlohmann/json.hpp>
+#include <type_traits>
+#include <utility>
+
+#include "agent/reply.h"
+#include "base/encoding.h"
+#include "checks.h"
+#include "wire/names.h"
+
+namespace latchkey::agentd {
+namespace {
+
+using nlohmann::json;
+using wire::ErrorCode;
+
+// A certificate with less than this left is renewed before a page is sent there; with more, while
+// the page already goes.
+constexpr seconds kAlmostOver{3600};
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+
+}  // namespace
+
+Client::Client(Context* context, std::shared_ptr<net::JsonChannel> channel)
+    : context_(context),
+      channel_(std::move(channel)),
+      connection_(context->extension_id),
+      tasks_(context->executor) {}
+
+Client::~Client() { close(); }
+
+void Client::close() {
+  looking_.reset();
+  for (const auto& [session, pairing] : pairings_) {
+    pairing->cancel();
+  }
+  pairings_.clear();
+  tasks_.cancel();
+  channel_->close();
+}
+
+net::Task<void> Client::run(std::shared_ptr<Client> self) {
+  net::Deadline deadline = net::after(agent::kHelloTime);
+  while (true) {
+    const auto text = co_await self->channel_->receive(deadline);
+    if (!text) {
+      break;
+    }
+    const auto request = agent::parse_request(*text);
+    if (request) {
+      self->on_request(*request);
+    } else if (request.error().id) {
+      self->answer(*request.error().id, fail(request.error().error));
+    }
+    if (!self->connection_.greeted() || (!request && !request.error().id)) {
+      // Nothing good can follow.
+      self->channel_->close_after_send();
+      break;
+    }
+    deadline = net::kNoDeadline;
+  }
+  self->looking_.reset();
+  for (const auto& [session, pairing] : self->pairings_) {
+    pairing->cancel();
+  }
+  self->pairings_.clear();
+  self->tasks_.cancel();
+}
+
+void Client::answer(std::uint64_t id, const Reply& reply) {
+  channel_->send(reply ? agent::reply_text(id, *reply) : agent::reply_text(id, reply.error()));
+}
+
+void Client::later(std::uint64_t id, net::Task<Reply> work) {
+  tasks_.spawn(answer_later(shared_from_this(), id, std::move(work)));
+}
+
+net::Task<void> Client::answer_later(std::shared_ptr<Client> self, std::uint64_t id,
+                                     net::Task<Reply> work) {
+  self->answer(id, co_await std::move(work));
+}
+
+void Client::send_event(std::string_view event, const json& params) {
+  channel_->send(agent::event_text(event, params));
+}
+
+void Client::on_request(const agent::Request& request) {
+  const auto admitted = connection_.admit(request.method, context_->clock.mono_now());
+  if (!admitted) {
+    answer(request.id, fail(admitted.error()));
+    return;
+  }
+  const std::uint64_t id = request.id;
+  std::visit(
+      Overloaded{
+          [&](const agent::Hello&) { answer(id, on_hello()); },
+          [&](const agent::DiscoverStart& start) { answer(id, on_discover_start(start)); },
+          [&](const agent::DiscoverStop&) { answer(id, on_discover_stop()); },
+          [&](const agent::PairBegin& begin) { on_pair_begin(id, begin); },
+          [&](const agent::PairCode& code) { answer(id, on_pair_code(code)); },
+          [&](const agent::PairCancel& cancel) { answer(id, on_pair_cancel(cancel)); },
+          [&](const agent::GrantsList& list) { answer(id, on_grants_list(list)); },
+          [&](const agent::GrantsGet& get) { answer(id, on_grants_get(get)); },
+          [&](const agent::GrantsRevoke& gone) { later(id, revoke(gone.id)); },
+          [&](const agent::TicketMint& ticket) { later(id, mint(ticket)); },
+          [&](const agent::CertificateRenew& stale) { later(id, renew(stale.id)); },
+          [&](const agent::PolicyCheck&) { answer(id, json{{"allowed", true}}); },
+          [&](const agent::AnchorGet&) { answer(id, on_anchor_get()); },
+          [&](const agent::Doctor&) { later(id, doctor()); },
+      },
+      request.method);
+}
+
+Client::Reply Client::on_hello() {
+  const SetupState setup = setup_state(*context_);
+  return json{{"version", LATCHKEY_VERSION},
+              {"protocol", 1},
+              {"ready", setup.root_installed},
+              {"setup",
+               {{"root_installed", setup.root_installed},
+                {"restart_needed", setup.restart_needed}}}};
+}
+
+// --- discovery ---
+
+Client::Reply Client::on_discover_start(const agent::DiscoverStart& start) {
+  looking_.reset();
+  neighbours_ = agent::Neighbours(start.type);
+  looking_ = context_->lookout.listen(
+      [this](const discovery::SourceEvent& event) { on_service(event); });
+  return json::object();
+}
+
+Client::Reply Client::on_discover_stop() {
+  looking_.reset();
+  return json::object();
+}
+
+void Client::on_service(const discovery::SourceEvent& event) {
+  if (const auto* looking = std::get_if<discovery::Looking>(&event)) {
+    json params{{"network", looking->available ? "looking" : "unavailable"}};
+    if (!looking->message.empty()) {
+      params["message"] = looking->message;
+    }
+    send_event(wire::kDiscoverState, params);
+  } else if (const auto* found = std::get_if<discovery::Found>(&event)) {
+    const auto bindings = context_->desk.records().bindings();
+    if (const auto device = neighbours_.seen(announced_of(found->service), bindings)) {
+      send_event(wire::kDiscoverFound, {{"device", agent::device_json(*device)}});
+    }
+  } else if (const auto* lost = std::get_if<discovery::Lost>(&event)) {
+    if (const auto key = neighbours_.lost(lost->key)) {
+      send_event(wire::kDiscoverLost, {{"key", *key}});
+    }
+  }
+}
+
+// --- pairing ---
+
+void Client::on_pair_begin(std::uint64_t id, const agent::PairBegin& begin) {
+  const auto service = neighbours_.service(begin.key);
+  const auto* found = service ? context_->lookout.find(*service) : nullptr;
+  if (found == nullptr || found->type != begin.type) {
+    answer(id, fail(agent::error(ErrorCode::kUnreachable)));
+    return;
+  }
+  if (pairings_.size() >= agent::kMaxPairings) {
+    answer(id, fail(agent::error(ErrorCode::kLocked)));
+    return;
+  }
+  const auto bindings = context_->desk.records().bindings();
+  const auto match = agent::match(announced_of(*found), bindings);
+  const std::string session = "p" + std::to_string(next_pairing_++);
+  Pairing::Start start{
+      .session = session,
+      .wish = {connection_.profile(), begin.origin, begin.type, std::nullopt},
+      .slug = begin.slug,
+      .endpoints = endpoints_of(*found),
+      .known = match ? context_->desk.records().binding(match->device) : std::nullopt,
+      .known_by_address = match && match->by_address};
+  const std::weak_ptr<Client> weak = weak_from_this();
+  Pairing::Client listener{
+      .begun =
+          [weak, id](const Reply& reply) {
+            if (const auto self = weak.lock()) {
+              self->answer(id, reply);
+            }
+          },
+      .event =
+          [weak](std::string_view event, const json& params) {
+            if (const auto self = weak.lock()) {
+              self->send_event(event, params);
+            }
+          },
+      .ended =
+          [weak, session] {
+            if (const auto self = weak.lock()) {
+              self->pairings_.erase(session);
+            }
+          }};
+  pairings_.emplace(session, Pairing::start(context_, std::move(start), std::move(listener)));
+}
+
+Client::Reply Client::on_pair_code(const agent::PairCode& code) {
+  const auto found = pairings_.find(code.session.text);
+  if (found == pairings_.end()) {
+    return fail(agent::error(ErrorCode::kCancelled));
+  }
+  found->second->give_code(code.code.clone());
+  return json::object();
+}
+
+Client::Reply Client::on_pair_cancel(const agent::PairCancel& cancel) {
+  if (const auto found = pairings_.find(cancel.session.text); found != pairings_.end()) {
+    const auto pairing = found->second;
+    pairings_.erase(found);
+    pairing->cancel();
+  }
+  return json::object();
+}
+
+// --- grants ---
+
+agent::Result<grant::AgentGrant> Client::grant(const GrantId& id) const {
+  auto found = context_->desk.records().grant(id);
+  if (!found || !connection_.sees(*found)) {
+    return fail(agent::error(ErrorCode::kNotGranted));
+  }
+  return *std::move(found);
+}
+
+json Client::shown(const grant::AgentGrant& grant) const {
+  return agent::grant_json(grant, context_->desk.records().binding(grant.device));
+}
+
+Client::Reply Client::on_grants_list(const agent::GrantsList& list) {
+  auto grants = context_->desk.records().grants();
+  std::erase_if(grants, [&](const grant::AgentGrant& one) { return !connection_.sees(one); });
+  json out = json::array();
+  for (const auto& one : agent::listed(std::move(grants), list.all, context_->desk.now())) {
+    out.push_back(shown(one));
+  }
+  return json{{"grants", std::move(out)}};
+}
+
+Client::Reply Client::on_grants_get(const agent::GrantsGet& get) {
+  const auto found = grant(get.id);
+  if (!found) {
+    return fail(found.error());
+  }
+  return json{{"grant", shown(*found)}};
+}
+
+Client::Reply Client::on_anchor_get() {
+  return json{{"root", base64_encode(context_->desk.records().user_root().certificate)}};
+}
+
+void Client::grant_changed(const grant::AgentGrant& changed) {
+  if (connection_.sees(changed)) {
+    send_event(wire::kGrantsChanged,
+               {{"id", changed.id.hex()}, {"state", grant::name_of(changed.state)}});
+  }
+}
+
+net::Task<Client::Reply> Client::revoke(GrantId id) {
+  const auto found = grant(id);
+  if (!found) {
+    co_return fail(found.error());
+  }
+  const auto ended = context_->desk.revoke(id);
+  if (!ended && found->state != grant::State::kRevoked &&
+      found->state != grant::State::kPending) {
+    co_return fail(agent::error(ErrorCode::kInternal));
+  }
+  if (ended) {
+    context_->changed(*ended);
+  }
+  const auto owes = [&] {
+    for (const agent::OwedDeletion& owed : context_->desk.records().owed()) {
+      if (owed.grant == id) {
+        return std::optional(owed);
+      }
+    }
+    return std::optional<agent::OwedDeletion>();
+  };
+  const auto owed = owes();
+  const auto binding = context_->desk.records().binding(found->device);
+  if (!owed || !binding) {
+    co_return json{{"delivered", true}};
+  }
+  const auto link = co_await DeviceLink::reach(context_, *binding);
+  const bool told = link && (co_await (*link)->tell_ended(*owed)).has_value();
+  if (!told) {
+    context_->look_after();
+  }
+  co_return json{{"delivered", told}};
+}
+
+net::Task<wire::Result<void>> Client::renew_now(grant::AgentGrant stale) {
+  const auto binding = context_->desk.records().binding(stale.device);
+  if (!binding || binding->reset) {
+    co_return fail(wire::Error{ErrorCode::kNotGranted, "the device was reset", false});
+  }
+  const auto link = co_await DeviceLink::reach(context_, *binding);
+  if (!link) {
+    co_return fail(link.error());
+  }
+  co_return co_await (*link)->renew(stale.id);
+}
+
+net::Task<Client::Reply> Client::mint(agent::TicketMint mint) {
+  const auto found = grant(mint.id);
+  if (!found) {
+    co_return fail(found.error());
+  }
+  const WallTime now = context_->desk.now();
+  if (found->state == grant::State::kActive && found->origin == mint.origin &&
+      found->renew_at <= now) {
+    if (found->not_after - now < kAlmostOver) {
+      (void)co_await renew_now(*found);
+    } else {
+      context_->look_after();
+    }
+  }
+  const auto ticket = context_->desk.mint(mint.id, mint.origin, mint.nonce);
+  if (!ticket) {
+    co_return fail(ticket.error());
+  }
+  co_return json{{"ticket", ticket->ticket},
+                 {"url", ticket->url},
+                 {"expires", ticket->expires.unix_seconds}};
+}
+
+net::Task<Client::Reply> Client::renew(GrantId id) {
+  const auto found = grant(id);
+  if (!found || found->state != grant::State::kActive) {
+    co_return fail(agent::error(ErrorCode::kNotGranted));
+  }
+  const auto renewed = co_await renew_now(*found);
+  if (!renewed) {
+    co_return fail(agent::error(renewed.error().code));
+  }
+  const auto after = grant(id);
+  if (!after) {
+    co_return fail(after.error());
+  }
+  co_return json{{"not_after", after->not_after.unix_seconds}};
+}
+
+net::Task<Client::Reply> Client::doctor() {
+  json out = json::array();
+  for (const Check& check : co_await all_checks(context_)) {
+    out.push_back({{"id", check.id},
+                   {"level", check.level},
+                   {"title", check.title},
+                   {"detail", check.detail},
+                   {"fix", check.fix}});
+  }
+  co_return json{{"checks", std::move(out)}};
+}
+
+}  // namespace latchkey::agentd

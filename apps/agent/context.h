@@ -1,0 +1,35 @@
+// What the parts of the running agent share. One thread; lives until the loop has ended.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "agent/desk.h"
+#include "agent/upkeep.h"
+#include "base/clock.h"
+#include "base/random.h"
+#include "net/task.h"
+#include "net/worker.h"
+
+namespace latchkey::agentd {
+
+class Lookout;
+
+struct Context {
+  net::Executor executor;
+  const Clock& clock;
+  Random& random;
+  net::Worker& worker;
+  agent::GrantDesk& desk;
+  agent::Upkeep& upkeep;
+  Lookout& lookout;
+  std::string extension_id;  // empty: no browser extension may connect
+  std::string state_folder;
+  std::string socket_path;
+  // A grant changed: those who may see it are told.
+  std::function<void(const grant::AgentGrant&)> changed;
+  // Something may be due for a device.
+  std::function<void()> look_after;
+};
+
+}  // namespace latchkey::agentd

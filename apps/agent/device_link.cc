@@ -1,0 +1,290 @@
+#include "device_link.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <utility>
+
+#include "enroll/agent.h"
+#include "lookout.h"
+
+namespace latchkey::agentd {
+namespace {
+
+using wire::ErrorCode;
+
+constexpr std::chrono::milliseconds kSearchTime = std::chrono::seconds(4);
+
+bool is_not_granted(const wire::Error& error) {
+  return error.from_peer && error.code == ErrorCode::kNotGranted;
+}
+
+void add_new(net::Endpoints& to, const net::Endpoints& from) {
+  for (const net::Endpoint& endpoint : from) {
+    if (std::find(to.begin(), to.end(), endpoint) == to.end()) {
+      to.push_back(endpoint);
+    }
+  }
+}
+
+void add_matching(net::Endpoints& to, const discovery::FoundService& service,
+                  const grant::Binding& binding) {
+  const auto match = agent::match(announced_of(service), {&binding, 1});
+  if (match && match->device == binding.device) {
+    add_new(to, endpoints_of(service));
+  }
+}
+
+net::Endpoints known_endpoints(const Context& context, const grant::Binding& binding) {
+  net::Endpoints endpoints;
+  for (const auto& [key, service] : context.lookout.services()) {
+    add_matching(endpoints, service, binding);
+  }
+  boost::system::error_code bad;
+  const auto address = boost::asio::ip::make_address(binding.address, bad);
+  if (!bad && binding.port != 0) {
+    add_new(endpoints, {net::Endpoint(address, binding.port)});
+  }
+  return endpoints;
+}
+
+}  // namespace
+
+wire::Error wire_error(const net::DeviceError& error) {
+  switch (error.code) {
+    case net::DeviceError::Code::kNotPairing:
+      return {ErrorCode::kWindowClosed, error.detail, true};
+    case net::DeviceError::Code::kBroken:
+    case net::DeviceError::Code::kOtherKey:
+    case net::DeviceError::Code::kUnreachable:
+      break;
+  }
+  return {ErrorCode::kUnreachable, error.detail, false};
+}
+
+net::Task<net::Endpoints> search(Context* context, grant::Binding binding,
+                                 std::chrono::milliseconds wait) {
+  net::Endpoints found;
+  boost::asio::steady_timer timer(context->executor, net::after(wait));
+  const auto listening = context->lookout.listen([&](const discovery::SourceEvent& event) {
+    if (const auto* service = std::get_if<discovery::Found>(&event)) {
+      add_matching(found, service->service, binding);
+      if (!found.empty()) {
+        timer.cancel();
+      }
+    }
+  });
+  (void)co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+  co_return found;
+}
+
+net::Task<latchkey::Result<std::unique_ptr<DeviceLink>, DeviceLink::ReachError>>
+DeviceLink::reach_at(Context* context, grant::Binding binding, net::Endpoints endpoints) {
+  auto client = co_await net::ManageClient::connect(context->executor, std::move(endpoints),
+                                                    SpkiHash(binding.device.bytes()),
+                                                    binding.management_key);
+  if (!client) {
+    co_return fail(ReachError{client.error().code == net::DeviceError::Code::kOtherKey,
+                              wire_error(client.error())});
+  }
+  const net::Endpoint at = (*client)->endpoint();
+  context->desk.seen_at(binding.device, at.address().to_string(), at.port());
+  co_return std::unique_ptr<DeviceLink>(
+      new DeviceLink(context, std::move(binding), *std::move(client)));
+}
+
+net::Task<wire::Result<std::unique_ptr<DeviceLink>>> DeviceLink::reach(Context* context,
+                                                                       grant::Binding binding) {
+  const net::Endpoints known = known_endpoints(*context, binding);
+  auto link = co_await reach_at(context, binding, known);
+  if (link) {
+    co_return *std::move(link);
+  }
+  net::Endpoints fresh = co_await search(context, binding, kSearchTime);
+  std::erase_if(fresh, [&](const net::Endpoint& endpoint) {
+    return std::find(known.begin(), known.end(), endpoint) != known.end();
+  });
+  if (fresh.empty()) {
+    co_return fail(std::move(link.error().error));
+  }
+  link = co_await reach_at(context, binding, std::move(fresh));
+  if (!link) {
+    co_return fail(std::move(link.error().error));
+  }
+  co_return *std::move(link);
+}
+
+net::Task<wire::Result<Bytes>> DeviceLink::ask(std::string method, std::string target,
+                                               Bytes body) {
+  auto answer = co_await client_->ask(
+      {std::move(method), std::move(target), std::move(body), context_->desk.now()});
+  if (!answer) {
+    co_return fail(wire_error(answer.error()));
+  }
+  if (answer->status >= 200 && answer->status < 300) {
+    co_return std::move(answer->body);
+  }
+  // Any message at all: an error message comes out as the error it is.
+  const auto said = wire::decode<wire::DoneMessage>(answer->body);
+  if (!said && said.error().from_peer) {
+    co_return fail(said.error());
+  }
+  co_return fail(wire::Error{ErrorCode::kMalformed,
+                             "the device answered with status " + std::to_string(answer->status),
+                             false});
+}
+
+net::Task<wire::Result<void>> DeviceLink::check_in() {
+  const auto mine = co_await ask("GET", "/grants", {});
+  if (mine) {
+    co_return wire::Result<void>{};
+  }
+  if (is_not_granted(mine.error())) {
+    for (const grant::AgentGrant& grant : context_->desk.device_forgot(binding_.device)) {
+      context_->changed(grant);
+    }
+  }
+  co_return fail(mine.error());
+}
+
+net::Task<void> DeviceLink::on_not_granted(GrantId id) {
+  if (co_await check_in()) {
+    if (const auto dropped = context_->desk.device_dropped(id)) {
+      context_->changed(*dropped);
+    }
+  }
+}
+
+net::Task<wire::Result<void>> DeviceLink::deliver(wire::CertMessage certificate) {
+  const auto body = co_await ask("POST", "/certificate", wire::encode(certificate));
+  if (!body) {
+    co_return fail(body.error());
+  }
+  const auto done = wire::decode<wire::DoneMessage>(*body);
+  if (!done) {
+    co_return fail(done.error());
+  }
+  const auto grant = context_->desk.records().grant(certificate.grant);
+  if (grant && grant->state == grant::State::kPending) {
+    co_return context_->desk.installed(certificate.grant, done->port);
+  }
+  co_return wire::Result<void>{};
+}
+
+net::Task<wire::Result<grant::AgentGrant>> DeviceLink::enrol(enroll::AgentDesk::Planned planned) {
+  const GrantId id = planned.offer.grant;
+  const auto body = co_await ask("POST", "/offer", wire::encode(planned.offer));
+  if (!body) {
+    if (is_not_granted(body.error())) {
+      co_await on_not_granted(id);
+    }
+    co_return fail(body.error());
+  }
+  const auto message = wire::decode<wire::CsrMessage>(*body);
+  if (!message) {
+    co_return fail(message.error());
+  }
+  const auto accepted = enroll::check_csr_message(*message, client_->exporter(), binding_.device,
+                                                  planned.type, planned.forbidden);
+  if (!accepted) {
+    co_return fail(accepted.error());
+  }
+  auto certificate = context_->desk.issue(id, *message, *accepted);
+  if (!certificate) {
+    co_return fail(certificate.error());
+  }
+  const auto delivered = co_await deliver(*std::move(certificate));
+  if (!delivered) {
+    co_return fail(delivered.error());
+  }
+  const auto grant = context_->desk.records().grant(id);
+  if (!grant) {
+    co_return fail(wire::Error{ErrorCode::kInternal, "the grant is gone", false});
+  }
+  co_return *grant;
+}
+
+net::Task<wire::Result<wire::CertMessage>> DeviceLink::ask_renewal(GrantId id) {
+  const auto body = co_await ask("POST", "/renew", wire::encode(wire::RenewRequest{id}));
+  if (!body) {
+    co_return fail(body.error());
+  }
+  const auto reply = wire::decode<wire::RenewReply>(*body);
+  if (!reply) {
+    co_return fail(reply.error());
+  }
+  co_return context_->desk.renew(id, *reply, client_->exporter());
+}
+
+net::Task<wire::Result<void>> DeviceLink::renew(GrantId id) {
+  auto certificate = co_await ask_renewal(id);
+  if (!certificate && is_not_granted(certificate.error())) {
+    co_await on_not_granted(id);
+    co_return fail(certificate.error());
+  }
+  if (!certificate && !certificate.error().from_peer) {
+    // Its proof is by another key than the last leaf's: that leaf may never have arrived.
+    auto last = context_->desk.certificate_again(id);
+    if (!last) {
+      co_return fail(last.error());
+    }
+    const auto delivered = co_await deliver(*std::move(last));
+    if (!delivered) {
+      co_return fail(delivered.error());
+    }
+    certificate = co_await ask_renewal(id);
+  }
+  if (!certificate) {
+    co_return fail(certificate.error());
+  }
+  const auto delivered = co_await deliver(*std::move(certificate));
+  if (!delivered) {
+    co_return fail(delivered.error());
+  }
+  if (const auto renewed = context_->desk.delivered(id)) {
+    context_->changed(*renewed);
+  }
+  co_return wire::Result<void>{};
+}
+
+net::Task<wire::Result<void>> DeviceLink::tell_ended(agent::OwedDeletion owed) {
+  const auto done = co_await ask("DELETE", "/grants/" + owed.grant.hex(), {});
+  if (!done && !is_not_granted(done.error())) {
+    co_return fail(done.error());
+  }
+  context_->desk.records().settle(owed);
+  co_return wire::Result<void>{};
+}
+
+net::Task<wire::Result<void>> DeviceLink::complete(GrantId id) {
+  const auto pending = context_->desk.records().grant(id);
+  if (!pending || pending->state != grant::State::kPending) {
+    co_return wire::Result<void>{};
+  }
+  auto planned = context_->desk.plan_again(*pending);
+  if (!planned) {
+    co_return fail(planned.error());
+  }
+  const auto grant = co_await enrol(*std::move(planned));
+  if (!grant) {
+    co_return fail(grant.error());
+  }
+  context_->changed(*grant);
+  co_return wire::Result<void>{};
+}
+
+net::Task<bool> DeviceLink::visit(agent::Visit visit) {
+  bool well = true;
+  for (const agent::OwedDeletion& owed : visit.tell_ended) {
+    well = (co_await tell_ended(owed)).has_value() && well;
+  }
+  for (const GrantId& id : visit.complete) {
+    well = (co_await complete(id)).has_value() && well;
+  }
+  for (const GrantId& id : visit.renew) {
+    well = (co_await renew(id)).has_value() && well;
+  }
+  co_return well;
+}
+
+}  // namespace latchkey::agentd

@@ -1,0 +1,87 @@
+// One pair.begin, to its end: with a code over the pairing channel, or without one over the binding
+// that exists already; then the look whether what was made works.
+#pragma once
+
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "agent/desk.h"
+#include "context.h"
+#include "device_link.h"
+#include "net/device_client.h"
+#include "pairing/code.h"
+
+namespace latchkey::agentd {
+
+class Pairing : public std::enable_shared_from_this<Pairing> {
+ public:
+  struct Start {
+    std::string session;  // the client's name for it
+    agent::Wish wish;
+    std::optional<std::string> slug;  // direct grants
+    net::Endpoints endpoints;
+    std::optional<grant::Binding> known;
+    bool known_by_address = false;  // then another key means another device
+  };
+  // The answer to pair.begin, exactly once; then events.
+  struct Client {
+    std::function<void(const agent::Result<nlohmann::json>&)> begun;
+    std::function<void(std::string_view event, const nlohmann::json& params)> event;
+    std::function<void()> ended;
+  };
+  static std::shared_ptr<Pairing> start(Context* context, Start start, Client client);
+  ~Pairing();
+
+  void give_code(SecretBytes typed);
+  // Nothing is told after this; what was half made is taken back.
+  void cancel();
+
+ private:
+  enum class Step { kCheck, kIssue, kTry };
+  struct Attempt {
+    GrantId grant;
+    net::Endpoint endpoint;
+  };
+  Pairing(Context* context, Start start, Client client);
+  static net::Task<void> run(std::shared_ptr<Pairing> self);
+  net::Task<void> choose();
+
+  // Over the binding. False: the device does not know this agent after all, a code is needed.
+  net::Task<bool> over_binding();
+  net::Task<wire::Result<grant::AgentGrant>> grant_over(DeviceLink* link);
+
+  net::Task<void> with_code();
+  net::Task<std::optional<SecretBytes>> typed_code();
+  net::Task<wire::Result<pairing::CodeNeeded>> look();
+  net::Task<wire::Result<Attempt>> attempt(pairing::PairingCode code,
+                                           std::optional<DeviceId> expected);
+  // False: the session is over.
+  bool on_wrong_code(std::uint32_t left);
+
+  net::Task<wire::Result<void>> choose_direct_host();
+  net::Task<void> finish(GrantId id, net::Endpoint endpoint);
+  net::Task<std::vector<std::string>> warnings(HostName host);
+
+  void begin(const nlohmann::json& reply);
+  void progress(Step step, bool done);
+  void fail_with(const wire::Error& error);
+  void take_back();
+
+  Context* context_;
+  Start start_;
+  Client client_;
+  net::TaskGroup tasks_;
+  boost::asio::steady_timer code_ready_;
+  std::optional<SecretBytes> code_;
+  std::optional<DeviceId> busy_;   // the device that upkeep leaves alone meanwhile
+  std::optional<GrantId> making_;  // new, and taken back unless all goes well
+  bool begun_ = false;
+  bool over_ = false;
+};
+
+}  // namespace latchkey::agentd

@@ -1,0 +1,108 @@
+#include "server.h"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <utility>
+
+#include "device_link.h"
+
+namespace latchkey::agentd {
+
+Server::Server(Context* context, std::unique_ptr<net::UnixListener> listener)
+    : context_(context),
+      listener_(std::move(listener)),
+      tick_(context->executor),
+      tasks_(context->executor) {
+  context_->changed = [this](const grant::AgentGrant& grant) {
+    for (const auto& client : clients_) {
+      client->grant_changed(grant);
+    }
+  };
+  context_->look_after = [this] { look_after(); };
+}
+
+void Server::start() {
+  tasks_.spawn(accept_all());
+  tasks_.spawn(keep_up());
+}
+
+void Server::stop() {
+  listener_->close();
+  for (const auto& client : std::set(clients_)) {
+    client->close();
+  }
+  tick_.cancel();
+  tasks_.cancel();
+}
+
+void Server::on_idle(std::function<void()> callback) {
+  if (tasks_.empty()) {
+    callback();
+    return;
+  }
+  tasks_.on_end([this, done = std::move(callback)] {
+    if (tasks_.empty()) {
+      done();
+    }
+  });
+}
+
+net::Task<void> Server::accept_all() {
+  while (true) {
+    auto stream = co_await listener_->accept();
+    if (!stream) {
+      if (stream.error().code != net::Error::Code::kClosed) {
+        spdlog::error("socket: {}", stream.error().detail);
+      }
+      co_return;
+    }
+    if (clients_.size() >= agent::kMaxConnections) {
+      continue;
+    }
+    auto channel = net::JsonChannel::make(context_->executor, *std::move(stream));
+    auto client = std::make_shared<Client>(context_, std::move(channel));
+    clients_.insert(client);
+    tasks_.spawn(serve(std::move(client)));
+  }
+}
+
+net::Task<void> Server::serve(std::shared_ptr<Client> client) {
+  co_await Client::run(client);
+  clients_.erase(client);
+}
+
+void Server::look_after() { tick_.cancel(); }
+
+net::Task<void> Server::keep_up() {
+  while (true) {
+    const WallTime wall = context_->desk.now();
+    const MonoTime mono = context_->clock.mono_now();
+    if (context_->upkeep.on_time(wall, mono)) {
+      spdlog::info("the clock jumped: looking after everything that is due");
+    }
+    context_->desk.sweep();
+    for (agent::Visit& visit : context_->upkeep.due(context_->desk.records(), wall, mono)) {
+      context_->upkeep.begin(visit.binding.device);
+      tasks_.spawn(this->visit(std::move(visit)));
+    }
+    tick_.expires_after(agent::kTick);
+    // Ended early by look_after().
+    (void)co_await tick_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+  }
+}
+
+net::Task<void> Server::visit(agent::Visit visit) {
+  const DeviceId device = visit.binding.device;
+  bool well = false;
+  auto link = co_await DeviceLink::reach(context_, visit.binding);
+  if (link) {
+    well = co_await (*link)->visit(std::move(visit));
+  } else {
+    spdlog::info("device {}: {}", device.hex().substr(0, 8), link.error().detail);
+  }
+  context_->upkeep.end(device, well, context_->clock.mono_now());
+}
+
+}  // namespace latchkey::agentd

@@ -1,0 +1,36 @@
+// The running agent: its socket, its connections, and what it does by itself.
+#pragma once
+
+#include <memory>
+#include <set>
+
+#include "client.h"
+#include "context.h"
+#include "net/unix_listener.h"
+
+namespace latchkey::agentd {
+
+class Server {
+ public:
+  Server(Context* context, std::unique_ptr<net::UnixListener> listener);
+  void start();
+  // Ends all connections and coroutines; the loop then runs dry.
+  void stop();
+  // Called once, when nothing runs any more after stop().
+  void on_idle(std::function<void()> callback);
+
+ private:
+  net::Task<void> accept_all();
+  net::Task<void> serve(std::shared_ptr<Client> client);
+  net::Task<void> keep_up();
+  net::Task<void> visit(agent::Visit visit);
+  void look_after();
+
+  Context* context_;
+  std::unique_ptr<net::UnixListener> listener_;
+  std::set<std::shared_ptr<Client>> clients_;
+  boost::asio::steady_timer tick_;
+  net::TaskGroup tasks_;
+};
+
+}  // namespace latchkey::agentd

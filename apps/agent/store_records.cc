@@ -1,0 +1,125 @@
+#include "store_records.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+namespace latchkey::agentd {
+namespace {
+
+const store::Scope kAll = store::Scope::everything();
+
+// Look-ups that fail come out empty, changes as false; the log says why.
+template <class T>
+T or_empty(store::Result<T> result) {
+  if (!result) {
+    spdlog::error("store: {}", result.error().detail);
+    return T{};
+  }
+  return *std::move(result);
+}
+
+bool is_done(const store::Result<void>& result) {
+  if (!result) {
+    spdlog::error("store: {}", result.error().detail);
+  }
+  return result.has_value();
+}
+
+latchkey::Result<store::User, std::string> make_user(store::AgentStore& store, Random& random,
+                                                     const Clock& clock) {
+  const auto key = crypto::PrivateKey::generate();
+  auto root = pki::make_user_root(key, {}, clock.wall_now(), random);
+  if (!root) {
+    return fail(root.error().detail);
+  }
+  store::User user{SecretBytes(32), key, root->certificate, clock.wall_now()};
+  random.fill(user.secret.writable());
+  if (const auto made = store.create_user(user); !made) {
+    return fail(made.error().detail);
+  }
+  return user;
+}
+
+}  // namespace
+
+latchkey::Result<std::unique_ptr<StoreRecords>, std::string> StoreRecords::open(
+    const std::filesystem::path& folder, Random& random, const Clock& clock) {
+  auto sealer = std::make_unique<store::FileModeSealer>();
+  auto store = store::AgentStore::open(folder, *sealer, random);
+  if (!store) {
+    return fail(store.error().code == store::ErrorCode::kBusy
+                    ? "another agent uses " + folder.string()
+                    : folder.string() + ": " + store.error().detail);
+  }
+  auto user = store->user();
+  if (!user) {
+    return fail(folder.string() + ": " + user.error().detail);
+  }
+  if (!*user) {
+    auto made = make_user(*store, random, clock);
+    if (!made) {
+      return fail(made.error());
+    }
+    *user = *std::move(made);
+  }
+  return std::unique_ptr<StoreRecords>(
+      new StoreRecords(std::move(sealer), *std::move(store), **std::move(user), clock));
+}
+
+StoreRecords::StoreRecords(std::unique_ptr<store::FileModeSealer> sealer, store::AgentStore store,
+                           store::User user, const Clock& clock)
+    : sealer_(std::move(sealer)),
+      store_(std::move(store)),
+      user_(std::make_unique<store::User>(std::move(user))),
+      root_{user_->root_key, user_->root_certificate},
+      clock_(clock) {}
+
+std::vector<grant::Binding> StoreRecords::bindings() { return or_empty(store_.bindings()); }
+std::optional<grant::Binding> StoreRecords::binding(const DeviceId& device) {
+  return or_empty(store_.binding(device));
+}
+bool StoreRecords::update_binding(const grant::Binding& binding) {
+  return is_done(store_.update_binding(binding));
+}
+bool StoreRecords::mark_reset(const DeviceId& device) {
+  return is_done(store_.mark_reset(device));
+}
+std::vector<grant::AgentGrant> StoreRecords::grants() { return or_empty(store_.grants(kAll)); }
+std::optional<grant::AgentGrant> StoreRecords::grant(const GrantId& id) {
+  return or_empty(store_.grant(kAll, id));
+}
+bool StoreRecords::save_pending(const grant::Binding& binding, const grant::AgentGrant& grant) {
+  return is_done(store_.save_pending(binding, grant, clock_.wall_now()));
+}
+bool StoreRecords::save_issued(const grant::Binding& binding, const grant::AgentGrant& grant) {
+  return is_done(store_.save_issued(binding, grant, clock_.wall_now()));
+}
+bool StoreRecords::activate(const GrantId& id, std::uint16_t port) {
+  return is_done(store_.activate(id, port));
+}
+bool StoreRecords::save_renewed(const grant::AgentGrant& grant) {
+  return is_done(store_.save_renewed(grant));
+}
+bool StoreRecords::suspend(const GrantId& id) { return is_done(store_.suspend(id)); }
+bool StoreRecords::revoke(const GrantId& id, WallTime block_until) {
+  return is_done(store_.revoke(id, {clock_.wall_now(), block_until}));
+}
+bool StoreRecords::discard(const GrantId& id) { return is_done(store_.discard(id)); }
+void StoreRecords::touch(const GrantId& id, WallTime used) { store_.touch(id, used); }
+void StoreRecords::purge() { (void)is_done(store_.purge(clock_.wall_now())); }
+
+std::vector<agent::OwedDeletion> StoreRecords::owed() {
+  std::vector<agent::OwedDeletion> owed;
+  for (const store::Deletion& deletion : or_empty(store_.deletions())) {
+    if (deletion.grant) {
+      owed.push_back({deletion.id, deletion.binding.device, *deletion.grant});
+    }
+  }
+  return owed;
+}
+bool StoreRecords::settle(const agent::OwedDeletion& owed) {
+  return is_done(store_.deletion_done(owed.id));
+}
+
+}  // namespace latchkey::agentd

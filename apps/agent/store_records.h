@@ -1,0 +1,51 @@
+// The agent's records over its store. The first use makes the user: root and secret.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "agent/ports.h"
+#include "base/clock.h"
+#include "base/random.h"
+#include "store/agent_store.h"
+
+namespace latchkey::agentd {
+
+class StoreRecords final : public agent::Records {
+ public:
+  static latchkey::Result<std::unique_ptr<StoreRecords>, std::string> open(
+      const std::filesystem::path& folder, Random& random, const Clock& clock);
+
+  ByteSpan user_secret() override { return user_->secret.span(); }
+  const pki::Authority& user_root() override { return root_; }
+  std::vector<grant::Binding> bindings() override;
+  std::optional<grant::Binding> binding(const DeviceId& device) override;
+  bool update_binding(const grant::Binding& binding) override;
+  bool mark_reset(const DeviceId& device) override;
+  std::vector<grant::AgentGrant> grants() override;
+  std::optional<grant::AgentGrant> grant(const GrantId& id) override;
+  bool save_pending(const grant::Binding& binding, const grant::AgentGrant& grant) override;
+  bool save_issued(const grant::Binding& binding, const grant::AgentGrant& grant) override;
+  bool activate(const GrantId& id, std::uint16_t port) override;
+  bool save_renewed(const grant::AgentGrant& grant) override;
+  bool suspend(const GrantId& id) override;
+  bool revoke(const GrantId& id, WallTime block_until) override;
+  bool discard(const GrantId& id) override;
+  void touch(const GrantId& id, WallTime used) override;
+  void purge() override;
+  std::vector<agent::OwedDeletion> owed() override;
+  bool settle(const agent::OwedDeletion& owed) override;
+
+  void flush() { (void)store_.flush(); }
+
+ private:
+  StoreRecords(std::unique_ptr<store::FileModeSealer> sealer, store::AgentStore store,
+               store::User user, const Clock& clock);
+  std::unique_ptr<store::FileModeSealer> sealer_;
+  store::AgentStore store_;
+  std::unique_ptr<store::User> user_;
+  pki::Authority root_;
+  const Clock& clock_;
+};
+
+}  // namespace latchkey::agentd

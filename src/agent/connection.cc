@@ -1,0 +1,97 @@
+#include "agent/connection.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace latchkey::agent {
+namespace {
+
+using wire::ErrorCode;
+
+// The profile of the command line. No browser may claim it.
+const ProfileId kCommandLine{ByteArray<16>{}};
+
+tl::unexpected<Error> malformed(std::string message) {
+  return fail(Error{ErrorCode::kMalformed, std::move(message)});
+}
+
+}  // namespace
+
+bool RateLimit::take(MonoTime now) {
+  if (since_ && left_ < shape_.burst) {
+    const auto earned = (now - *since_) / shape_.refill;
+    if (earned > 0) {
+      left_ = static_cast<unsigned>(std::min<std::int64_t>(shape_.burst, left_ + earned));
+      since_ = *since_ + earned * shape_.refill;
+    }
+  }
+  if (left_ == shape_.burst) {
+    since_ = now;
+  }
+  if (left_ == 0) {
+    return false;
+  }
+  --left_;
+  return true;
+}
+
+Connection::Connection(std::string extension_id)
+    : extension_id_(std::move(extension_id)),
+      all_({200, std::chrono::milliseconds(20)}),
+      pairings_({10, std::chrono::seconds(6)}),
+      codes_({10, std::chrono::seconds(2)}),
+      tickets_({60, std::chrono::milliseconds(500)}),
+      network_({20, std::chrono::seconds(1)}) {}
+
+Result<void> Connection::on_hello(const Hello& hello) {
+  if (hello_) {
+    return malformed("hello was said already.");
+  }
+  if (hello.client == Hello::Client::kExtension) {
+    // Only the native host adds the extension's id, and only for the extension it was started by.
+    if (!hello.profile || *hello.profile == kCommandLine || extension_id_.empty() ||
+        hello.extension != extension_id_) {
+      return malformed("This is not the browser extension that works with this agent.");
+    }
+  } else if (hello.extension) {
+    return malformed("A browser extension is not the command line.");
+  }
+  hello_ = hello;
+  return {};
+}
+
+Result<void> Connection::admit(const Method& method, MonoTime now) {
+  if (const auto* hello = std::get_if<Hello>(&method)) {
+    return on_hello(*hello);
+  }
+  if (!hello_) {
+    return malformed("hello comes first.");
+  }
+  bool in_time = all_.take(now);
+  if (std::holds_alternative<PairBegin>(method)) {
+    in_time = in_time && pairings_.take(now);
+  } else if (std::holds_alternative<PairCode>(method)) {
+    in_time = in_time && codes_.take(now);
+  } else if (std::holds_alternative<TicketMint>(method)) {
+    in_time = in_time && tickets_.take(now);
+  } else if (std::holds_alternative<CertificateRenew>(method) ||
+             std::holds_alternative<GrantsRevoke>(method) ||
+             std::holds_alternative<DiscoverStart>(method) ||
+             std::holds_alternative<Doctor>(method)) {
+    in_time = in_time && network_.take(now);
+  }
+  if (!in_time) {
+    return fail(Error{ErrorCode::kLocked, "That was a lot at once. Wait a moment and try again."});
+  }
+  return {};
+}
+
+bool Connection::sees(const ProfileId& profile) const {
+  return hello_ && (!hello_->profile || *hello_->profile == profile);
+}
+
+ProfileId Connection::profile() const {
+  return hello_ && hello_->profile ? *hello_->profile : kCommandLine;
+}
+
+}  // namespace latchkey::agent

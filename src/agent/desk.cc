@@ -1,0 +1,429 @@
+#include "agent/desk.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/encoding.h"
+#include "crypto/keys.h"
+#include "crypto/x509.h"
+
+namespace latchkey::agent {
+namespace {
+
+using grant::AgentGrant;
+using grant::State;
+using wire::ErrorCode;
+using Planned = enroll::AgentDesk::Planned;
+
+tl::unexpected<wire::Error> no(ErrorCode code, std::string detail) {
+  return fail(wire::Error{code, std::move(detail), false});
+}
+
+bool is_for(const AgentGrant& grant, const Wish& wish, const DeviceId& device) {
+  return grant.profile == wish.profile && grant.device == device && grant.origin == wish.origin;
+}
+
+SpkiHash hash_of(const crypto::PrivateKey& key) { return key.public_key().spki_hash(); }
+
+}  // namespace
+
+std::string url_of(const AgentGrant& grant) {
+  const std::string port = grant.port == 443 ? "" : ":" + std::to_string(grant.port);
+  return "https://" + grant.host.text() + port;
+}
+
+std::string type_of(const AgentGrant& grant, const std::optional<grant::Binding>& binding) {
+  const std::string_view label = grant.host.label();
+  if (grant.origin && label.size() > 13) {
+    return std::string(label.substr(0, label.size() - 13));
+  }
+  return binding ? binding->type : std::string();
+}
+
+bool has_ended(const AgentGrant& grant) {
+  return grant.state == State::kRevoked || grant.state == State::kSuspended;
+}
+
+WallTime block_until(const AgentGrant& grant) {
+  return grant.leaf.empty() ? grant.created : grant.not_after + kBlockAfter;
+}
+
+// --- making ---
+
+std::optional<AgentGrant> GrantDesk::existing(const Wish& wish, const DeviceId& device) const {
+  for (AgentGrant& grant : records_.grants()) {
+    if (grant.state == State::kActive && is_for(grant, wish, device)) {
+      return std::move(grant);
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<AgentGrant> GrantDesk::pending(const Wish& wish, const DeviceId& device) const {
+  const auto host = host_for(wish, device);
+  for (AgentGrant& grant : records_.grants()) {
+    if (grant.state == State::kPending && is_for(grant, wish, device) && grant.host == host &&
+        now() - grant.created < kPendingLife) {
+      return std::move(grant);
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<HostName> GrantDesk::host_for(const Wish& wish, const DeviceId& device) const {
+  if (!wish.origin) {
+    return wish.direct_host;
+  }
+  return grant::pairwise_host(records_.user_secret(), wish.type, wish.profile, *wish.origin,
+                              device);
+}
+
+bool GrantDesk::host_is_free(const HostName& host, const Wish& wish,
+                             const DeviceId& device) const {
+  for (const AgentGrant& grant : records_.grants()) {
+    const bool same_owner = grant.device == device && grant.origin == wish.origin;
+    if (grant.host == host && !same_owner && (!has_ended(grant) || grant.not_after > now())) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void GrantDesk::make_room(const HostName& host, const Wish& wish, const DeviceId& device) {
+  for (const AgentGrant& grant : records_.grants()) {
+    if (grant.host == host && is_for(grant, wish, device) && grant.state != State::kActive) {
+      revoke(grant.id);
+    }
+  }
+}
+
+wire::Result<Planned> GrantDesk::plan(const Wish& wish, const DeviceId& device) {
+  const auto host = host_for(wish, device);
+  if (!host) {
+    return no(ErrorCode::kNameConflict, "no usable name");
+  }
+  if (!host_is_free(*host, wish, device)) {
+    return no(ErrorCode::kNameConflict, "the name belongs to another device or web service");
+  }
+  auto binding = records_.binding(device);
+  if (auto earlier = pending(wish, device); earlier && binding) {
+    return plan_again(*earlier);
+  }
+  make_room(*host, wish, device);
+  if (records_.grants().size() >= kMaxGrants) {
+    return no(ErrorCode::kInternal, "too many grants");
+  }
+  if (!binding) {
+    binding = grant::Binding{device, {}, crypto::PrivateKey::generate(), {}, {}, wish.type, {}, {},
+                             {},     0,  {},                             false};
+  }
+  auto authority = pki::make_grant_ca(records_.user_root(), *host, now(), random_);
+  if (!authority) {
+    return no(ErrorCode::kInternal, authority.error().detail);
+  }
+  const auto ticket_key = crypto::PrivateKey::generate();
+  wire::Offer offer{
+      GrantId::make(random_),
+      wish.origin,
+      *host,
+      random_.bytes<32>(),
+      binding->management_key.public_key().spki(),
+      ticket_key.public_key().spki(),
+      grant::pairwise_subject(records_.user_secret(), wish.profile, wish.origin, device),
+      now()};
+  const AgentGrant grant{.id = offer.grant,
+                         .profile = wish.profile,
+                         .device = device,
+                         .origin = wish.origin,
+                         .host = *host,
+                         .sub = offer.sub,
+                         .ca_key = authority->key,
+                         .ca_certificate = authority->certificate,
+                         .ticket_key = ticket_key,
+                         .offer = wire::encode(offer),
+                         .leaf = {},
+                         .not_after = {},
+                         .renew_at = {},
+                         .port = 0,
+                         .state = State::kPending,
+                         .created = now(),
+                         .last_used = {},
+                         .block_until = {}};
+  if (!records_.save_pending(*binding, grant)) {
+    return no(ErrorCode::kInternal, "the grant could not be stored");
+  }
+  return Planned{std::move(offer), wish.type, forbidden_keys()};
+}
+
+wire::Result<Planned> GrantDesk::plan_again(const AgentGrant& pending) const {
+  auto offer = wire::decode<wire::Offer>(pending.offer);
+  if (!offer) {
+    return no(ErrorCode::kInternal, "the stored offer cannot be read");
+  }
+  offer->nonce = random_.bytes<32>();
+  offer->now = now();
+  // A device that already answered keeps its key: that key is this grant's own.
+  auto forbidden = forbidden_keys();
+  if (!pending.leaf.empty()) {
+    if (const auto key = crypto::certificate_key(pending.leaf)) {
+      std::erase(forbidden, key->spki_hash());
+    }
+  }
+  return Planned{*std::move(offer), type_of(pending, records_.binding(pending.device)),
+                 std::move(forbidden)};
+}
+
+wire::Result<wire::CertMessage> GrantDesk::sign(AgentGrant& grant, const crypto::PublicKey& key) {
+  const pki::Authority authority{grant.ca_key, grant.ca_certificate};
+  auto leaf = pki::issue_leaf(authority, grant.host, key, now(), random_);
+  if (!leaf) {
+    return no(leaf.error().code == pki::ErrorCode::kExpired ? ErrorCode::kExpired
+                                                            : ErrorCode::kInternal,
+              leaf.error().detail);
+  }
+  const auto info = pki::check_chain(*leaf, grant.ca_certificate,
+                                     records_.user_root().certificate, grant.host, now());
+  if (!info) {
+    return no(ErrorCode::kInternal, info.error().detail);
+  }
+  grant.leaf = *std::move(leaf);
+  grant.not_after = std::max(grant.not_after, info->not_after);
+  grant.renew_at = pki::renew_at(*info);
+  return wire::CertMessage{grant.id, grant.leaf, grant.ca_certificate, grant.renew_at};
+}
+
+wire::Result<wire::CertMessage> GrantDesk::issue(const GrantId& id,
+                                                 const wire::CsrMessage& message,
+                                                 const enroll::AcceptedCsr& accepted) {
+  auto grant = records_.grant(id);
+  auto binding = grant ? records_.binding(grant->device) : std::nullopt;
+  if (!binding || grant->state != State::kPending) {
+    return no(ErrorCode::kCancelled, "the grant ended meanwhile");
+  }
+  if (binding->bound_at == WallTime{}) {
+    binding->bound_at = now();
+  }
+  binding->boot_spki = message.boot_spki;
+  binding->discovery_key = message.discovery_key;
+  binding->name = accepted.name;
+  binding->type = accepted.type;
+  binding->model = accepted.model;
+  binding->firmware = accepted.firmware;
+  binding->reset = false;
+  auto certificate = sign(*grant, accepted.key);
+  if (certificate && !records_.save_issued(*binding, *grant)) {
+    return no(ErrorCode::kInternal, "the certificate could not be stored");
+  }
+  return certificate;
+}
+
+wire::Result<void> GrantDesk::installed(const GrantId& id, std::uint16_t port) {
+  const auto grant = records_.grant(id);
+  if (!grant || grant->state != State::kPending || grant->leaf.empty()) {
+    return no(ErrorCode::kCancelled, "the grant ended meanwhile");
+  }
+  if (!records_.activate(id, port)) {
+    return no(ErrorCode::kInternal, "the grant could not be stored");
+  }
+  return {};
+}
+
+void GrantDesk::seen_at(const DeviceId& device, std::string_view address, std::uint16_t port) {
+  auto binding = records_.binding(device);
+  if (binding && (binding->address != address || binding->port != port)) {
+    binding->address = address;
+    binding->port = port;
+    records_.update_binding(*binding);
+  }
+}
+
+// --- renewing ---
+
+std::vector<SpkiHash> GrantDesk::forbidden_keys() const {
+  std::vector<SpkiHash> keys{hash_of(records_.user_root().key)};
+  for (const grant::Binding& binding : records_.bindings()) {
+    keys.push_back(hash_of(binding.management_key));
+    keys.emplace_back(binding.device.bytes());  // the hash of its bootstrap key
+  }
+  for (const AgentGrant& grant : records_.grants()) {
+    keys.push_back(hash_of(grant.ca_key));
+    keys.push_back(hash_of(grant.ticket_key));
+    if (!grant.leaf.empty()) {
+      if (const auto key = crypto::certificate_key(grant.leaf)) {
+        keys.push_back(key->spki_hash());
+      }
+    }
+  }
+  return keys;
+}
+
+wire::Result<wire::CertMessage> GrantDesk::renew(const GrantId& id, const wire::RenewReply& reply,
+                                                 const Digest256& exporter) {
+  auto grant = records_.grant(id);
+  auto binding = grant ? records_.binding(grant->device) : std::nullopt;
+  if (!binding || grant->state != State::kActive) {
+    return no(ErrorCode::kCancelled, "the grant ended meanwhile");
+  }
+  const auto current = crypto::certificate_key(grant->leaf);
+  if (!current) {
+    return no(ErrorCode::kInternal, "the stored certificate cannot be read");
+  }
+  const auto key = enroll::check_renewal(reply, id, exporter, *current, forbidden_keys());
+  if (!key) {
+    return fail(key.error());
+  }
+  auto certificate = sign(*grant, *key);
+  if (!certificate) {
+    return certificate;
+  }
+  grant->renew_at = now();
+  binding->discovery_key = reply.discovery_key;
+  if (!records_.save_renewed(*grant) || !records_.update_binding(*binding)) {
+    return no(ErrorCode::kInternal, "the certificate could not be stored");
+  }
+  return certificate;
+}
+
+wire::Result<wire::CertMessage> GrantDesk::certificate_again(const GrantId& id) {
+  auto grant = records_.grant(id);
+  auto binding = grant ? records_.binding(grant->device) : std::nullopt;
+  if (!binding || has_ended(*grant) || grant->leaf.empty()) {
+    return no(ErrorCode::kCancelled, "the grant ended meanwhile");
+  }
+  const auto info = pki::check_chain(grant->leaf, grant->ca_certificate,
+                                     records_.user_root().certificate, grant->host, now());
+  if (info && pki::renew_at(*info) > now()) {
+    return wire::CertMessage{grant->id, grant->leaf, grant->ca_certificate, pki::renew_at(*info)};
+  }
+  const auto key = crypto::certificate_key(grant->leaf);
+  if (!key) {
+    return no(ErrorCode::kInternal, "the stored certificate cannot be read");
+  }
+  auto certificate = sign(*grant, *key);
+  if (!certificate) {
+    return certificate;
+  }
+  grant->renew_at = now();
+  const bool saved = grant->state == State::kPending ? records_.save_issued(*binding, *grant)
+                                                     : records_.save_renewed(*grant);
+  if (!saved) {
+    return no(ErrorCode::kInternal, "the certificate could not be stored");
+  }
+  return certificate;
+}
+
+std::optional<AgentGrant> GrantDesk::delivered(const GrantId& id) {
+  auto grant = records_.grant(id);
+  if (!grant || grant->state != State::kActive) {
+    return std::nullopt;
+  }
+  const auto info = pki::check_chain(grant->leaf, grant->ca_certificate,
+                                     records_.user_root().certificate, grant->host, now());
+  if (!info) {
+    return std::nullopt;
+  }
+  grant->renew_at = pki::renew_at(*info);
+  return records_.save_renewed(*grant) ? grant : std::nullopt;
+}
+
+// --- ending ---
+
+std::optional<AgentGrant> GrantDesk::revoke(const GrantId& id) {
+  const auto grant = records_.grant(id);
+  if (!grant || grant->state == State::kRevoked) {
+    return std::nullopt;
+  }
+  if (grant->state == State::kPending && grant->leaf.empty()) {
+    records_.discard(id);
+    return std::nullopt;
+  }
+  return records_.revoke(id, block_until(*grant)) ? records_.grant(id) : std::nullopt;
+}
+
+std::vector<AgentGrant> GrantDesk::device_forgot(const DeviceId& device) {
+  std::vector<AgentGrant> suspended;
+  const auto before = records_.grants();
+  if (!records_.mark_reset(device)) {
+    return suspended;
+  }
+  for (const AgentGrant& grant : before) {
+    if (grant.device != device || has_ended(grant)) {
+      continue;
+    }
+    if (grant.state == State::kPending) {
+      revoke(grant.id);
+    }
+    if (auto after = records_.grant(grant.id)) {
+      suspended.push_back(*std::move(after));
+    }
+  }
+  for (const OwedDeletion& owed : records_.owed()) {
+    if (owed.device == device) {
+      records_.settle(owed);
+    }
+  }
+  return suspended;
+}
+
+std::optional<AgentGrant> GrantDesk::device_dropped(const GrantId& id) {
+  const auto grant = records_.grant(id);
+  if (!grant || has_ended(*grant)) {
+    return std::nullopt;
+  }
+  if (grant->state == State::kPending) {
+    revoke(id);
+  } else if (!records_.suspend(id)) {
+    return std::nullopt;
+  }
+  return records_.grant(id);
+}
+
+void GrantDesk::sweep() {
+  for (const AgentGrant& grant : records_.grants()) {
+    if (grant.state == State::kPending && now() - grant.created >= kPendingLife) {
+      revoke(grant.id);
+    }
+  }
+  records_.purge();
+}
+
+// --- using ---
+
+Result<GrantDesk::Ticket> GrantDesk::mint(const GrantId& id, const std::optional<Origin>& origin,
+                                          const std::optional<grant::TicketNonce>& nonce) {
+  auto grant = records_.grant(id);
+  if (!grant || grant->origin != origin || grant->state != State::kActive) {
+    return fail(error(ErrorCode::kNotGranted));
+  }
+  if (grant->not_after <= now()) {
+    return fail(error(ErrorCode::kExpired));
+  }
+  const grant::TicketClaims claims{grant->id,
+                                   grant->host,
+                                   grant->origin,
+                                   grant->sub,
+                                   now(),
+                                   now() + (origin ? grant::kTicketLife : grant::kDirectTicketLife),
+                                   grant::TicketId::make(random_),
+                                   nonce};
+  records_.touch(id, now());
+  return Ticket{grant::mint_ticket(claims, grant->ticket_key), url_of(*grant), claims.expires};
+}
+
+// --- one pairing ---
+
+wire::Result<Planned> PairingDesk::plan(const DeviceId& device) {
+  return desk_.plan(wish_, device);
+}
+
+wire::Result<wire::CertMessage> PairingDesk::issue(const GrantId& grant,
+                                                   const wire::CsrMessage& message,
+                                                   const enroll::AcceptedCsr& accepted) {
+  return desk_.issue(grant, message, accepted);
+}
+
+wire::Result<void> PairingDesk::installed(const GrantId& grant, std::uint16_t port) {
+  return desk_.installed(grant, port);
+}
+
+}  // namespace latchkey::agent

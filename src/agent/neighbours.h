@@ -1,0 +1,70 @@
+// What discovery announced, as one connection is told about it: under keys of its own, with the
+// devices of this user marked. All of it hints; only a pinned key makes a device known.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "agent/request.h"
+#include "base/bytes.h"
+#include "grant/grant.h"
+
+namespace latchkey::agent {
+
+inline constexpr std::size_t kMaxNeighbours = 256;
+
+// A service on the link. `address` and `port` are its first candidate.
+struct Announced {
+  std::string service;  // names it towards discovery; never shown
+  std::string name;     // cleaned
+  std::string type;
+  bool window_open = false;
+  std::optional<ByteArray<12>> rid;
+  std::string address;
+  std::uint16_t port = 0;
+};
+
+// Which of the user's devices this may be. By its rid; without one (the operator's own list) by the
+// address where that device was last seen, which is a weaker hint.
+struct Match {
+  DeviceId device;
+  bool by_address = false;
+};
+std::optional<Match> match(const Announced& announced, std::span<const grant::Binding> bindings);
+
+// What a person is shown of a device.
+struct Device {
+  std::string key;
+  std::string name;
+  std::string type;
+  bool known = false;
+  bool window_open = false;
+  std::optional<std::string> model;
+  bool same_name = false;  // looks like the name of a known device, and is not it
+  friend bool operator==(const Device&, const Device&) = default;
+};
+
+class Neighbours {
+ public:
+  // Only this type is shown; all where nothing is given.
+  explicit Neighbours(std::optional<std::string> type) : type_(std::move(type)) {}
+
+  // What to tell: nothing where it is of another type, or nothing changed, or there are too many.
+  std::optional<Device> seen(const Announced& announced, std::span<const grant::Binding> bindings);
+  // The key of what went.
+  std::optional<std::string> lost(std::string_view service);
+  // The service behind a key that was told here.
+  [[nodiscard]] std::optional<std::string> service(const DeviceKey& key) const;
+  void clear() { told_.clear(); }
+
+ private:
+  std::optional<std::string> type_;
+  std::map<std::string, Device, std::less<>> told_;  // by service
+  std::uint64_t next_ = 1;
+};
+
+}  // namespace latchkey::agent

@@ -1,0 +1,62 @@
+// What the agent's decisions need from outside, as small interfaces: implemented over src/store in
+// the program and in memory in tests.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "grant/grant.h"
+#include "pki/pki.h"
+
+namespace latchkey::agent {
+
+// A grant that ended here and that its device has not been told about yet.
+struct OwedDeletion {
+  std::int64_t id = 0;
+  DeviceId device;
+  GrantId grant;
+};
+
+// One user's records. Calls that change something are one durable transaction each: true means that
+// it survives a power cut, false that nothing changed. A binding with bound_at 0 holds the
+// management key of a device that has not accepted it yet.
+class Records {
+ public:
+  virtual ~Records() = default;
+
+  virtual ByteSpan user_secret() = 0;  // 32 bytes
+  virtual const pki::Authority& user_root() = 0;
+
+  virtual std::vector<grant::Binding> bindings() = 0;
+  virtual std::optional<grant::Binding> binding(const DeviceId& device) = 0;
+  virtual bool update_binding(const grant::Binding& binding) = 0;
+  // The device forgot this agent; its active grants are suspended in the same step.
+  virtual bool mark_reset(const DeviceId& device) = 0;
+
+  // Oldest first, ended ones too.
+  virtual std::vector<grant::AgentGrant> grants() = 0;
+  virtual std::optional<grant::AgentGrant> grant(const GrantId& id) = 0;
+  // The binding and a pending grant, each new or changed: as planned, or with its certificate.
+  // False also where the host belongs to somebody else.
+  virtual bool save_pending(const grant::Binding& binding, const grant::AgentGrant& grant) = 0;
+  virtual bool save_issued(const grant::Binding& binding, const grant::AgentGrant& grant) = 0;
+  virtual bool activate(const GrantId& id, std::uint16_t port) = 0;
+  // The leaf, its dates and the port of a grant that is active.
+  virtual bool save_renewed(const grant::AgentGrant& grant) = 0;
+  virtual bool suspend(const GrantId& id) = 0;
+  // Ends it; its deletion is owed to the device.
+  virtual bool revoke(const GrantId& id, WallTime block_until) = 0;
+  // Every trace of a pending grant that got no certificate.
+  virtual bool discard(const GrantId& id) = 0;
+  virtual void touch(const GrantId& id, WallTime used) = 0;
+  // Ended grants whose block is over.
+  virtual void purge() = 0;
+
+  virtual std::vector<OwedDeletion> owed() = 0;
+  virtual bool settle(const OwedDeletion& owed) = 0;
+};
+
+}  // namespace latchkey::agent

@@ -1,0 +1,33 @@
+// Agent messages on the way out (docs/protocol.md section 10): values in, JSON text out.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/error.h"
+#include "agent/neighbours.h"
+#include "grant/grant.h"
+#include "wire/messages.h"
+
+namespace latchkey::agent {
+
+std::string reply_text(std::uint64_t id, const nlohmann::json& result);
+std::string reply_text(std::uint64_t id, const Error& error);
+std::string event_text(std::string_view event, const nlohmann::json& params);
+
+// Grant and Device of the agent's messages. `binding`: the grant's device, where it is still known.
+nlohmann::json grant_json(const grant::AgentGrant& grant,
+                          const std::optional<grant::Binding>& binding);
+nlohmann::json device_json(const Device& device);
+nlohmann::json code_json(wire::CodeKind kind, std::uint32_t attempts_left);
+
+// Which of these a list shows: live ones, and with `all` also ended ones whose host must stay
+// blocked, unless a live grant has the host again.
+std::vector<grant::AgentGrant> listed(std::vector<grant::AgentGrant> grants, bool all,
+                                      WallTime now);
+
+}  // namespace latchkey::agent

@@ -1,0 +1,301 @@
+#include "agent/request.h"
+
+#include <array>
+#include <initializer_list>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "base/encoding.h"
+#include "base/host_name.h"
+#include "wire/names.h"
+
+namespace latchkey::agent {
+namespace {
+
+using nlohmann::json;
+
+// Depth is counted on the text, before the library builds anything from it.
+bool is_shallow(std::string_view text) {
+  std::size_t depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') {
+        ++i;
+      } else if (c == '"') {
+        in_string = false;
+      }
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      if (++depth > kMaxJsonDepth) {
+        return false;
+      }
+    } else if ((c == '}' || c == ']') && depth > 0) {
+      --depth;
+    }
+  }
+  return true;
+}
+
+// An object without repeated keys at any level, or nothing.
+std::optional<json> parse_object(std::string_view text) {
+  if (!is_shallow(text)) {
+    return std::nullopt;
+  }
+  std::vector<std::set<std::string>> open;
+  bool repeated = false;
+  const auto watch = [&](int /*depth*/, json::parse_event_t event, json& parsed) {
+    if (event == json::parse_event_t::object_start) {
+      open.emplace_back();
+    } else if (event == json::parse_event_t::object_end) {
+      open.pop_back();
+    } else if (event == json::parse_event_t::key) {
+      repeated = !open.back().insert(parsed.get<std::string>()).second || repeated;
+    }
+    return true;
+  };
+  json value = json::parse(text.begin(), text.end(), watch, /*allow_exceptions=*/false);
+  if (value.is_discarded() || !value.is_object() || repeated) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+bool only(const json& object, std::initializer_list<std::string_view> names) {
+  for (const auto& [name, value] : object.items()) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// A member that is a text of 1 to `limit` bytes.
+std::optional<std::string> text_of(const json& object, const char* name, std::size_t limit) {
+  const auto found = object.find(name);
+  if (found == object.end() || !found->is_string()) {
+    return std::nullopt;
+  }
+  const auto& text = found->get_ref<const std::string&>();
+  if (text.empty() || text.size() > limit) {
+    return std::nullopt;
+  }
+  return text;
+}
+
+bool is_absent(const json& object, const char* name) { return !object.contains(name); }
+
+template <class Id>
+std::optional<Id> id_of(const json& object, const char* name) {
+  const auto text = text_of(object, name, 2 * Id::kSize);
+  return text ? Id::parse(*text) : std::nullopt;
+}
+
+// Outer nothing: wrong. Inner nothing: null, for a direct grant.
+std::optional<std::optional<Origin>> origin_or_null(const json& object) {
+  const auto found = object.find("origin");
+  if (found == object.end()) {
+    return std::nullopt;
+  }
+  if (found->is_null()) {
+    return std::optional<Origin>();
+  }
+  const auto text = text_of(object, "origin", 300);
+  const auto origin = text ? Origin::parse(*text) : std::nullopt;
+  return origin ? std::optional(origin) : std::nullopt;
+}
+
+std::optional<std::string> type_of(const json& object) {
+  auto text = text_of(object, "type", 32);
+  return text && is_device_type(*text) ? text : std::nullopt;
+}
+
+std::optional<Method> read_hello(const json& p) {
+  if (!only(p, {"client", "version", "profile", "extension"})) {
+    return std::nullopt;
+  }
+  const auto client = text_of(p, "client", 16);
+  auto version = text_of(p, "version", 32);
+  if (!client || !version || (*client != "extension" && *client != "cli")) {
+    return std::nullopt;
+  }
+  Hello hello;
+  hello.client = *client == "cli" ? Hello::Client::kCommandLine : Hello::Client::kExtension;
+  hello.version = std::move(*version);
+  if (!is_absent(p, "profile") && !p["profile"].is_null()) {
+    hello.profile = id_of<ProfileId>(p, "profile");
+    if (!hello.profile) {
+      return std::nullopt;
+    }
+  }
+  if (!is_absent(p, "extension")) {
+    hello.extension = text_of(p, "extension", 64);
+    if (!hello.extension) {
+      return std::nullopt;
+    }
+  }
+  return hello;
+}
+
+std::optional<Method> read_discover_start(const json& p) {
+  DiscoverStart start;
+  if (!only(p, {"type"})) {
+    return std::nullopt;
+  }
+  if (!is_absent(p, "type") && !p["type"].is_null()) {
+    start.type = type_of(p);
+    if (!start.type) {
+      return std::nullopt;
+    }
+  }
+  return start;
+}
+
+std::optional<Method> read_pair_begin(const json& p) {
+  auto origin = origin_or_null(p);
+  auto type = type_of(p);
+  auto key = text_of(p, "key", kMaxDeviceKey);
+  if (!only(p, {"origin", "type", "key", "name"}) || !origin || !type || !key) {
+    return std::nullopt;
+  }
+  PairBegin begin{*origin, std::move(*type), {std::move(*key)}, std::nullopt};
+  if (!is_absent(p, "name") && !p["name"].is_null()) {
+    begin.slug = text_of(p, "name", 40);
+    if (!begin.slug) {
+      return std::nullopt;
+    }
+  }
+  return begin;
+}
+
+std::optional<Method> read_pair_code(const json& p) {
+  auto session = text_of(p, "session", 32);
+  auto code = text_of(p, "code", kMaxCodeText);
+  if (!only(p, {"session", "code"}) || !session || !code) {
+    return std::nullopt;
+  }
+  return PairCode{{std::move(*session)}, SecretBytes::take(std::move(*code))};
+}
+
+std::optional<Method> read_pair_cancel(const json& p) {
+  auto session = text_of(p, "session", 32);
+  if (!only(p, {"session"}) || !session) {
+    return std::nullopt;
+  }
+  return PairCancel{{std::move(*session)}};
+}
+
+std::optional<Method> read_grants_list(const json& p) {
+  if (!only(p, {"all"}) || (!is_absent(p, "all") && !p["all"].is_boolean())) {
+    return std::nullopt;
+  }
+  return GrantsList{p.value("all", false)};
+}
+
+template <class WithId>
+std::optional<Method> read_id(const json& p) {
+  const auto id = id_of<GrantId>(p, "id");
+  if (!only(p, {"id"}) || !id) {
+    return std::nullopt;
+  }
+  return WithId{*id};
+}
+
+std::optional<Method> read_ticket_mint(const json& p) {
+  const auto id = id_of<GrantId>(p, "id");
+  const auto origin = origin_or_null(p);
+  if (!only(p, {"id", "origin", "nonce"}) || !id || !origin) {
+    return std::nullopt;
+  }
+  TicketMint mint{*id, *origin, std::nullopt};
+  if (!is_absent(p, "nonce") && !p["nonce"].is_null()) {
+    const auto text = text_of(p, "nonce", 22);
+    const auto bytes = text ? base64url_decode(*text, grant::TicketNonce::kSize) : std::nullopt;
+    mint.nonce = bytes ? grant::TicketNonce::from_bytes(*bytes) : std::nullopt;
+    if (!mint.nonce) {
+      return std::nullopt;
+    }
+  }
+  return mint;
+}
+
+std::optional<Method> read_policy_check(const json& p) {
+  const auto origin = origin_or_null(p);
+  if (!only(p, {"origin"}) || !origin || !*origin) {
+    return std::nullopt;
+  }
+  return PolicyCheck{**origin};
+}
+
+template <class Nothing>
+std::optional<Method> read_nothing(const json& p) {
+  return p.empty() ? std::optional<Method>(Nothing{}) : std::nullopt;
+}
+
+struct Reader {
+  std::string_view name;
+  std::optional<Method> (*read)(const json& params);
+};
+constexpr std::array kReaders = {
+    Reader{wire::kHello, read_hello},
+    Reader{wire::kDiscoverStart, read_discover_start},
+    Reader{wire::kDiscoverStop, read_nothing<DiscoverStop>},
+    Reader{wire::kPairBegin, read_pair_begin},
+    Reader{wire::kPairCode, read_pair_code},
+    Reader{wire::kPairCancel, read_pair_cancel},
+    Reader{wire::kGrantsList, read_grants_list},
+    Reader{wire::kGrantsGet, read_id<GrantsGet>},
+    Reader{wire::kGrantsRevoke, read_id<GrantsRevoke>},
+    Reader{wire::kTicketMint, read_ticket_mint},
+    Reader{wire::kCertificateRenew, read_id<CertificateRenew>},
+    Reader{wire::kPolicyCheck, read_policy_check},
+    Reader{wire::kAnchorGet, read_nothing<AnchorGet>},
+    Reader{wire::kDoctor, read_nothing<Doctor>},
+};
+
+BadRequest bad(std::optional<std::uint64_t> id, wire::ErrorCode code, std::string message) {
+  return {id, {code, std::move(message)}};
+}
+
+}  // namespace
+
+latchkey::Result<Request, BadRequest> parse_request(std::string_view text) {
+  const auto message = parse_object(text);
+  if (!message) {
+    return fail(bad(std::nullopt, wire::ErrorCode::kMalformed, "That is not a JSON object."));
+  }
+  const auto id_member = message->find("id");
+  if (id_member == message->end() || !id_member->is_number_unsigned() ||
+      id_member->get<std::uint64_t>() > kMaxMessageId) {
+    return fail(bad(std::nullopt, wire::ErrorCode::kMalformed, "The message has no usable id."));
+  }
+  const auto id = id_member->get<std::uint64_t>();
+  const auto name = text_of(*message, "method", 32);
+  if (!name || !only(*message, {"id", "method", "params"})) {
+    return fail(bad(id, wire::ErrorCode::kMalformed, "The message is not a request."));
+  }
+  json params = json::object();
+  if (const auto found = message->find("params"); found != message->end()) {
+    params = *found;
+  }
+  if (!params.is_object()) {
+    return fail(bad(id, wire::ErrorCode::kMalformed, "The parameters are not an object."));
+  }
+  for (const Reader& reader : kReaders) {
+    if (reader.name == *name) {
+      auto method = reader.read(params);
+      if (!method) {
+        return fail(bad(id, wire::ErrorCode::kMalformed,
+                        "The parameters of \"" + *name + "\" are not as they should be."));
+      }
+      return Request{id, std::move(*method)};
+    }
+  }
+  return fail(bad(id, wire::ErrorCode::kUnsupported, "There is no method \"" + *name + "\"."));
+}
+
+}  // namespace latchkey::agent

@@ -1,0 +1,100 @@
+// Agent messages (docs/protocol.md section 10): JSON in, a typed request out. Every parameter has a
+// type and a length; what is not listed is refused, so that a misspelt name is noticed.
+//
+// Nothing here decides whether a request is allowed: see connection.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "agent/error.h"
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/origin.h"
+#include "grant/ticket.h"
+
+namespace latchkey::agent {
+
+inline constexpr std::size_t kMaxJsonDepth = 8;
+inline constexpr std::size_t kMaxCodeText = 512;  // a pairing link at most
+inline constexpr std::size_t kMaxDeviceKey = 64;
+inline constexpr std::uint64_t kMaxMessageId = 9007199254740991;  // what JavaScript can hold
+
+// A device as one connection knows it.
+struct DeviceKey {
+  std::string text;
+};
+// A pairing as one connection knows it.
+struct PairId {
+  std::string text;
+};
+
+struct Hello {
+  enum class Client { kExtension, kCommandLine };
+  Client client = Client::kCommandLine;
+  std::string version;
+  std::optional<ProfileId> profile;
+  std::optional<std::string> extension;  // added by the native host
+};
+struct DiscoverStart {
+  std::optional<std::string> type;
+};
+struct DiscoverStop {};
+struct PairBegin {
+  std::optional<Origin> origin;  // nothing: a direct grant
+  std::string type;
+  DeviceKey key;
+  std::optional<std::string> slug;  // direct grants
+};
+struct PairCode {
+  PairId session;
+  SecretBytes code;
+};
+struct PairCancel {
+  PairId session;
+};
+struct GrantsList {
+  bool all = false;
+};
+struct GrantsGet {
+  GrantId id;
+};
+struct GrantsRevoke {
+  GrantId id;
+};
+struct TicketMint {
+  GrantId id;
+  std::optional<Origin> origin;
+  std::optional<grant::TicketNonce> nonce;
+};
+struct CertificateRenew {
+  GrantId id;
+};
+struct PolicyCheck {
+  Origin origin;
+};
+struct AnchorGet {};
+struct Doctor {};
+
+using Method = std::variant<Hello, DiscoverStart, DiscoverStop, PairBegin, PairCode, PairCancel,
+                            GrantsList, GrantsGet, GrantsRevoke, TicketMint, CertificateRenew,
+                            PolicyCheck, AnchorGet, Doctor>;
+
+struct Request {
+  std::uint64_t id = 0;
+  Method method;
+};
+
+// Why a message is no request. `id` where the message got far enough to have one: then it can be
+// answered, else the connection ends.
+struct BadRequest {
+  std::optional<std::uint64_t> id;
+  Error error;
+};
+
+latchkey::Result<Request, BadRequest> parse_request(std::string_view text);
+
+}  // namespace latchkey::agent

@@ -1,0 +1,78 @@
+#include "agent/upkeep.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace latchkey::agent {
+namespace {
+
+bool is_empty(const Visit& visit) {
+  return visit.tell_ended.empty() && visit.complete.empty() && visit.renew.empty();
+}
+
+}  // namespace
+
+std::optional<Visit> Upkeep::due_for(Records& records, const DeviceId& device, WallTime wall) {
+  const auto binding = records.binding(device);
+  if (!binding || binding->reset || binding->bound_at == WallTime{}) {
+    return std::nullopt;
+  }
+  Visit visit{*binding, {}, {}, {}};
+  for (const OwedDeletion& owed : records.owed()) {
+    if (owed.device == device) {
+      visit.tell_ended.push_back(owed);
+    }
+  }
+  for (const grant::AgentGrant& grant : records.grants()) {
+    if (grant.device != device) {
+      continue;
+    }
+    if (grant.state == grant::State::kPending) {
+      visit.complete.push_back(grant.id);
+    } else if (grant.state == grant::State::kActive && grant.renew_at <= wall) {
+      visit.renew.push_back(grant.id);
+    }
+  }
+  return is_empty(visit) ? std::nullopt : std::optional(std::move(visit));
+}
+
+std::vector<Visit> Upkeep::due(Records& records, WallTime wall, MonoTime mono) {
+  std::vector<Visit> visits;
+  for (const grant::Binding& binding : records.bindings()) {
+    const auto past = visits_.find(binding.device);
+    if (past != visits_.end() && (past->second.busy || past->second.next > mono)) {
+      continue;
+    }
+    if (auto visit = due_for(records, binding.device, wall)) {
+      visits.push_back(*std::move(visit));
+    }
+  }
+  return visits;
+}
+
+void Upkeep::end(const DeviceId& device, bool answered, MonoTime mono) {
+  Past& past = visits_[device];
+  past.busy = false;
+  past.wait = answered ? std::chrono::milliseconds(0)
+                       : std::clamp(past.wait * 2, kFirstRetry, kLastRetry);
+  past.next = mono + past.wait;
+}
+
+bool Upkeep::on_time(WallTime wall, MonoTime mono) {
+  bool jumped = false;
+  if (wall_ && mono_) {
+    const std::chrono::milliseconds drift = (wall - *wall_) - (mono - *mono_);
+    jumped = drift > kJump || drift < -kJump;
+  }
+  wall_ = wall;
+  mono_ = mono;
+  if (jumped) {
+    for (auto& [device, past] : visits_) {
+      past.wait = std::chrono::milliseconds(0);
+      past.next = mono;
+    }
+  }
+  return jumped;
+}
+
+}  // namespace latchkey::agent

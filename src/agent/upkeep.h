@@ -1,0 +1,55 @@
+// What the agent does by itself, and when: renewing certificates, finishing offers whose end was
+// lost, telling devices which grants ended. Pure: it says what is due; others do it and say how it
+// went. A device that does not answer is left alone for longer and longer.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "agent/ports.h"
+#include "base/clock.h"
+
+namespace latchkey::agent {
+
+inline constexpr std::chrono::milliseconds kTick = std::chrono::seconds(60);
+inline constexpr std::chrono::milliseconds kFirstRetry = std::chrono::seconds(30);
+inline constexpr std::chrono::milliseconds kLastRetry = std::chrono::hours(1);
+// The wall clock went so far away from the monotonic one: the computer slept, or the clock was set.
+inline constexpr std::chrono::milliseconds kJump = std::chrono::seconds(90);
+
+// Everything to be done with one device over one connection, in this order.
+struct Visit {
+  grant::Binding binding;
+  std::vector<OwedDeletion> tell_ended;
+  std::vector<GrantId> complete;
+  std::vector<GrantId> renew;
+};
+
+class Upkeep {
+ public:
+  // What is due now. Devices that are being visited, or that did not answer lately, are left out.
+  std::vector<Visit> due(Records& records, WallTime wall, MonoTime mono);
+  // As due, for one device, whatever happened before. Nothing where there is nothing to do.
+  std::optional<Visit> due_for(Records& records, const DeviceId& device, WallTime wall);
+
+  // The caller begins and ends a visit. `answered`: the device was there.
+  void begin(const DeviceId& device) { visits_[device].busy = true; }
+  void end(const DeviceId& device, bool answered, MonoTime mono);
+
+  // Each tick, and each time the loop wakes for other reasons. True: the clock jumped; waiting
+  // times are forgotten, all that is due should be done now.
+  bool on_time(WallTime wall, MonoTime mono);
+
+ private:
+  struct Past {
+    bool busy = false;
+    std::chrono::milliseconds wait{0};
+    MonoTime next;
+  };
+  std::map<DeviceId, Past> visits_;
+  std::optional<WallTime> wall_;
+  std::optional<MonoTime> mono_;
+};
+
+}  // namespace latchkey::agent
