@@ -23,7 +23,8 @@ function show(state) {
   $('home-status').textContent = STATES[state].status;
   $('forget').hidden = state !== 'connected';
   $('play').disabled = state === 'asking' || state === 'checking';
-  $('play-label').textContent = state === 'asking' ? 'Choose your device…' : 'Play from your home';
+  $('play-label').textContent = state === 'asking' ? 'Choose your device…'
+    : state === 'connected' && player.active ? 'Play from the start' : 'Play from your home';
 }
 
 function note(title, text) {

@@ -26,7 +26,8 @@ export class HomePlayer {
     const hls = new Hls({
       enableWorker: false,
       startLevel: -1,
-      maxBufferLength: 12,
+      maxBufferLength: 8,
+      maxMaxBufferLength: 8, // What is at home need not be hoarded.
       xhrSetup: (request) => { request.withCredentials = true; },
       manifestLoadPolicy: policy, playlistLoadPolicy: policy, fragLoadPolicy: policy,
     });
