@@ -1,0 +1,60 @@
+// The person at the device: `<state>/control.sock`, mode 0600, answered to this user and to root.
+// 4-byte native-endian length and JSON, one request and one answer a connection:
+// `{"command": C, ...}` -> `{"result": {...}}` or `{"error": {"code", "message", "hint"}}`.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "device/device.h"
+#include "net/json_channel.h"
+#include "net/task.h"
+#include "net/worker.h"
+
+namespace latchkey::device {
+
+inline constexpr std::string_view kControlSocket = "control.sock";
+
+struct ControlError {
+  std::string code;
+  std::string message;
+  std::string hint;
+};
+using ControlResult = Result<nlohmann::json, ControlError>;
+nlohmann::json to_json(const ControlError& error);
+
+class Control {
+ public:
+  struct Parts {
+    Device& device;
+    std::function<nlohmann::json()> network;  // how it is announced, for `status`
+    std::function<void()> reset;              // after a factory reset: begin anew
+  };
+  Control(net::Executor executor, Parts parts);
+  // False: the socket could not be made. `path` is replaced: the store's lock says that nobody else
+  // runs with this state.
+  bool start(const std::string& path);
+  void stop();
+  [[nodiscard]] bool empty() const { return tasks_.empty(); }
+
+ private:
+  net::Task<void> accept_all();
+  net::Task<void> serve(std::shared_ptr<net::JsonChannel> channel);
+  net::Task<ControlResult> handle(nlohmann::json request);
+  net::Task<ControlResult> open_window(nlohmann::json request);
+  ControlResult status();
+  ControlResult remove_agent(const nlohmann::json& request);
+  ControlResult factory_reset();
+  Result<pairing::PairingCode, ControlError> make_code(wire::CodeKind kind);
+
+  net::Executor executor_;
+  Parts parts_;
+  net::Worker worker_;
+  std::shared_ptr<net::WatchedFd> listener_;
+  std::string path_;
+  net::TaskGroup tasks_;
+};
+
+}  // namespace latchkey::device

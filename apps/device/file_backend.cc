@@ -1,0 +1,140 @@
+#include "device/file_backend.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace latchkey::device {
+
+namespace {
+
+constexpr std::size_t kBlock = 128 * 1024;
+
+std::string join(const std::vector<std::string>& names) {
+  std::string path;
+  for (const std::string& name : names) {
+    path.append(path.empty() ? "" : "/").append(name);
+  }
+  return path;
+}
+
+}  // namespace
+
+std::unique_ptr<FileBackend> FileBackend::open(const std::string& folder, const Timeouts& timeouts,
+                                               const Clock& clock) {
+  net::OwnedFd root(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root.is_open()) {
+    return nullptr;
+  }
+  return std::unique_ptr<FileBackend>(new FileBackend(std::move(root), timeouts, clock));
+}
+
+net::OwnedFd FileBackend::open_beneath(const std::vector<std::string>& names) const {
+  // A pipe or a device file must not block the loop, so nothing waits in open().
+  constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  const std::string path = names.empty() ? "." : join(names);
+  open_how how{};
+  how.flags = kFlags;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  const long fd = ::syscall(SYS_openat2, root_.get(), path.c_str(), &how, sizeof how);
+  if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) {
+    return net::OwnedFd(static_cast<int>(fd));
+  }
+  net::OwnedFd folder(::openat(root_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  for (std::size_t i = 0; i < names.size() && folder.is_open(); ++i) {
+    const int kind = i + 1 == names.size() ? 0 : O_DIRECTORY;
+    folder = net::OwnedFd(::openat(folder.get(), names[i].c_str(), kFlags | O_NOFOLLOW | kind));
+  }
+  return folder;
+}
+
+std::optional<FileBackend::Opened> FileBackend::find(const std::vector<std::string>& names) const {
+  std::vector<std::string> path = names;
+  const bool as_folder = path.back().empty();
+  if (as_folder) {
+    path.back() = "index.html";
+  }
+  Opened opened{open_beneath(path), {}, path.back(), false};
+  struct stat info{};
+  if (!opened.file.is_open() || ::fstat(opened.file.get(), &info) != 0) {
+    return std::nullopt;
+  }
+  opened.is_folder = S_ISDIR(info.st_mode) && !as_folder;
+  if (!S_ISREG(info.st_mode) && !opened.is_folder) {
+    return std::nullopt;
+  }
+  opened.facts = {static_cast<std::uint64_t>(info.st_size), info.st_mtim.tv_sec,
+                  static_cast<std::uint32_t>(info.st_mtim.tv_nsec), info.st_ino};
+  return opened;
+}
+
+net::Task<Outcome> FileBackend::serve(Exchange exchange) {
+  const std::string& method = exchange.pass.head.method;
+  if (method != "GET" && method != "HEAD") {
+    co_return co_await answer_error(exchange, 405, "method_not_allowed", timeouts_);
+  }
+  const auto names = front::file_path(exchange.pass.path);
+  auto opened = names ? find(*names) : std::nullopt;
+  if (!opened) {
+    co_return co_await answer_error(exchange, 404, "not_found", timeouts_);
+  }
+  if (opened->is_folder) {
+    front::Answer answer;
+    answer.status = 308;
+    answer.fields.add("Location", exchange.pass.path + "/");
+    front::Desk::dress_for(answer.fields, exchange.grant->grant);
+    const bool keep = exchange.keep_alive && exchange.client.message().done();
+    const auto written =
+        co_await write_answer(exchange.client, std::move(answer), true, keep, timeouts_.stall);
+    co_return Outcome{308, 0, keep && written.has_value()};
+  }
+  co_return co_await send(exchange, *opened);
+}
+
+net::Task<Outcome> FileBackend::send(Exchange& exchange, const Opened& opened) {
+  auto plan = front::plan_file(exchange.pass.head, opened.name, opened.facts);
+  wire::HttpResponseHead head;
+  head.status = plan.status;
+  head.fields = std::move(plan.fields);
+  head.fields.add("Date", front::http_date(clock_.wall_now().unix_seconds));
+  front::Desk::dress_for(head.fields, exchange.grant->grant);
+  if (plan.status != 304) {
+    head.fields.set("Content-Length", std::to_string(plan.length));
+  }
+  const bool keep = exchange.keep_alive && exchange.client.message().done();
+  if (!keep) {
+    head.fields.set("Connection", "close");
+  }
+  Outcome outcome{plan.status, 0, false};
+  if (!co_await exchange.client.write(net::encode_head(head), timeouts_.stall)) {
+    co_return outcome;
+  }
+  if (exchange.pass.head.method == "HEAD" || plan.status == 304) {
+    plan.length = 0;
+  }
+  Bytes block(static_cast<std::size_t>(std::min<std::uint64_t>(kBlock, plan.length)));
+  while (outcome.bytes < plan.length) {
+    const std::size_t want = static_cast<std::size_t>(
+        std::min<std::uint64_t>(block.size(), plan.length - outcome.bytes));
+    const ssize_t got = ::pread(opened.file.get(), block.data(), want,
+                                static_cast<off_t>(plan.offset + outcome.bytes));
+    if (got <= 0) {
+      // The file shrank: an answer that is cut off says so, one that is padded would lie.
+      exchange.stream.close();
+      co_return outcome;
+    }
+    const ByteSpan piece = ByteSpan(block).first(static_cast<std::size_t>(got));
+    if (!co_await exchange.client.write_piece(piece, false, timeouts_.stall)) {
+      co_return outcome;
+    }
+    outcome.bytes += piece.size();
+  }
+  outcome.reusable = keep;
+  co_return outcome;
+}
+
+}  // namespace latchkey::device

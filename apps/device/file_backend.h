@@ -1,0 +1,38 @@
+// Serves a folder, read only. Nothing outside it can be reached, whatever links are inside:
+// openat2(RESOLVE_BENEATH), or name by name without following links where the kernel lacks it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "device/backend.h"
+#include "front/files.h"
+#include "net/local_message.h"
+
+namespace latchkey::device {
+
+class FileBackend final : public Backend {
+ public:
+  static std::unique_ptr<FileBackend> open(const std::string& folder, const Timeouts& timeouts,
+                                           const Clock& clock);
+  net::Task<Outcome> serve(Exchange exchange) override;
+
+ private:
+  struct Opened {
+    net::OwnedFd file;
+    front::FileFacts facts;
+    std::string name;
+    bool is_folder = false;
+  };
+  FileBackend(net::OwnedFd root, const Timeouts& timeouts, const Clock& clock)
+      : root_(std::move(root)), timeouts_(timeouts), clock_(clock) {}
+  [[nodiscard]] net::OwnedFd open_beneath(const std::vector<std::string>& names) const;
+  [[nodiscard]] std::optional<Opened> find(const std::vector<std::string>& names) const;
+  net::Task<Outcome> send(Exchange& exchange, const Opened& opened);
+  net::OwnedFd root_;
+  Timeouts timeouts_;
+  const Clock& clock_;
+};
+
+}  // namespace latchkey::device

@@ -1,0 +1,144 @@
+// latchkey-device: HTTPS in front of a device's web service. Reads the command line, hands on.
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+
+#include "device/commands.h"
+#include "device/options.h"
+#include "device/run.h"
+
+namespace {
+
+using latchkey::device::CommandOptions;
+using latchkey::device::RunOptions;
+namespace device = latchkey::device;
+
+constexpr const char* kUsage =
+    "Usage: latchkey-device COMMAND [OPTIONS]\n\n"
+    "  run            serve, until it is stopped\n"
+    "  open-window    allow pairing for a while and print the code to type\n"
+    "  close-window   end that at once\n"
+    "  status         who is paired, what is open\n"
+    "  remove-agent   end everything of one paired person (ids are in status)\n"
+    "  factory-reset  forget everybody\n\n"
+    "latchkey-device COMMAND --help says more.\n";
+
+void set_up_logging() {
+  auto logger = spdlog::stderr_logger_mt("latchkey");
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S%z %l %v");
+  spdlog::set_default_logger(std::move(logger));
+  const char* level = std::getenv("LATCHKEY_LOG");
+  spdlog::set_level(level != nullptr ? spdlog::level::from_str(level) : spdlog::level::info);
+}
+
+// Parses, or says what is wrong. Nothing: go on.
+std::optional<int> parse(CLI::App& app, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? device::kDone : device::kMisused;
+  }
+  return std::nullopt;
+}
+
+int run(int argc, char** argv) {
+  RunOptions options;
+  std::string state;
+  std::string name;
+  CLI::App app("Serve until stopped.", "latchkey-device run");
+  app.set_config("--config", "", "Read options from this file: key = value lines");
+  app.add_option("--state", state, "Where keys and permissions are kept");
+  app.add_option("--name", name, "What people see in the list of devices");
+  app.add_option("--type", options.type, "What kind of device it is")->capture_default_str();
+  app.add_option("--listen", options.listen, "An address of this machine, or all")
+      ->capture_default_str();
+  app.add_option("--port", options.port, "0: any free one")->capture_default_str();
+  auto* upstream = app.add_option("--upstream", options.upstream,
+                                  "The service behind it: http://127.0.0.1:PORT");
+  auto* serve = app.add_option("--serve", options.serve, "Serve the files of this folder instead");
+  upstream->excludes(serve);
+  app.add_option("--access-log", options.access_log, "One line a request: a file, or -");
+  app.add_option("--mdns", options.mdns, "auto, system, builtin or off")->capture_default_str();
+  app.add_option("--interface", options.interfaces, "Announce on this network interface only");
+  if (const auto code = parse(app, argc, argv)) {
+    return *code;
+  }
+  if (options.upstream.empty() == options.serve.empty()) {
+    std::cerr << "Say what to serve: --upstream http://127.0.0.1:PORT or --serve FOLDER.\n";
+    return device::kMisused;
+  }
+  options.state = state.empty() ? device::default_state() : std::filesystem::path(state);
+  if (!name.empty()) {
+    options.name = name;
+  }
+  set_up_logging();
+  return device::run(options);
+}
+
+int command(const std::string& name, int argc, char** argv) {
+  CommandOptions options;
+  std::string state;
+  bool key128 = false;
+  bool yes = false;
+  int minutes = 10;
+  std::string id;
+  CLI::App app("Speaks to the running device.", "latchkey-device " + name);
+  app.add_option("--state", state, "The running device's folder");
+  app.add_flag("--json", options.json, "Print one JSON document");
+  if (name == "open-window") {
+    app.add_flag("--key128", key128, "A long code for a label or a QR code");
+    app.add_option("--minutes", minutes, "How long it stays open")
+        ->check(CLI::Range(1, 10))
+        ->capture_default_str();
+  } else if (name == "factory-reset") {
+    app.add_flag("--yes", yes, "Do it");
+  } else if (name == "remove-agent") {
+    app.add_option("ID", id, "As status shows it")->required();
+  }
+  if (const auto code = parse(app, argc, argv)) {
+    return *code;
+  }
+  options.state = state.empty() ? device::default_state() : std::filesystem::path(state);
+  if (name == "open-window") {
+    return device::open_window(options, key128, minutes);
+  }
+  if (name == "close-window") {
+    return device::close_window(options);
+  }
+  if (name == "status") {
+    return device::status(options);
+  }
+  if (name == "remove-agent") {
+    return device::remove_agent(options, id);
+  }
+  return device::factory_reset(options, yes);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string name = argc > 1 ? argv[1] : "";
+  if (name == "--help" || name == "-h" || name == "help") {
+    std::cout << kUsage;
+    return device::kDone;
+  }
+  if (name == "--version") {
+    std::cout << "latchkey-device " << LATCHKEY_VERSION << '\n';
+    return device::kDone;
+  }
+  if (name == "run") {
+    return run(argc - 1, argv + 1);
+  }
+  for (const char* known :
+       {"open-window", "close-window", "status", "factory-reset", "remove-agent"}) {
+    if (name == known) {
+      return command(name, argc - 1, argv + 1);
+    }
+  }
+  std::cerr << kUsage;
+  return device::kMisused;
+}

@@ -1,0 +1,56 @@
+// Which connections carry an answer of which session, and which belong to which grant, so that they
+// end with it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "grant/session.h"
+#include "net/stream.h"
+
+namespace latchkey::device {
+
+class OpenStreams {
+ public:
+  using Table = std::multimap<std::uint64_t, net::ByteStream*>;
+  // A connection is listed while this lives. The stream and the table outlive it.
+  class Listing {
+   public:
+    Listing(Table& table, std::uint64_t key, net::ByteStream& stream)
+        : table_(table), at_(table.emplace(key, &stream)) {}
+    ~Listing() { table_.erase(at_); }
+    Listing(const Listing&) = delete;
+    Listing& operator=(const Listing&) = delete;
+
+   private:
+    Table& table_;
+    Table::iterator at_;
+  };
+
+  Listing list_session(grant::SessionId session, net::ByteStream& stream) {
+    return {sessions_, session, stream};
+  }
+  Listing list_grant(std::uint64_t tag, net::ByteStream& stream) { return {grants_, tag, stream}; }
+
+  // Closes them at once; what was not delivered is thrown away.
+  void cut_sessions(const std::vector<grant::SessionId>& sessions) {
+    for (const grant::SessionId session : sessions) {
+      cut(sessions_, session);
+    }
+  }
+  void cut_grant(std::uint64_t tag) { cut(grants_, tag); }
+
+ private:
+  static void cut(Table& table, std::uint64_t key) {
+    const auto [first, last] = table.equal_range(key);
+    for (auto at = first; at != last; ++at) {
+      at->second->close();
+    }
+  }
+  Table sessions_;
+  Table grants_;
+};
+
+}  // namespace latchkey::device

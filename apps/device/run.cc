@@ -1,0 +1,334 @@
+#include "device/run.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <iostream>
+
+#include "base/host_name.h"
+#include "crypto/hash.h"
+#include "device/access_log.h"
+#include "device/control.h"
+#include "device/device.h"
+#include "device/file_backend.h"
+#include "device/profile.h"
+#include "device/server.h"
+#include "device/upstream_backend.h"
+#include "discovery/publisher.h"
+#include "store/sealer.h"
+
+namespace latchkey::device {
+
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::chrono::milliseconds kStopTime = std::chrono::seconds(2);
+constexpr std::chrono::milliseconds kBeacon = std::chrono::hours(1);
+
+int complain(int code, const std::string& what, const std::string& hint) {
+  std::cerr << "latchkey-device: " << what << '\n' << hint << '\n';
+  return code;
+}
+
+// Announces the device and its hosts. Avahi's libraries are loaded by the Network when it starts.
+class Beacon {
+ public:
+  Beacon(asio::io_context& io, Device& device, discovery::NetworkOptions options)
+      : device_(device), network_(io, std::move(options)), publisher_(network_, &Beacon::on_event) {
+    renew();
+    for (const auto& live : device_.live_grants()) {
+      add(live->grant.host, !live->grant.origin);
+    }
+  }
+
+  // A new rid, so that a device cannot be followed by it.
+  void renew() {
+    nonce_ = device_.random().bytes<4>();
+    announce();
+  }
+  void announce() {
+    const auto& identity = device_.identity();
+    const discovery::Rid rid =
+        discovery::make_rid(identity.discovery_key, nonce_, &crypto::hmac_sha256);
+    const auto done = publisher_.announce(
+        {identity.name, identity.port, {identity.type, device_.window_is_open(), rid}});
+    if (!done) {
+      spdlog::warn("announcing: {}", done.error().message);
+    }
+  }
+  void add(const HostName& host, bool direct) {
+    publisher_.add_host(host, direct ? discovery::HostKind::kProbed : discovery::HostKind::kQuiet);
+  }
+  void remove(const HostName& host) { publisher_.remove_host(host); }
+  [[nodiscard]] nlohmann::json status() const {
+    using Kind = discovery::Network::Kind;
+    const Kind kind = network_.kind();
+    return {{"through", kind == Kind::kSystem    ? "system"
+                        : kind == Kind::kBuiltin ? "builtin"
+                                                 : "none"},
+            {"running", network_.running()},
+            {"reason", network_.reason()}};
+  }
+
+ private:
+  static void on_event(const discovery::PublisherEvent& event) {
+    if (const auto* service = std::get_if<discovery::ServicePublished>(&event)) {
+      spdlog::info("announced as \"{}\"", service->name);
+    } else if (const auto* conflict = std::get_if<discovery::HostConflict>(&event)) {
+      spdlog::warn("{} is taken by another machine on the network", conflict->host.text());
+    } else if (const auto* failed = std::get_if<discovery::PublishFailed>(&event)) {
+      spdlog::warn("announcing: {}", failed->error.message);
+    }
+  }
+  Device& device_;
+  ByteArray<4> nonce_{};
+  discovery::Network network_;
+  discovery::Publisher publisher_;
+};
+
+// One life of the device, from start, or a factory reset, to stop or the next one.
+class Life final : public Watcher {
+ public:
+  Life(asio::io_context& io, Device& device, Server::Parts parts)
+      : io_(io),
+        device_(device),
+        server_(io.get_executor(), parts),
+        control_(io.get_executor(),
+                 {device, [this] { return beacon_ ? beacon_->status() : nlohmann::json(nullptr); },
+                  [this] { end(true); }}),
+        signals_(io, SIGTERM, SIGINT),
+        deadline_(io),
+        beacon_time_(io),
+        stop_time_(io) {}
+
+  bool start(int listener, const std::filesystem::path& state) {
+    if (!control_.start((state / kControlSocket).string())) {
+      return false;
+    }
+    server_.start(listener);
+    signals_.async_wait([this](const boost::system::error_code& error, int) {
+      if (!error) {
+        end(false);
+      }
+    });
+    device_.watch(this);
+    deadline_changed();
+    return true;
+  }
+  void announce(discovery::NetworkOptions options) {
+    beacon_.emplace(io_, device_, std::move(options));
+    renew_hourly();
+  }
+  [[nodiscard]] bool reset() const { return reset_; }
+
+ private:
+  void host_added(const HostName& host, bool direct) override {
+    if (beacon_) {
+      beacon_->add(host, direct);
+    }
+  }
+  void host_removed(const HostName& host) override {
+    if (beacon_) {
+      beacon_->remove(host);
+    }
+  }
+  void announcement_changed() override {
+    if (beacon_) {
+      beacon_->announce();
+    }
+  }
+  void window_closed() override { server_.end_unproven(); }
+  void deadline_changed() override {
+    const auto next = device_.next_deadline();
+    if (!next || stopping_) {
+      return;
+    }
+    deadline_.expires_at(net::Deadline(std::chrono::milliseconds(next->ms)));
+    deadline_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) {
+        device_.on_time();
+        deadline_changed();
+      }
+    });
+  }
+
+  void renew_hourly() {
+    beacon_time_.expires_after(kBeacon);
+    beacon_time_.async_wait([this](const boost::system::error_code& error) {
+      if (!error && beacon_) {
+        beacon_->renew();
+        renew_hourly();
+      }
+    });
+  }
+
+  void end(bool reset) {
+    if (stopping_) {
+      return;
+    }
+    stopping_ = true;
+    reset_ = reset;
+    device_.watch(nullptr);
+    boost::system::error_code ignored;
+    signals_.cancel(ignored);
+    deadline_.cancel();
+    beacon_time_.cancel();
+    // After a moment, so that whoever asked for it gets an answer, and others read "goodbye".
+    stop_time_.expires_after(reset ? std::chrono::milliseconds(100) : std::chrono::milliseconds(0));
+    stop_time_.async_wait([this](const boost::system::error_code&) { finish(); });
+  }
+  void finish() {
+    beacon_.reset();
+    server_.stop();
+    control_.stop();
+    stop_time_.expires_after(kStopTime);
+    stop_time_.async_wait([this](const boost::system::error_code&) { io_.stop(); });
+    wait_for_empty();
+  }
+  void wait_for_empty() {
+    if (server_.empty() && control_.empty()) {
+      stop_time_.cancel();
+      return;
+    }
+    // What was cancelled ends within the next turns of the loop.
+    asio::post(io_, [this] { wait_for_empty(); });
+  }
+
+  asio::io_context& io_;
+  Device& device_;
+  Server server_;
+  Control control_;
+  asio::signal_set signals_;
+  asio::steady_timer deadline_;
+  asio::steady_timer beacon_time_;
+  asio::steady_timer stop_time_;
+  std::optional<Beacon> beacon_;
+  bool stopping_ = false;
+  bool reset_ = false;
+};
+
+struct Setup {
+  std::unique_ptr<store::DeviceStore> store;
+  std::unique_ptr<AccessLog> log;
+  Listening listening;
+  discovery::NetworkOptions network;
+};
+
+std::unique_ptr<Backend> make_backend(const RunOptions& options, net::Executor executor,
+                                      const Timeouts& timeouts, const Clock& clock) {
+  if (!options.serve.empty()) {
+    return FileBackend::open(options.serve, timeouts, clock);
+  }
+  const auto to = parse_upstream(options.upstream);
+  return to ? std::make_unique<UpstreamBackend>(std::move(executor), *to, timeouts) : nullptr;
+}
+
+// True: live again, after a factory reset.
+Result<bool, std::string> live(const RunOptions& options, Setup& setup, Random& random,
+                               const Clock& clock) {
+  asio::io_context io(1);
+  const Timeouts timeouts;
+  const auto backend = make_backend(options, io.get_executor(), timeouts, clock);
+  if (!backend) {
+    return fail(std::string("nothing to serve"));
+  }
+  auto profile = load_profile(*setup.store, random, options.name, options.type);
+  if (!profile) {
+    return fail(profile.error().detail);
+  }
+  auto device =
+      Device::open({*setup.store, random, clock}, *std::move(profile), setup.listening.port);
+  if (!device) {
+    return fail(device.error().detail);
+  }
+  Life life(io, **device, {**device, *backend, *setup.log, timeouts, Limits{}});
+  const int listener = ::dup(setup.listening.fd);
+  if (!life.start(listener, options.state)) {
+    return fail(std::string("the control socket could not be made"));
+  }
+  std::cout << "listening on " << setup.listening.address << ':' << setup.listening.port
+            << std::endl;
+  if (setup.network.mode != discovery::Mode::kOff) {
+    life.announce(setup.network);
+  }
+  io.run();
+  return life.reset();
+}
+
+int prepare(const RunOptions& options, Random& random, store::Sealer& sealer, Setup& setup) {
+  const auto mode = discovery::parse_mode(options.mdns);
+  if (!mode) {
+    return complain(kMisused, "--mdns is auto, system, builtin or off.", "See --help.");
+  }
+  setup.network = {*mode, options.interfaces, discovery::Loopback::kRefused, true};
+  if (!is_device_type(options.type)) {
+    return complain(kMisused, "\"" + options.type + "\" is not a kind of device.",
+                    "Use small letters, digits and hyphens, such as media-cache.");
+  }
+  if (!options.upstream.empty() && !parse_upstream(options.upstream)) {
+    return complain(kMisused, "--upstream must be a plain HTTP service on this machine.",
+                    "For example: --upstream http://127.0.0.1:8080");
+  }
+  struct stat info{};
+  if (!options.serve.empty() &&
+      (::stat(options.serve.c_str(), &info) != 0 || !S_ISDIR(info.st_mode))) {
+    return complain(kMisused, options.serve + " is not a folder.", "Give --serve a folder.");
+  }
+  setup.log = AccessLog::open(options.access_log);
+  if (!setup.log) {
+    return complain(kFailed, "The access log " + options.access_log + " cannot be written.",
+                    "Check the folder and its permissions.");
+  }
+  auto opened = store::DeviceStore::open(options.state, sealer, random);
+  if (!opened) {
+    const bool busy = opened.error().code == store::ErrorCode::kBusy;
+    return complain(kFailed,
+                    busy ? "A device already runs with the state in " + options.state.string() + "."
+                         : "The state in " + options.state.string() +
+                               " cannot be opened: " + opened.error().detail,
+                    busy ? "Stop it first, or choose another folder with --state."
+                         : "Check the folder and its permissions, or choose another with --state.");
+  }
+  setup.store = *std::move(opened);
+  const auto listening = listen_on(options.listen, options.port);
+  if (!listening) {
+    return complain(kFailed,
+                    "Port " + std::to_string(options.port) + " at " + options.listen +
+                        " cannot be opened: " + listening.error().detail,
+                    "Choose another with --port, or stop the program that has it.");
+  }
+  setup.listening = *listening;
+  return kDone;
+}
+
+}  // namespace
+
+int run(const RunOptions& options) {
+  (void)std::signal(SIGPIPE, SIG_IGN);
+  net::SystemRandom random;
+  const net::SystemClock clock;
+  store::FileModeSealer sealer;
+  Setup setup;
+  if (const int code = prepare(options, random, sealer, setup); code != kDone) {
+    return code;
+  }
+  const net::OwnedFd listener(setup.listening.fd);
+  while (true) {
+    const auto again = live(options, setup, random, clock);
+    if (!again) {
+      return complain(kFailed, "The device cannot run: " + again.error(),
+                      "Look at the messages above.");
+    }
+    if (!*again) {
+      return kDone;
+    }
+  }
+}
+
+}  // namespace latchkey::device

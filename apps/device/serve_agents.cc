@@ -1,0 +1,135 @@
+// Connections of agents: management, and pairing.
+#include <spdlog/spdlog.h>
+
+#include "crypto/x509.h"
+#include "device/server.h"
+
+namespace latchkey::device {
+
+net::Task<void> Server::serve_management(Client client) {
+  struct Count {
+    std::size_t& count;
+    ~Count() { --count; }
+  };
+  if (management_ >= parts_.limits.management) {
+    co_return;
+  }
+  ++management_;
+  const Count counted{management_};
+  net::TlsStream& stream = *client.stream;
+  // The handshake has proved that the peer holds this key. Whether it is bound is judged at every
+  // request.
+  const auto certificate = stream.peer_certificate();
+  const auto key = certificate ? crypto::certificate_key(*certificate)
+                               : crypto::Result<crypto::PublicKey>(fail(crypto::Error{}));
+  const auto exporter = stream.exporter(wire::kExporterManage);
+  if (!key || !exporter) {
+    co_return;
+  }
+  net::HttpStream http(stream);
+  while (stream.is_open()) {
+    const auto read =
+        co_await http.read_request(net::after(parts_.timeouts.idle), parts_.timeouts.head);
+    if (!read) {
+      if (http.fault()) {
+        co_await refuse_malformed(http);
+      }
+      break;
+    }
+    if (!co_await serve_management_request(http, key->spki_hash(), *exporter)) {
+      break;
+    }
+  }
+  co_await stream.shutdown();
+}
+
+net::Task<bool> Server::serve_management_request(net::HttpStream& http, const SpkiHash& agent,
+                                                 const Digest256& exporter) {
+  const auto body =
+      co_await http.read_all(front::kMaxManagementBody, net::after(parts_.timeouts.body));
+  if (!body) {
+    co_return false;
+  }
+  const wire::HttpRequestHead& head = http.message().request_head();
+  front::Answer answer = parts_.device.manage({head, *body, agent, exporter});
+  spdlog::debug("management: {} {} -> {}", head.method, head.target, answer.status);
+  const bool keep = http.message().keep_alive();
+  const auto written =
+      co_await write_answer(http, std::move(answer), true, keep, parts_.timeouts.stall);
+  co_return keep&& written.has_value();
+}
+
+net::Task<void> Server::serve_pairing(Client client) {
+  // Counts the connection, and lists it for the window's end until it has proved the code.
+  struct Place {
+    Server& server;
+    net::ByteStream& stream;
+    Place(Server& s, net::ByteStream& b) : server(s), stream(b) {
+      ++server.pairing_;
+      server.unproven_.insert(&stream);
+    }
+    ~Place() {
+      --server.pairing_;
+      server.unproven_.erase(&stream);
+    }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+  };
+  if (pairing_ >= parts_.limits.pairing) {
+    co_return;
+  }
+  net::TlsStream& stream = *client.stream;
+  const Place place(*this, stream);
+  const auto channel_binding = stream.exporter(wire::kExporterPair);
+  if (!channel_binding) {
+    co_return;
+  }
+  const Clock& clock = parts_.device.clock();
+  const auto session = parts_.device.pairing_session(*channel_binding);
+  Bytes block(4096);
+  while (stream.is_open()) {
+    const auto until = session->deadline();
+    const net::Deadline deadline =
+        until ? net::Deadline(std::chrono::milliseconds(until->ms)) : net::kNoDeadline;
+    const auto got = co_await stream.read_some(block, deadline);
+    std::vector<enroll::DeviceEffect> effects;
+    if (got && *got > 0) {
+      effects = session->on_bytes(clock.mono_now(), clock.wall_now(), ByteSpan(block).first(*got));
+    } else if (!got && got.error().code == net::Error::Code::kTimeout) {
+      effects = session->on_time(clock.mono_now());
+    } else {
+      break;
+    }
+    const bool goes_on = co_await perform(stream, std::move(effects));
+    parts_.device.on_paired();  // the window may have closed
+    if (!goes_on) {
+      break;
+    }
+  }
+  co_await stream.shutdown();
+}
+
+net::Task<bool> Server::perform(net::TlsStream& stream, std::vector<enroll::DeviceEffect> effects) {
+  bool goes_on = true;
+  for (enroll::DeviceEffect& effect : effects) {
+    if (const auto* send = std::get_if<enroll::SendBytes>(&effect)) {
+      // What is installed must be served even where the last message does not get through.
+      const auto sent = co_await stream.write_all(send->bytes, parts_.timeouts.head);
+      goes_on = goes_on && sent.has_value();
+    } else if (std::holds_alternative<enroll::Paired>(effect)) {
+      unproven_.erase(&stream);
+    } else if (const auto* installed = std::get_if<enroll::Installed>(&effect)) {
+      parts_.device.on_installed(*installed);
+    } else if (const auto* failed = std::get_if<enroll::Failed>(&effect)) {
+      spdlog::info("pairing ended: {}", wire::name_of(failed->error.code));
+      // Only what cost an attempt is worth a line: strangers must not be able to fill the trail.
+      if (failed->error.code == wire::ErrorCode::kWrongCode) {
+        parts_.device.audit("wrong_code");
+      }
+      goes_on = false;
+    }
+  }
+  co_return goes_on;
+}
+
+}  // namespace latchkey::device

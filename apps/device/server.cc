@@ -1,0 +1,195 @@
+#include "device/server.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <cerrno>
+#include <cstring>
+
+namespace latchkey::device {
+
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr int kBacklog = 256;
+constexpr std::chrono::milliseconds kPause{200};  // after accept() ran out of something
+
+// Under which a peer is counted: its IPv4 address, or the 64 bits of IPv6 that one host may have
+// all of.
+std::string peer_key(const asio::ip::tcp::endpoint& peer) {
+  const auto address = peer.address();
+  if (address.is_v4()) {
+    return address.to_string();
+  }
+  auto bytes = address.to_v6().to_bytes();
+  if (address.to_v6().is_v4_mapped()) {
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
+  }
+  std::memset(bytes.data() + 8, 0, 8);
+  return asio::ip::address_v6(bytes).to_string();
+}
+
+std::string peer_text(const asio::ip::tcp::endpoint& peer) {
+  const auto address = peer.address();
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
+  }
+  return address.to_string();
+}
+
+net::Error system_error() {
+  return {errno == EADDRINUSE || errno == EACCES ? net::Error::Code::kRefused
+                                                 : net::Error::Code::kSystem,
+          std::strerror(errno)};
+}
+
+}  // namespace
+
+class Server::Seat {
+ public:
+  Seat(Server& server, std::string key) : server_(server), key_(std::move(key)) {
+    ++server_.open_;
+    ++server_.handshakes_;
+    Peer& peer = server_.peers_[key_];
+    ++peer.connections;
+    ++peer.handshakes;
+  }
+  ~Seat() {
+    shaken();
+    --server_.open_;
+    const auto at = server_.peers_.find(key_);
+    if (--at->second.connections == 0) {
+      server_.peers_.erase(at);
+    }
+  }
+  Seat(const Seat&) = delete;
+  Seat& operator=(const Seat&) = delete;
+  void shaken() {
+    if (!shaken_) {
+      shaken_ = true;
+      --server_.handshakes_;
+      --server_.peers_[key_].handshakes;
+    }
+  }
+
+ private:
+  Server& server_;
+  std::string key_;
+  bool shaken_ = false;
+};
+
+Server::Server(net::Executor executor, Parts parts)
+    : executor_(executor),
+      parts_(std::move(parts)),
+      tls_([this](const net::ClientHello& hello) { return parts_.device.choose(hello); }),
+      tasks_(std::move(executor)) {}
+
+Server::~Server() = default;
+
+void Server::start(int listener) {
+  listener_ = net::WatchedFd::take(executor_, listener);
+  tasks_.spawn(accept_all());
+}
+
+void Server::stop() {
+  if (listener_) {
+    listener_->close();
+  }
+  tasks_.cancel();
+}
+
+void Server::end_unproven() {
+  for (net::ByteStream* stream : unproven_) {
+    stream->close();
+  }
+}
+
+net::Task<void> Server::accept_all() {
+  const auto listener = listener_;
+  while (listener->is_open()) {
+    asio::ip::tcp::endpoint peer;
+    auto size = static_cast<socklen_t>(peer.capacity());
+    const int fd = ::accept4(listener->fd(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+      if (errno == EAGAIN) {
+        (void)co_await listener->wait(net::WatchedFd::Side::kRead, net::kNoDeadline);
+      } else if (errno != EINTR && errno != ECONNABORTED) {
+        co_await net::sleep_until(net::after(kPause));
+      }
+      continue;
+    }
+    peer.resize(size);
+    const std::string key = peer_key(peer);
+    const auto known = peers_.find(key);
+    const Peer count = known == peers_.end() ? Peer{} : known->second;
+    const Limits& limits = parts_.limits;
+    if (open_ >= limits.connections || handshakes_ >= limits.handshakes ||
+        count.connections >= limits.per_address ||
+        count.handshakes >= limits.handshakes_per_address) {
+      ::close(fd);
+      continue;
+    }
+    const int on = 1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    tasks_.spawn(serve(fd, peer_text(peer), std::make_unique<Seat>(*this, key)));
+  }
+}
+
+net::Task<void> Server::serve(int fd, std::string address, std::unique_ptr<Seat> seat) {
+  auto stream =
+      co_await net::TlsStream::accept(executor_, fd, tls_, net::after(parts_.timeouts.handshake));
+  seat->shaken();
+  if (!stream) {
+    spdlog::debug("handshake with {}: {}", address, stream.error().detail);
+    co_return;
+  }
+  Client client{*std::move(stream), std::move(address)};
+  switch (client.stream->tag()) {
+    case kPairTag:
+      co_await serve_pairing(std::move(client));
+      break;
+    case kManageTag:
+      co_await serve_management(std::move(client));
+      break;
+    default:
+      co_await serve_http(std::move(client));
+  }
+}
+
+net::Result<Listening> listen_on(const std::string& address, std::uint16_t port) {
+  boost::system::error_code error;
+  const bool all = address == "all";
+  auto ip =
+      all ? asio::ip::address(asio::ip::address_v6::any()) : asio::ip::make_address(address, error);
+  if (error) {
+    return fail(net::Error{net::Error::Code::kRefused, "not an address: " + address});
+  }
+  const int flags = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  int fd = ::socket(ip.is_v6() ? AF_INET6 : AF_INET, flags, 0);
+  if (fd < 0 && all) {  // a machine without IPv6
+    ip = asio::ip::address_v4::any();
+    fd = ::socket(AF_INET, flags, 0);
+  }
+  net::OwnedFd owned(fd);
+  const int on = 1;
+  const int off = 0;
+  if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+      (all && ip.is_v6() && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0)) {
+    return fail(system_error());
+  }
+  asio::ip::tcp::endpoint endpoint(ip, port);
+  if (::bind(fd, endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0 ||
+      ::listen(fd, kBacklog) != 0) {
+    return fail(system_error());
+  }
+  auto size = static_cast<socklen_t>(endpoint.capacity());
+  if (::getsockname(fd, endpoint.data(), &size) != 0) {
+    return fail(system_error());
+  }
+  return Listening{owned.release(), all ? "0.0.0.0" : address, endpoint.port()};
+}
+
+}  // namespace latchkey::device

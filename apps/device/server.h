@@ -1,0 +1,96 @@
+// The device's one TLS port: accepts, limits, and serves each connection as its ALPN says.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "device/access_log.h"
+#include "device/backend.h"
+#include "device/device.h"
+#include "net/stream.h"
+#include "net/task.h"
+#include "net/tls_server.h"
+
+namespace latchkey::device {
+
+// Enough for a house; a neighbour who opens more is turned away at the door.
+struct Limits {
+  std::size_t connections = 1024;
+  std::size_t per_address = 192;
+  std::size_t handshakes = 128;
+  std::size_t handshakes_per_address = 32;
+  std::size_t pairing = 4;
+  std::size_t management = 64;
+};
+
+class Server {
+ public:
+  struct Parts {
+    Device& device;
+    Backend& backend;
+    const AccessLog& log;
+    Timeouts timeouts;
+    Limits limits;
+  };
+  Server(net::Executor executor, Parts parts);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // A listening socket, taken over.
+  void start(int listener);
+  // Ends everything; the server may go when empty().
+  void stop();
+  [[nodiscard]] bool empty() const { return tasks_.empty(); }
+  // Pairing connections that have not proved the code.
+  void end_unproven();
+  [[nodiscard]] std::size_t connections() const { return open_; }
+
+ private:
+  class Seat;  // counts a connection while it lives
+  struct Peer {
+    std::size_t connections = 0;
+    std::size_t handshakes = 0;
+  };
+  struct Client {
+    std::unique_ptr<net::TlsStream> stream;
+    std::string address;
+  };
+
+  net::Task<void> accept_all();
+  net::Task<void> serve(int fd, std::string address, std::unique_ptr<Seat> seat);
+  net::Task<void> serve_http(Client client);
+  // True: the connection may carry another request.
+  net::Task<bool> serve_request(Client& client, net::HttpStream& http);
+  net::Task<bool> refuse_malformed(net::HttpStream& http);
+  net::Task<void> serve_management(Client client);
+  net::Task<bool> serve_management_request(net::HttpStream& http, const SpkiHash& agent,
+                                           const Digest256& exporter);
+  net::Task<void> serve_pairing(Client client);
+  // False: the session is over.
+  net::Task<bool> perform(net::TlsStream& stream, std::vector<enroll::DeviceEffect> effects);
+
+  net::Executor executor_;
+  Parts parts_;
+  net::TlsServerContext tls_;
+  std::shared_ptr<net::WatchedFd> listener_;
+  std::map<std::string, Peer> peers_;
+  std::size_t open_ = 0;
+  std::size_t handshakes_ = 0;
+  std::size_t pairing_ = 0;
+  std::size_t management_ = 0;
+  std::set<net::ByteStream*> unproven_;
+  net::TaskGroup tasks_;  // last: its coroutines use all of the above
+};
+
+// A listening TCP socket for "all" or one numeric address. `port` 0: any; says which it became.
+struct Listening {
+  int fd = -1;
+  std::string address;
+  std::uint16_t port = 0;
+};
+net::Result<Listening> listen_on(const std::string& address, std::uint16_t port);
+
+}  // namespace latchkey::device

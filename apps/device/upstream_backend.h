@@ -1,0 +1,57 @@
+// Hands requests on to a plain HTTP/1.1 service on this machine, both ways at once and piece by
+// piece: a side that does not read stops the other. Connections are kept for the next request.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <deque>
+#include <optional>
+#include <string_view>
+
+#include "device/backend.h"
+
+namespace latchkey::device {
+
+// "http://127.0.0.1:PORT" or "http://[::1]:PORT", "localhost" for the first; nothing else: what
+// goes in plain text must not leave the machine.
+std::optional<boost::asio::ip::tcp::endpoint> parse_upstream(std::string_view url);
+
+class UpstreamBackend final : public Backend {
+ public:
+  static constexpr std::size_t kMaxIdle = 16;
+  UpstreamBackend(net::Executor executor, boost::asio::ip::tcp::endpoint to,
+                  const Timeouts& timeouts)
+      : executor_(std::move(executor)), to_(std::move(to)), timeouts_(timeouts) {}
+  net::Task<Outcome> serve(Exchange exchange) override;
+
+ private:
+  struct Connection {
+    std::unique_ptr<net::FdStream> stream;
+    std::unique_ptr<net::HttpStream> http;
+    bool reused = false;
+  };
+  // State of one exchange, shared by the two directions.
+  struct Passage {
+    Exchange& exchange;
+    Connection connection;
+    Outcome outcome;
+    bool body_sent = false;
+    bool retry = false;  // nothing came back on a connection that had been idle
+  };
+  net::Task<net::Result<Connection>> connect(bool fresh);
+  net::Task<bool> send_head(Passage& passage);
+  net::Task<bool> send_body(Passage& passage);
+  net::Task<void> send_body_then_wait(Passage& passage);
+  net::Task<void> receive(Passage& passage);
+  net::Task<void> receive_answer(Passage& passage);
+  net::Task<void> relay_body(Passage& passage, bool chunked);
+  net::Task<void> tunnel(Passage& passage);
+  net::Task<void> pump(net::ByteStream& from, net::ByteStream& to, std::uint64_t& bytes);
+  void give_back(Connection connection);
+
+  net::Executor executor_;
+  boost::asio::ip::tcp::endpoint to_;
+  Timeouts timeouts_;
+  std::deque<Connection> idle_;
+};
+
+}  // namespace latchkey::device

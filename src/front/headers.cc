@@ -1,0 +1,233 @@
+#include "front/headers.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <vector>
+
+#include "base/encoding.h"
+#include "grant/ticket.h"
+
+namespace latchkey::front {
+
+namespace {
+
+using wire::HttpField;
+using wire::HttpFields;
+using wire::iequals;
+
+std::string_view trim(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) {
+    return {};
+  }
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  while (true) {
+    const std::size_t at = text.find(separator);
+    parts.push_back(trim(text.substr(0, at)));
+    if (at == std::string_view::npos) {
+      return parts;
+    }
+    text.remove_prefix(at + 1);
+  }
+}
+
+// Lower case, '_' read as '-': how a CGI-like service would see the name.
+std::string canonical_name(std::string_view name) {
+  std::string out(name);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](char c) { return c == '_' ? '-' : wire::ascii_lower(c); });
+  return out;
+}
+
+bool starts_with(std::string_view text, std::string_view prefix) {
+  return text.substr(0, prefix.size()) == prefix;
+}
+
+constexpr std::array<std::string_view, 12> kHopByHop = {"connection",
+                                                        "keep-alive",
+                                                        "proxy-connection",
+                                                        "proxy-authenticate",
+                                                        "proxy-authorization",
+                                                        "te",
+                                                        "trailer",
+                                                        "transfer-encoding",
+                                                        "upgrade",
+                                                        "http2-settings",
+                                                        "content-length",
+                                                        "expect"};
+
+bool is_hop_by_hop(std::string_view canonical) {
+  return std::find(kHopByHop.begin(), kHopByHop.end(), canonical) != kHopByHop.end();
+}
+
+// Fields whose spelling with '_' some services would take for the real ones.
+bool is_guarded(std::string_view canonical) {
+  return canonical == "host" || canonical == "origin" || canonical == "cookie" ||
+         canonical == "authorization" || is_hop_by_hop(canonical);
+}
+
+std::set<std::string> nominated(const HttpFields& fields) {
+  std::set<std::string> names;
+  for (const HttpField& field : fields.all()) {
+    if (iequals(field.name, "Connection")) {
+      for (const std::string_view name : split(field.value, ',')) {
+        names.insert(canonical_name(name));
+      }
+    }
+  }
+  return names;
+}
+
+bool is_our_cookie(std::string_view pair) {
+  return iequals(trim(pair.substr(0, pair.find('='))), kCookie);
+}
+
+std::string without_our_cookie(std::string_view value) {
+  std::string out;
+  for (const std::string_view pair : split(value, ';')) {
+    if (!pair.empty() && !is_our_cookie(pair)) {
+      out.append(out.empty() ? "" : "; ").append(pair);
+    }
+  }
+  return out;
+}
+
+// Whether a credential is one of our tickets, wherever it was sent: the JWS header names the type.
+bool is_our_authorization(std::string_view value) {
+  const std::size_t blank = value.find(' ');
+  if (blank == std::string_view::npos || !iequals(value.substr(0, blank), "Bearer")) {
+    return false;
+  }
+  const std::string_view token = trim(value.substr(blank + 1));
+  const auto header = base64url_decode(token.substr(0, token.find('.')), grant::kMaxTicket);
+  return header && as_text(*header).find("latchkey") != std::string_view::npos;
+}
+
+void add_vary(HttpFields& fields) {
+  const bool there = std::any_of(fields.all().begin(), fields.all().end(), [](const auto& field) {
+    if (!iequals(field.name, "Vary")) {
+      return false;
+    }
+    const auto names = split(field.value, ',');
+    return std::any_of(names.begin(), names.end(),
+                       [](std::string_view name) { return iequals(name, "Origin"); });
+  });
+  if (!there) {
+    fields.add("Vary", "Origin");
+  }
+}
+
+}  // namespace
+
+std::optional<std::string> session_cookie(const HttpFields& fields) {
+  std::optional<std::string> found;
+  for (const HttpField& field : fields.all()) {
+    if (!iequals(field.name, "Cookie")) {
+      continue;
+    }
+    for (const std::string_view pair : split(field.value, ';')) {
+      const std::size_t equals = pair.find('=');
+      if (equals == std::string_view::npos || trim(pair.substr(0, equals)) != kCookie) {
+        continue;
+      }
+      if (found) {
+        return std::nullopt;
+      }
+      found = std::string(trim(pair.substr(equals + 1)));
+    }
+  }
+  return found;
+}
+
+HttpFields upstream_request_fields(const HttpFields& fields, const Visitor& visitor,
+                                   bool websocket) {
+  const std::set<std::string> dropped = nominated(fields);
+  HttpFields out;
+  for (const HttpField& field : fields.all()) {
+    const std::string name = canonical_name(field.name);
+    const bool respelled = field.name.find('_') != std::string::npos;
+    if (is_hop_by_hop(name) || (dropped.contains(name) && name != "host" && name != "origin") ||
+        starts_with(name, "x-latchkey-") || starts_with(name, "x-forwarded-") ||
+        name == "forwarded" || (respelled && is_guarded(name))) {
+      continue;
+    }
+    if (name == "authorization" && is_our_authorization(field.value)) {
+      continue;
+    }
+    if (name == "cookie") {
+      const std::string rest = without_our_cookie(field.value);
+      if (!rest.empty()) {
+        out.add(field.name, rest);
+      }
+      continue;
+    }
+    out.add(field.name, field.value);
+  }
+  if (visitor.origin) {
+    out.add("X-Latchkey-Origin", visitor.origin->text());
+  }
+  out.add("X-Latchkey-Sub", visitor.sub);
+  out.add("X-Forwarded-For", visitor.address);
+  out.add("X-Forwarded-Proto", "https");
+  if (websocket) {
+    out.add("Connection", "Upgrade");
+    out.add("Upgrade", "websocket");
+  }
+  return out;
+}
+
+HttpFields upstream_response_fields(const HttpFields& fields, bool websocket) {
+  const std::set<std::string> dropped = nominated(fields);
+  HttpFields out;
+  for (const HttpField& field : fields.all()) {
+    const std::string name = canonical_name(field.name);
+    if (is_hop_by_hop(name) || dropped.contains(name) || starts_with(name, "access-control-") ||
+        name == "cross-origin-resource-policy" || starts_with(name, "x-latchkey-") ||
+        name == "alt-svc" || name == "x-content-type-options") {
+      continue;
+    }
+    if (name == "set-cookie" && is_our_cookie(field.value.substr(0, field.value.find(';')))) {
+      continue;
+    }
+    out.add(field.name, field.value);
+  }
+  if (websocket) {
+    out.add("Connection", "Upgrade");
+    out.add("Upgrade", "websocket");
+  }
+  return out;
+}
+
+void dress(HttpFields& fields, const std::optional<Origin>& origin) {
+  fields.set("Cross-Origin-Resource-Policy", "same-origin");
+  fields.set("X-Content-Type-Options", "nosniff");
+  if (!origin) {
+    return;
+  }
+  fields.set("Content-Security-Policy", "sandbox; frame-ancestors 'none'");
+  add_vary(fields);
+}
+
+bool is_websocket_upgrade(const wire::HttpRequestHead& head) {
+  const auto has = [&head](std::string_view name, std::string_view token) {
+    for (const HttpField& field : head.fields.all()) {
+      if (iequals(field.name, name)) {
+        const auto tokens = split(field.value, ',');
+        if (std::any_of(tokens.begin(), tokens.end(),
+                        [token](std::string_view t) { return iequals(t, token); })) {
+          return true;
+        }
+      }
+    }
+    return false;
+  };
+  return head.method == "GET" && head.minor_version == 1 && has("Connection", "upgrade") &&
+         has("Upgrade", "websocket");
+}
+
+}  // namespace latchkey::front

@@ -1,0 +1,42 @@
+// Fields that are taken away, and put in, between a page and the service behind the device
+// (docs/protocol.md section 6): the service never sees a session or a ticket, nobody but the device
+// says who is asking, and the service cannot open what the device keeps shut.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/origin.h"
+#include "wire/http_head.h"
+
+namespace latchkey::front {
+
+inline constexpr std::string_view kCookie = "__Host-latchkey";
+
+// The value of our cookie; nothing where there is none, or more than one to choose from.
+std::optional<std::string> session_cookie(const wire::HttpFields& fields);
+
+struct Visitor {
+  std::optional<Origin> origin;  // nothing: the person at the device's own page
+  std::string sub;
+  std::string address;  // of the peer, for X-Forwarded-For
+};
+
+// Removes what concerns one connection only (RFC 9110 section 7.6.1, with the fields that
+// Connection names), then whatever is ours, then states the visitor. Framing (Content-Length,
+// Transfer-Encoding) is removed too: it is the shell's to write. An upgrade is kept only where
+// `websocket` says so.
+wire::HttpFields upstream_request_fields(const wire::HttpFields& fields, const Visitor& visitor,
+                                         bool websocket);
+
+// The answer's fields on the way out, framing removed as above, but for what dress() puts on.
+wire::HttpFields upstream_response_fields(const wire::HttpFields& fields, bool websocket);
+
+// What every answer on a granted host carries. `origin`: of an origin grant.
+void dress(wire::HttpFields& fields, const std::optional<Origin>& origin);
+
+// A GET of HTTP/1.1 that asks for the WebSocket protocol (RFC 6455 section 4.1).
+bool is_websocket_upgrade(const wire::HttpRequestHead& head);
+
+}  // namespace latchkey::front

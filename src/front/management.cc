@@ -1,0 +1,222 @@
+#include "front/management.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "wire/cbor.h"
+#include "wire/messages.h"
+
+namespace latchkey::front {
+
+namespace {
+
+using nlohmann::json;
+
+ManagementOutcome reply(int status, ByteSpan body) {
+  ManagementOutcome outcome;
+  outcome.answer.status = status;
+  if (!body.empty()) {
+    outcome.answer.fields.add("Content-Type", "application/cbor");
+    outcome.answer.body = as_text(body);
+  }
+  return outcome;
+}
+
+int status_of(wire::ErrorCode code) {
+  switch (code) {
+    case wire::ErrorCode::kNotGranted:
+    case wire::ErrorCode::kAttestationFailed:
+      return 403;
+    case wire::ErrorCode::kNameConflict:
+      return 409;
+    case wire::ErrorCode::kExpired:
+      return 410;
+    case wire::ErrorCode::kInternal:
+      return 500;
+    default:
+      return 400;
+  }
+}
+
+ManagementOutcome refuse(const wire::Error& error) {
+  return reply(status_of(error.code), wire::encode(wire::error_message(error)));
+}
+
+ManagementOutcome refuse(wire::ErrorCode code, std::string detail) {
+  return refuse(wire::Error{code, std::move(detail), false});
+}
+
+std::optional<WallTime> time_of(const wire::HttpRequestHead& head) {
+  const std::string* text = head.fields.find("Latchkey-Time");
+  if (head.fields.count("Latchkey-Time") != 1 || text->size() > 12) {
+    return std::nullopt;
+  }
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (error != std::errc{} || end != text->data() + text->size() || value <= 0) {
+    return std::nullopt;
+  }
+  return WallTime{value};
+}
+
+json binary(ByteSpan bytes) {
+  return json::binary(to_bytes(bytes));
+}
+
+}  // namespace
+
+ManagementOutcome ManagementDesk::handle(const ManagementRequest& request, WallTime wall_now,
+                                         MonoTime now) {
+  // The key is judged at every request: a binding may have ended since the handshake.
+  const auto agent = records_.agent(request.agent);
+  if (!agent) {
+    return refuse(wire::ErrorCode::kNotGranted, "not bound to this device");
+  }
+  const auto told = time_of(request.head);
+  if (!told) {
+    return refuse(wire::ErrorCode::kMalformed, "Latchkey-Time is missing");
+  }
+  // An agent's clock that was turned back does not bring back what has expired.
+  const WallTime agent_now = std::max(*told, agent->last_seen);
+  gate_.on_trusted_time(request.agent, agent_now, now);
+  if (!records_.seen(request.agent, agent_now)) {
+    return refuse(wire::ErrorCode::kInternal, "could not be stored");
+  }
+  return dispatch(request, agent_now, wall_now);
+}
+
+ManagementOutcome ManagementDesk::dispatch(const ManagementRequest& request, WallTime agent_now,
+                                           WallTime wall_now) {
+  const std::string call = request.head.method + " " + request.head.target;
+  constexpr std::string_view kDelete = "DELETE /grants/";
+  if (call == "POST /offer") {
+    const auto csr = enrollment_.on_offer(request.body, request.exporter, request.agent, wall_now);
+    return csr ? reply(200, wire::encode(*csr)) : refuse(csr.error());
+  }
+  if (call == "POST /certificate") {
+    return certificate(request, agent_now);
+  }
+  if (call == "POST /renew") {
+    return renew(request);
+  }
+  if (call == "GET /grants") {
+    return list(request.agent);
+  }
+  if (call == "GET /audit") {
+    return audit(request.agent);
+  }
+  if (call == "DELETE /agent") {
+    return remove_agent(request.agent);
+  }
+  if (call.starts_with(kDelete)) {
+    return remove(request.agent, std::string_view(call).substr(kDelete.size()));
+  }
+  auto outcome = refuse(wire::ErrorCode::kUnsupported, "no such request");
+  outcome.answer.status = 404;
+  return outcome;
+}
+
+ManagementOutcome ManagementDesk::certificate(const ManagementRequest& request,
+                                              WallTime agent_now) {
+  const auto message = wire::decode<wire::CertMessage>(request.body);
+  if (!message) {
+    return refuse(message.error());
+  }
+  const auto done = enrollment_.on_certificate(request.body, request.agent, agent_now);
+  if (!done) {
+    return refuse(done.error());
+  }
+  if (!records_.confirm(request.agent, message->grant)) {
+    return refuse(wire::ErrorCode::kInternal, "could not be stored");
+  }
+  auto outcome = reply(200, wire::encode(*done));
+  outcome.effects.installed = message->grant;
+  return outcome;
+}
+
+ManagementOutcome ManagementDesk::renew(const ManagementRequest& request) {
+  const auto renewal = enrollment_.on_renew(request.body, request.agent, request.exporter);
+  return renewal ? reply(200, wire::encode(*renewal)) : refuse(renewal.error());
+}
+
+ManagementOutcome ManagementDesk::list(const SpkiHash& agent) {
+  json grants = json::array();
+  for (const grant::DeviceGrant& grant : records_.grants_of(agent)) {
+    // Both ends know of it now: it is not one that a lost message left behind.
+    if (grant.state == grant::State::kActive && !grant.confirmed &&
+        !records_.confirm(agent, grant.id)) {
+      return refuse(wire::ErrorCode::kInternal, "could not be stored");
+    }
+    json line = {{"grant", binary(grant.id.span())},
+                 {"host", grant.host.text()},
+                 {"state", std::string(grant::name_of(grant.state))},
+                 {"not_after", static_cast<std::uint64_t>(
+                                   std::max<std::int64_t>(0, grant.not_after.unix_seconds))}};
+    line["origin"] = grant.origin ? json(grant.origin->text()) : json(nullptr);
+    grants.push_back(std::move(line));
+  }
+  return reply(200, wire::encode_cbor({{"grants", std::move(grants)}}));
+}
+
+ManagementOutcome ManagementDesk::remove(const SpkiHash& agent, std::string_view id) {
+  const auto grant = GrantId::parse(id);
+  if (!grant) {
+    return refuse(wire::ErrorCode::kMalformed, "not a grant's id");
+  }
+  // Ids of other agents' grants are nothing here: the same answer, and no effect.
+  const auto held = records_.grants_of(agent);
+  const bool own = std::any_of(held.begin(), held.end(),
+                               [&](const grant::DeviceGrant& one) { return one.id == *grant; });
+  if (own && !records_.delete_grant(agent, *grant)) {
+    return refuse(wire::ErrorCode::kInternal, "could not be stored");
+  }
+  auto outcome = reply(204, {});
+  if (own) {
+    outcome.effects.ended.push_back(*grant);
+  }
+  return outcome;
+}
+
+ManagementOutcome ManagementDesk::remove_agent(const SpkiHash& agent) {
+  auto outcome = reply(204, {});
+  for (const grant::DeviceGrant& grant : records_.grants_of(agent)) {
+    outcome.effects.ended.push_back(grant.id);
+  }
+  if (!records_.delete_agent(agent)) {
+    return refuse(wire::ErrorCode::kInternal, "could not be stored");
+  }
+  outcome.effects.agent_ended = true;
+  return outcome;
+}
+
+ManagementOutcome ManagementDesk::audit(const SpkiHash& agent) {
+  const auto lines = records_.audit(kMaxAuditAnswer);
+  // Others are told apart by a number, oldest first; who they are is not said.
+  std::map<SpkiHash, std::uint64_t> ordinals;
+  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
+    if (line->agent && *line->agent != agent) {
+      ordinals.try_emplace(*line->agent, ordinals.size() + 1);
+    }
+  }
+  json events = json::array();
+  for (const AuditLine& line : lines) {
+    json event = {
+        {"time", static_cast<std::uint64_t>(std::max<std::int64_t>(0, line.time.unix_seconds))},
+        {"kind", line.kind},
+        {"own", line.agent == agent}};
+    if (line.agent == agent) {
+      event["detail"] = line.detail;
+      if (line.grant) {
+        event["grant"] = binary(line.grant->span());
+      }
+    } else if (line.agent) {
+      event["agent"] = ordinals.at(*line.agent);
+    }
+    events.push_back(std::move(event));
+  }
+  return reply(200, wire::encode_cbor({{"events", std::move(events)}}));
+}
+
+}  // namespace latchkey::front

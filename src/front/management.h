@@ -1,0 +1,94 @@
+// What a bound agent may ask for over ALPN latchkey-manage/1 (docs/protocol.md section 7). Bodies
+// are CBOR maps. Errors are `{t:"error", code, msg}` with a 4xx or 5xx status; the code is what
+// counts.
+//
+//   POST /offer        offer              -> csr
+//   POST /renew        {grant}            -> {csr, proof, disc}
+//   POST /certificate  cert               -> done
+//   GET /grants                           -> {grants: [{grant, origin, host, state, not_after}]}
+//   DELETE /grants/<32 hex>               -> 204, also when it is gone already
+//   DELETE /agent                         -> 204
+//   GET /audit                            -> {events: [{time, kind, own, grant?, detail?, agent?}]}
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "enroll/device.h"
+#include "front/answers.h"
+#include "grant/grant.h"
+#include "grant/ticket.h"
+
+namespace latchkey::front {
+
+inline constexpr std::size_t kMaxManagementBody = 65536;
+inline constexpr std::size_t kMaxAuditAnswer = 500;
+
+struct AuditLine {
+  WallTime time;
+  std::optional<SpkiHash> agent;
+  std::string kind;
+  std::optional<GrantId> grant;
+  std::string detail;
+};
+
+// The device's records, as far as agents may change them. Changes are durable when they return
+// true.
+class ManagementRecords {
+ public:
+  virtual ~ManagementRecords() = default;
+  virtual std::optional<grant::BoundAgent> agent(const SpkiHash& key) = 0;
+  virtual bool seen(const SpkiHash& agent, WallTime agent_now) = 0;
+  virtual std::vector<grant::DeviceGrant> grants_of(const SpkiHash& agent) = 0;
+  virtual bool confirm(const SpkiHash& agent, const GrantId& grant) = 0;
+  // True also where there is no such grant.
+  virtual bool delete_grant(const SpkiHash& agent, const GrantId& grant) = 0;
+  virtual bool delete_agent(const SpkiHash& agent) = 0;
+  virtual std::vector<AuditLine> audit(std::size_t at_most) = 0;  // newest first
+};
+
+struct ManagementRequest {
+  const wire::HttpRequestHead& head;
+  ByteSpan body;
+  SpkiHash agent;  // SHA-256 of the client certificate's SPKI
+  Digest256 exporter{};
+};
+
+// What the device must do besides answering, before it answers.
+struct ManagementEffects {
+  std::optional<GrantId> installed;  // has a new certificate
+  std::vector<GrantId> ended;
+  bool agent_ended = false;  // all grants of the agent are gone, and its other connections
+};
+struct ManagementOutcome {
+  Answer answer;
+  ManagementEffects effects;
+};
+
+class ManagementDesk {
+ public:
+  ManagementDesk(ManagementRecords& records, enroll::DeviceEnrollment& enrollment,
+                 grant::TicketGate& gate)
+      : records_(records), enrollment_(enrollment), gate_(gate) {}
+
+  // `wall_now`: the device's own idea of the time, for records only.
+  ManagementOutcome handle(const ManagementRequest& request, WallTime wall_now, MonoTime now);
+
+ private:
+  ManagementOutcome dispatch(const ManagementRequest& request, WallTime agent_now,
+                             WallTime wall_now);
+  ManagementOutcome certificate(const ManagementRequest& request, WallTime agent_now);
+  ManagementOutcome renew(const ManagementRequest& request);
+  ManagementOutcome list(const SpkiHash& agent);
+  ManagementOutcome remove(const SpkiHash& agent, std::string_view id);
+  ManagementOutcome remove_agent(const SpkiHash& agent);
+  ManagementOutcome audit(const SpkiHash& agent);
+  ManagementRecords& records_;
+  enroll::DeviceEnrollment& enrollment_;
+  grant::TicketGate& gate_;
+};
+
+}  // namespace latchkey::front

@@ -1,0 +1,119 @@
+// `/.well-known/latchkey` and what is under it.
+#include <algorithm>
+#include <string>
+
+#include "base/encoding.h"
+#include "front/desk.h"
+#include "front/open_page.h"
+
+namespace latchkey::front {
+
+namespace {
+
+constexpr std::string_view kDocument = "/.well-known/latchkey";
+constexpr std::string_view kSession = "/.well-known/latchkey/session";
+constexpr std::string_view kOpen = "/.well-known/latchkey/open";
+
+Answer wrong_method(std::string_view allowed) {
+  Answer answer = error_answer(405, "method_not_allowed");
+  answer.fields.add("Allow", allowed);
+  return answer;
+}
+
+std::string cookie_attributes(const grant::DeviceGrant& grant) {
+  return std::string("; Path=/; Secure; HttpOnly; ") +
+         (grant.origin ? "SameSite=None; Partitioned" : "SameSite=Strict");
+}
+
+std::optional<std::string> bearer(const wire::HttpFields& fields) {
+  const std::string* value = fields.find("Authorization");
+  constexpr std::string_view kScheme = "Bearer ";
+  if (fields.count("Authorization") != 1 ||
+      !wire::iequals(std::string_view(*value).substr(0, kScheme.size()), kScheme) ||
+      value->size() > kScheme.size() + grant::kMaxTicket) {
+    return std::nullopt;
+  }
+  return value->substr(kScheme.size());
+}
+
+}  // namespace
+
+Answer Desk::well_known(const Request& request, const Target& target,
+                        const grant::DeviceGrant& grant, MonoTime now) {
+  const std::string& method = request.head.method;
+  if (target.path == kDocument) {
+    if (method != "GET" && method != "HEAD") {
+      return wrong_method("GET, HEAD");
+    }
+    // Whether the service takes part in single sign-on is nobody's business before they signed in.
+    const bool says_sso = grant.origin || session_of(request, grant, now);
+    return json_answer(200,
+                       R"({"v":1,"type":")" + type_ + "\"" + (says_sso ? R"(,"sso":false})" : "}"));
+  }
+  if (target.path == kSession) {
+    if (method == "POST") {
+      return open_session(request, grant, now);
+    }
+    return method == "DELETE" ? close_session(request, grant, now) : wrong_method("DELETE, POST");
+  }
+  if (target.path == kOpen && !grant.origin) {
+    return method == "GET" || method == "HEAD" ? open_page() : wrong_method("GET, HEAD");
+  }
+  return error_answer(404, "not_found");
+}
+
+Answer Desk::open_session(const Request& request, const grant::DeviceGrant& grant, MonoTime now) {
+  const auto ticket = bearer(request.head.fields);
+  if (!ticket) {
+    return error_answer(401, "bad_ticket");
+  }
+  const auto claims = gate_.accept(*ticket, grant, now);
+  if (!claims) {
+    if (claims.error() == grant::TicketError::kNonceRequired) {
+      const std::string nonce = base64url_encode(gate_.make_nonce(grant.id, now).span());
+      return json_answer(401, R"({"error":"nonce_required","nonce":")" + nonce + "\"}");
+    }
+    return error_answer(401, "bad_ticket");
+  }
+  // The agent's own word on the time: over its channel, or in the ticket it made for our nonce.
+  const WallTime wall = gate_.trusted_now(grant.agent, now).value_or(claims->issued);
+  const seconds left = grant.not_after - wall;
+  if (left <= seconds(0)) {
+    return error_answer(401, "bad_ticket");
+  }
+  const auto life = std::min<std::chrono::milliseconds>(left, grant::SessionTable::kMaxLife);
+  Answer answer;
+  answer.status = 204;
+  std::string token;
+  const auto cookie = session_cookie(request.head.fields);
+  if (cookie && sessions_.extend(*cookie, grant.id, life, now)) {
+    token = *cookie;
+  } else {
+    auto opened = sessions_.open(grant.id, life, now);
+    token = std::move(opened.token);
+    answer.ended = std::move(opened.displaced);
+  }
+  const auto age = std::chrono::duration_cast<seconds>(life).count();
+  answer.fields.add("Set-Cookie", std::string(kCookie) + "=" + token + cookie_attributes(grant) +
+                                      "; Max-Age=" + std::to_string(age));
+  answer.fields.add("Cache-Control", "no-store");
+  return answer;
+}
+
+Answer Desk::close_session(const Request& request, const grant::DeviceGrant& grant, MonoTime now) {
+  const auto cookie = session_cookie(request.head.fields);
+  if (!cookie || !sessions_.find(*cookie, grant.id, now)) {
+    return error_answer(401, "session_required");
+  }
+  Answer answer;
+  answer.status = 204;
+  if (const auto closed = sessions_.close(*cookie, grant.id)) {
+    answer.ended.push_back(*closed);
+  }
+  answer.fields.add("Set-Cookie",
+                    std::string(kCookie) + "=" + cookie_attributes(grant) + "; Max-Age=0");
+  answer.fields.add("Cache-Control", "no-store");
+  return answer;
+}
+
+}  // namespace latchkey::front
