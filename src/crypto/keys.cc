@@ -5,6 +5,8 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 
+#include <mutex>
+
 #include "crypto/asn1_templates.h"
 #include "crypto/hash.h"
 #include "crypto/openssl_ptr.h"
@@ -59,10 +61,13 @@ Bytes point_of(const EVP_PKEY* key) {
 
 }  // namespace
 
+// OpenSSL's own object costs more to make than a hash or a comparison, and many keys are only
+// compared: it is made when a signature is to be verified.
 struct PublicKey::State {
-  PkeyPtr key;
   Bytes spki;
   Bytes point;
+  mutable std::once_flag once;
+  mutable PkeyPtr key;
 };
 struct PrivateKey::State {
   PkeyPtr key;
@@ -73,12 +78,15 @@ Result<PublicKey> PublicKey::from_point(ByteSpan point) {
   if (point.size() != kPointSize || point[0] != 0x04) {
     return fail(Error{ErrorCode::kMalformed, "not an uncompressed P-256 point"});
   }
-  PkeyPtr key = pkey_from(point, nullptr);
-  if (key == nullptr) {
+  // oct2point refuses what is not on the curve; the cofactor is 1.
+  const auto parsed = checked(EcPointPtr(EC_POINT_new(p256())));
+  if (EC_POINT_oct2point(p256(), parsed.get(), point.data(), point.size(), nullptr) != 1) {
     return fail(Error{ErrorCode::kMalformed, "not a point on P-256"});
   }
-  return PublicKey(
-      std::make_shared<const State>(State{std::move(key), spki_of(point), to_bytes(point)}));
+  auto state = std::make_shared<State>();
+  state->spki = spki_of(point);
+  state->point = to_bytes(point);
+  return PublicKey(std::move(state));
 }
 
 Result<PublicKey> PublicKey::from_spki(ByteSpan der) {
@@ -111,14 +119,17 @@ SpkiHash PublicKey::spki_hash() const {
   return SpkiHash(sha256(state_->spki));
 }
 evp_pkey_st* PublicKey::handle() const {
+  std::call_once(state_->once, [this] { state_->key = checked(pkey_from(state_->point, nullptr)); });
   return state_->key.get();
 }
 
+// Hashed here rather than by EVP_DigestVerify, which looks the hash up by name each time.
 bool PublicKey::verify(ByteSpan data, ByteSpan signature) const {
-  const auto ctx = checked(MdCtxPtr(EVP_MD_CTX_new()));
-  return EVP_DigestVerifyInit(ctx.get(), nullptr, EVP_sha256(), nullptr, handle()) == 1 &&
-         EVP_DigestVerify(ctx.get(), signature.data(), signature.size(), data.data(),
-                          data.size()) == 1;
+  const Digest256 digest = sha256(data);
+  const auto ctx = checked(PkeyCtxPtr(EVP_PKEY_CTX_new_from_pkey(nullptr, handle(), nullptr)));
+  return EVP_PKEY_verify_init(ctx.get()) == 1 &&
+         EVP_PKEY_verify(ctx.get(), signature.data(), signature.size(), digest.data(),
+                         digest.size()) == 1;
 }
 
 bool PublicKey::verify_raw(ByteSpan data, ByteSpan signature) const {
@@ -182,12 +193,13 @@ evp_pkey_st* PrivateKey::handle() const {
 }
 
 Bytes PrivateKey::sign(ByteSpan data) const {
-  const auto ctx = checked(MdCtxPtr(EVP_MD_CTX_new()));
+  const Digest256 digest = sha256(data);
+  const auto ctx = checked(PkeyCtxPtr(EVP_PKEY_CTX_new_from_pkey(nullptr, handle(), nullptr)));
   Bytes signature(80);
   std::size_t length = signature.size();
-  LATCHKEY_CHECK(EVP_DigestSignInit(ctx.get(), nullptr, EVP_sha256(), nullptr, handle()) == 1);
-  LATCHKEY_CHECK(EVP_DigestSign(ctx.get(), signature.data(), &length, data.data(), data.size()) ==
-                 1);
+  LATCHKEY_CHECK(EVP_PKEY_sign_init(ctx.get()) == 1);
+  LATCHKEY_CHECK(
+      EVP_PKEY_sign(ctx.get(), signature.data(), &length, digest.data(), digest.size()) == 1);
   signature.resize(length);
   return signature;
 }
