@@ -226,15 +226,11 @@ export function readTicket(value: unknown): Ticket {
 
 export interface Policy {
   readonly allowed: boolean;
-  readonly reason: string | null;
 }
 
 export function readPolicy(value: unknown): Policy {
   const result = readFields(value, names.kResult);
-  return {
-    allowed: readBool(result[names.kAllowed], names.kAllowed),
-    reason: readTextOrNull(result[names.kReason], names.kReason, kMaxMessage),
-  };
+  return { allowed: readBool(result[names.kAllowed], names.kAllowed) };
 }
 
 function readFailed(params: Readonly<Record<string, unknown>>): AgentEvent {

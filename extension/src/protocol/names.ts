@@ -71,7 +71,6 @@ export const kProfile = 'profile';
 export const kProtocol = 'protocol';
 export const kProven = 'proven';
 export const kReady = 'ready';
-export const kReason = 'reason';
 export const kRenewAt = 'renew_at';
 export const kRestartNeeded = 'restart_needed';
 export const kRootInstalled = 'root_installed';
