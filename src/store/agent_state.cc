@@ -55,6 +55,10 @@ void AgentStore::State::save(const grant::Binding& binding, const grant::AgentGr
   if (stored && stored->state != grant::State::kPending) {
     throw_failure(ErrorCode::kConflict, "the grant is no longer pending");
   }
+  if (stored && (stored->profile != grant.profile || stored->device != grant.device ||
+                 stored->origin != grant.origin || stored->host != grant.host)) {
+    throw_failure(ErrorCode::kConflict, "the grant is another's");
+  }
   claim_host(grant, now);
   vault.put(tables::kBinding, tables::row_of(vault, binding));
   vault.put(tables::kGrant, tables::row_of(vault, grant));

@@ -1,0 +1,205 @@
+#include "store/vault.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "store/codec.h"
+#include "store/test_support.h"
+
+namespace latchkey::store {
+namespace {
+
+using testing::BoundSealer;
+using testing::CountingRandom;
+using testing::TempFolder;
+
+constexpr std::array kSchema = {
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL);"
+    "CREATE TABLE thing (id INTEGER PRIMARY KEY, name TEXT NOT NULL, secret BLOB NOT NULL, "
+    "note TEXT, other BLOB, sum BLOB NOT NULL)"};
+const TableShape kThing = {"thing",
+                           1,
+                           {{"id", Kind::kInteger},
+                            {"name", Kind::kText, 20},
+                            {"secret", Kind::kSealed, 200},
+                            {"note", Kind::kText, 20, true},
+                            {"other", Kind::kSealed, 200, true}}};
+
+class VaultTest : public ::testing::Test {
+ protected:
+  Result<Vault> open() {
+    return Vault::open({{folder_.path(), "x.db", ""}, {7, kSchema}, {&kThing}}, sealer_, random_);
+  }
+  static Row row(Vault& vault, std::int64_t id, std::string_view name) {
+    return RowWriter(vault, kThing)
+        .number(id)
+        .text(name)
+        .secret(as_bytes("the secret"))
+        .null()
+        .secret(as_bytes("the secret"))
+        .row();
+  }
+  void fill() {
+    auto vault = open();
+    ASSERT_TRUE(vault) << vault.error().detail;
+    ASSERT_TRUE(vault->write([&] {
+      vault->insert(kThing, row(*vault, 1, "one"));
+      vault->insert(kThing, row(*vault, 2, "two"));
+    }));
+  }
+  void expect_noticed(const std::string& sql) {
+    testing::tamper(folder_.file("x.db"), sql);
+    const auto vault = open();
+    ASSERT_FALSE(vault) << sql;
+    EXPECT_EQ(vault.error().code, ErrorCode::kCorrupt) << sql;
+  }
+  TempFolder folder_;
+  BoundSealer sealer_;
+  CountingRandom random_;
+};
+
+TEST_F(VaultTest, KeepsRowsAndSealsSecrets) {
+  fill();
+  auto vault = open();
+  ASSERT_TRUE(vault) << vault.error().detail;
+  const auto secret = vault->read([&] {
+    const Row found = vault->find(kThing, {Value(std::int64_t{2})}).value();
+    RowReader reader(*vault, kThing, found);
+    EXPECT_EQ(reader.number(), 2);
+    EXPECT_EQ(reader.text(), "two");
+    return reader.secret();
+  });
+  ASSERT_TRUE(secret) << secret.error().detail;
+  EXPECT_EQ(as_text(secret->span()), "the secret");
+  const Bytes file = testing::read_file(folder_.file("x.db"));
+  EXPECT_EQ(as_text(file).find("the secret"), std::string_view::npos);
+}
+
+TEST_F(VaultTest, OpensWithItsKindOfSealerOnly) {
+  fill();
+  FileModeSealer other;
+  const auto vault =
+      Vault::open({{folder_.path(), "x.db", ""}, {7, kSchema}, {&kThing}}, other, random_);
+  ASSERT_FALSE(vault);
+  EXPECT_EQ(vault.error().code, ErrorCode::kConflict);
+}
+
+TEST_F(VaultTest, NoticesAChangedValue) {
+  fill();
+  expect_noticed("UPDATE thing SET name = 'uno' WHERE id = 1");
+}
+TEST_F(VaultTest, NoticesAMovedRow) {
+  fill();
+  expect_noticed("UPDATE thing SET id = 3 WHERE id = 1");
+}
+TEST_F(VaultTest, NoticesAValueMovedToAnotherColumn) {
+  fill();
+  expect_noticed("UPDATE thing SET note = name, name = '' WHERE id = 1");
+}
+TEST_F(VaultTest, NoticesARowTakenAway) {
+  fill();
+  expect_noticed("DELETE FROM thing WHERE id = 1");
+}
+TEST_F(VaultTest, NoticesARowCopied) {
+  fill();
+  expect_noticed(
+      "INSERT INTO thing SELECT 3, name, secret, note, other, sum FROM thing WHERE id=1");
+}
+TEST_F(VaultTest, NoticesAValueOfTheWrongTypeOrSize) {
+  fill();
+  expect_noticed("UPDATE thing SET secret = zeroblob(100000) WHERE id = 1");
+}
+
+TEST_F(VaultTest, ASecretOpensInItsPlaceOnly) {
+  fill();
+  auto vault = open();
+  ASSERT_TRUE(vault);
+  // As if somebody had the key of the sums: the sealer still tells places apart.
+  const auto moved = vault->write([&] {
+    const Row one = vault->find(kThing, {Value(std::int64_t{1})}).value();
+    Row two = vault->find(kThing, {Value(std::int64_t{2})}).value();
+    two[2] = one[2];
+    vault->update(kThing, two);
+  });
+  ASSERT_TRUE(moved);
+  const auto secret = vault->read([&] {
+    const Row two = vault->find(kThing, {Value(std::int64_t{2})}).value();
+    RowReader reader(*vault, kThing, two);
+    reader.skip();
+    reader.skip();
+    return reader.secret();
+  });
+  ASSERT_FALSE(secret);
+  EXPECT_EQ(secret.error().code, ErrorCode::kCorrupt);
+}
+
+TEST_F(VaultTest, AFailedTransactionChangesNothing) {
+  fill();
+  const std::string before = testing::dump(folder_.file("x.db"));
+  {
+    auto vault = open();
+    ASSERT_TRUE(vault);
+    const auto written = vault->write([&] {
+      vault->insert(kThing, row(*vault, 3, "three"));
+      vault->erase(kThing, {Value(std::int64_t{1})});
+      vault->insert(kThing, row(*vault, 2, "again"));
+    });
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().code, ErrorCode::kConflict);
+    ASSERT_TRUE(vault->write([&] { vault->update(kThing, row(*vault, 2, "two")); }))
+        << "and the store goes on";
+  }
+  EXPECT_EQ(testing::dump(folder_.file("x.db")), before);
+}
+
+TEST_F(VaultTest, ErasedRowsAreOverwritten) {
+  fill();
+  {
+    auto vault = open();
+    ASSERT_TRUE(vault);
+    ASSERT_TRUE(vault->write([&] { vault->insert(kThing, row(*vault, 3, "vanishing name")); }));
+    ASSERT_NE(as_text(testing::read_file(folder_.file("x.db"))).find("vanishing name"),
+              std::string_view::npos);
+    ASSERT_TRUE(vault->write([&] { vault->erase(kThing, {Value(std::int64_t{3})}); }));
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+    EXPECT_EQ(as_text(testing::read_file(entry.path())).find("vanishing name"),
+              std::string_view::npos)
+        << entry.path();
+  }
+}
+
+// Whatever single byte is turned: the store opens as it was, or says that it is corrupt.
+TEST_F(VaultTest, NoticesEveryChangedByte) {
+  fill();
+  const auto rows = [](Vault& vault) {
+    return vault.read([&] { return vault.select(kThing, "TRUE ORDER BY id", {}); }).value();
+  };
+  const std::vector<Row> before = [&] {
+    auto vault = open();
+    return rows(*vault);
+  }();
+  ASSERT_EQ(before.size(), 2U);
+  const Bytes whole = testing::read_file(folder_.file("x.db"));
+  std::size_t noticed = 0;
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    // Most of a page is unused: sample it.
+    if (whole[at] == 0 && at % 97 != 0) {
+      continue;
+    }
+    Bytes changed = whole;
+    changed[at] ^= 0x20;
+    testing::write_file(folder_.file("x.db"), changed);
+    auto vault = open();
+    if (vault) {
+      ASSERT_EQ(rows(*vault), before) << "byte " << at;
+    } else {
+      ++noticed;
+    }
+  }
+  EXPECT_GT(noticed, 500U);
+}
+
+}  // namespace
+}  // namespace latchkey::store
