@@ -16,10 +16,13 @@ namespace latchkey::discovery {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::steady_clock;
 constexpr milliseconds kTick{100};
 constexpr milliseconds kRetry{1000};
 constexpr milliseconds kRescan{5000};
-constexpr std::size_t kMaxUnanswered = 64;
+constexpr std::size_t kMaxUnanswered = 128;
+// Long enough for a question and its repetition after a second. Avahi would wait for five.
+constexpr milliseconds kPatience{1500};
 // After so many attempts in a row without an answer a name is asked for only now and then.
 constexpr int kQuickAttempts = 4;
 constexpr milliseconds kSlowRetry{10000};
@@ -32,12 +35,22 @@ struct Question {
   int attempts = 0;
   bool answered = false;
   bool failed = false;
+  steady_clock::time_point asked;
 };
 
 // A name on an interface: announced over IPv4, IPv6 or both.
 struct Presence {
+  std::uint64_t order = 0;
   std::array<bool, 2> over{};
   std::array<Question, 2> questions;
+};
+
+struct Waiting {
+  int attempts = 0;
+  std::uint64_t order = 0;
+  const std::string* name = nullptr;
+  Link link;
+  Question* question = nullptr;
 };
 
 std::size_t index_of(IpAddress::Family family) {
@@ -61,6 +74,7 @@ struct Browser::State : std::enable_shared_from_this<Browser::State> {
   void heard(const std::optional<Sighting>& sighting);
   void went(const Sighting& sighting);
   void forget(const std::string& name);
+  void give_up();
   void ask();
   void ask(const std::string& name, const Link& link, Question& question);
   void retry_failed(int attempts_below);
@@ -74,6 +88,7 @@ struct Browser::State : std::enable_shared_from_this<Browser::State> {
   std::string type;
   SourceSink sink;  // empty: stopped
   std::uint64_t turn = 0;
+  std::uint64_t heard_count = 0;
   std::optional<ServiceTable> table;
   std::optional<bool> told_available;
   std::vector<std::unique_ptr<Query>> browses;
@@ -127,7 +142,11 @@ void Browser::State::heard(const std::optional<Sighting>& sighting) {
     forget(*result.evicted);
   }
   if (result.seen != ServiceTable::Seen::kDropped) {
-    present[{name, interface}].over.at(index_of(sighting->link.family)) = true;
+    const auto [place, is_new] = present.try_emplace({name, interface});
+    if (is_new) {
+      place->second.order = ++heard_count;
+    }
+    place->second.over.at(index_of(sighting->link.family)) = true;
     soon();
   }
 }
@@ -159,24 +178,30 @@ void Browser::State::forget(const std::string& name) {
   present.erase(first, last);
 }
 
+// Names that were asked for least come first, and of those the latest: names that never answer do
+// not keep the others waiting.
 void Browser::State::ask() {
   std::size_t open = 0;
-  for (const auto& [key, presence] : present) {
-    for (const Question& question : presence.questions) {
-      open += question.query && !question.answered ? 1U : 0U;
-    }
-  }
+  std::vector<Waiting> waiting;
   for (auto& [key, presence] : present) {
     for (const IpAddress::Family family : kFamilies) {
       Question& question = presence.questions.at(index_of(family));
-      if (open >= kMaxUnanswered) {
-        return;
-      }
+      open += question.query && !question.answered ? 1U : 0U;
       if (!question.query && !question.failed) {
-        ask(key.first, {key.second, family}, question);
-        ++open;
+        const int turn_of_family = family == kFamilies[0] ? 0 : 1;
+        waiting.push_back({question.attempts + turn_of_family, presence.order, &key.first,
+                           Link{key.second, family}, &question});
       }
     }
+  }
+  std::sort(waiting.begin(), waiting.end(), [](const Waiting& a, const Waiting& b) {
+    return a.attempts != b.attempts ? a.attempts < b.attempts : a.order > b.order;
+  });
+  for (const Waiting& next : waiting) {
+    if (open++ >= kMaxUnanswered) {
+      return;
+    }
+    ask(*next.name, next.link, *next.question);
   }
 }
 
@@ -184,6 +209,7 @@ void Browser::State::ask(const std::string& name, const Link& link, Question& qu
   question.attempts = std::min(question.attempts + 1, kQuickAttempts);
   question.answered = false;
   question.failed = false;
+  question.asked = steady_clock::now();
   question.query = network.backend()->resolve(
       link, name, [this, name, link, &question](const std::optional<Resolved>& resolved) {
         if (resolved) {
@@ -208,26 +234,32 @@ void Browser::State::retry_failed(int attempts_below) {
   soon(milliseconds(0));
 }
 
-void Browser::State::tick() {
-  const auto self = shared_from_this();
-  const auto this_turn = turn;
-  bool any_failed = false;
-  bool any_given_up = false;
+// Closes questions without an answer, and sees to it that they are asked again.
+void Browser::State::give_up() {
+  const auto now = steady_clock::now();
   for (auto& [key, presence] : present) {
     for (Question& question : presence.questions) {
-      if (question.failed) {
-        question.query.reset();
-        any_failed = any_failed || question.attempts < kQuickAttempts;
-        any_given_up = any_given_up || question.attempts >= kQuickAttempts;
+      if (question.query && !question.answered && !question.failed) {
+        question.failed = now - question.asked >= kPatience;
+        soon(kTick * 5);
+      }
+      if (!question.failed) {
+        continue;
+      }
+      question.query.reset();
+      if (question.attempts < kQuickAttempts) {
+        retry.start_if_idle(kRetry);
+      } else {
+        slow_retry.start_if_idle(kSlowRetry);
       }
     }
   }
-  if (any_failed) {
-    retry.start_if_idle(kRetry);
-  }
-  if (any_given_up) {
-    slow_retry.start_if_idle(kSlowRetry);
-  }
+}
+
+void Browser::State::tick() {
+  const auto self = shared_from_this();
+  const auto this_turn = turn;
+  give_up();
   if (network.backend() != nullptr) {
     ask();
   }

@@ -184,4 +184,12 @@ void SystemAvahi::start_daemon() {
                                "--no-proc-title", "-f", (folder_ / "avahi.conf").string()});
 }
 
+bool SystemAvahi::running() const {
+  boost::asio::io_context idle;
+  return daemon_ && run_until(idle, [] {
+           std::error_code ignored;
+           return std::filesystem::is_socket("/run/avahi-daemon/socket", ignored);
+         });
+}
+
 }  // namespace latchkey::discovery

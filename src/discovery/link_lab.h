@@ -67,6 +67,8 @@ class SystemAvahi {
   SystemAvahi(SystemAvahi&&) = delete;
   SystemAvahi& operator=(SystemAvahi&&) = delete;
   void start_daemon();
+  // Whether it answers; waits for it. It cannot run where only one user is mapped.
+  [[nodiscard]] bool running() const;
   void stop_daemon() { daemon_.reset(); }
 
  private:
