@@ -1,0 +1,179 @@
+// Section 7, judged request by request.
+#include "front/management.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "support/device_grant.h"
+#include "support/fake_random.h"
+#include "support/memory_device_ledger.h"
+#include "wire/cbor.h"
+
+namespace latchkey::front {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr WallTime kWall{1'800'000'000};
+constexpr MonoTime kNow{1'000'000};
+
+class MemoryRecords final : public ManagementRecords {
+ public:
+  explicit MemoryRecords(testing::MemoryDeviceLedger& ledger) : ledger_(ledger) {}
+  std::optional<grant::BoundAgent> agent(const SpkiHash& key) override {
+    const auto at = ledger_.agents.find(key);
+    return at == ledger_.agents.end() ? std::nullopt : std::optional(at->second);
+  }
+  bool seen(const SpkiHash& key, WallTime now) override {
+    auto& last = ledger_.agents.at(key).last_seen;
+    last = std::max(last, now);
+    return !broken;
+  }
+  std::vector<grant::DeviceGrant> grants_of(const SpkiHash& key) override {
+    std::vector<grant::DeviceGrant> out;
+    for (const auto& [id, grant] : ledger_.grants) {
+      if (id.first == key) {
+        out.push_back(grant);
+      }
+    }
+    return out;
+  }
+  bool confirm(const SpkiHash& key, const GrantId& id) override {
+    ledger_.grants.at({key, id}).confirmed = true;
+    return true;
+  }
+  bool delete_grant(const SpkiHash& key, const GrantId& id) override {
+    ledger_.grants.erase({key, id});
+    return true;
+  }
+  bool delete_agent(const SpkiHash& key) override {
+    std::erase_if(ledger_.grants, [&](const auto& entry) { return entry.first.first == key; });
+    ledger_.agents.erase(key);
+    return true;
+  }
+  std::vector<AuditLine> audit(std::size_t /*at_most*/) override { return lines; }
+  std::vector<AuditLine> lines;
+  bool broken = false;
+
+ private:
+  testing::MemoryDeviceLedger& ledger_;
+};
+
+class ManagementTest : public ::testing::Test {
+ protected:
+  ManagementTest() {
+    for (const auto& agent : {mine_, other_}) {
+      ledger_.agents.emplace(agent, grant::BoundAgent{agent, {}, kWall, kWall});
+    }
+  }
+  GrantId hold(const SpkiHash& agent, std::string_view host) {
+    const auto grant =
+        testing::active_grant(random_, agent, Origin::parse("https://video.example"), host, kWall);
+    ledger_.grants.emplace(std::pair(agent, grant.id), grant);
+    return grant.id;
+  }
+  ManagementOutcome ask(std::string method, std::string target,
+                        std::optional<std::string> time = "1800000000",
+                        std::optional<SpkiHash> agent = std::nullopt) {
+    wire::HttpRequestHead head{std::move(method), std::move(target), 1, {}};
+    if (time) {
+      head.fields.add("Latchkey-Time", *time);
+    }
+    return desk_.handle({head, {}, agent.value_or(mine_), {}}, kWall, kNow);
+  }
+  static std::string code(const ManagementOutcome& outcome) {
+    return wire::decode_cbor(as_bytes(outcome.answer.body))->value("code", "");
+  }
+
+  testing::FakeRandom random_;
+  SpkiHash mine_ = SpkiHash::make(random_);
+  SpkiHash other_ = SpkiHash::make(random_);
+  testing::MemoryDeviceLedger ledger_;
+  MemoryRecords records_{ledger_};
+  enroll::DeviceIdentity identity_{
+      crypto::PrivateKey::generate(), "n", "media-cache", "m", "1", {}, 8443};
+  enroll::DeviceEnrollment enrollment_{ledger_, identity_};
+  grant::TicketGate gate_{random_};
+  ManagementDesk desk_{records_, enrollment_, gate_};
+};
+
+TEST_F(ManagementTest, UnknownKeysGetNotGranted) {
+  const auto outcome = ask("GET", "/grants", "1800000000", SpkiHash::make(random_));
+  EXPECT_EQ(outcome.answer.status, 403);
+  EXPECT_EQ(code(outcome), "not_granted");
+}
+
+TEST_F(ManagementTest, TimeIsRequired) {
+  for (const std::optional<std::string>& time :
+       {std::optional<std::string>{}, std::optional<std::string>{""},
+        std::optional<std::string>{"-5"}, std::optional<std::string>{"1e9"},
+        std::optional<std::string>{"99999999999999"}}) {
+    EXPECT_EQ(code(ask("GET", "/grants", time)), "malformed");
+  }
+}
+
+TEST_F(ManagementTest, Threat34AClockTurnedBackStaysAtItsFloor) {
+  EXPECT_EQ(ask("GET", "/grants", "1800001000").answer.status, 200);
+  EXPECT_EQ(ask("GET", "/grants", "1700000000").answer.status, 200);
+  EXPECT_EQ(gate_.trusted_now(mine_, kNow)->unix_seconds, 1'800'001'000);
+  EXPECT_FALSE(gate_.trusted_now(other_, kNow));
+}
+
+TEST_F(ManagementTest, ListsAndConfirmsOnlyItsOwn) {
+  const GrantId id = hold(mine_, "media-cache-k3f7x2m7q4ab.local");
+  const GrantId theirs = hold(other_, "media-cache-zzzzzzzzzzzz.local");
+  const auto outcome = ask("GET", "/grants");
+  const auto list = *wire::decode_cbor(as_bytes(outcome.answer.body));
+  ASSERT_EQ(list.at("grants").size(), 1U);
+  EXPECT_EQ(list.at("grants")[0].at("host"), "media-cache-k3f7x2m7q4ab.local");
+  EXPECT_TRUE(ledger_.grants.at({mine_, id}).confirmed);
+  EXPECT_FALSE(ledger_.grants.at({other_, theirs}).confirmed);
+}
+
+TEST_F(ManagementTest, DeletesItsOwnAndNothingElse) {
+  const GrantId id = hold(mine_, "media-cache-k3f7x2m7q4ab.local");
+  const GrantId theirs = hold(other_, "media-cache-zzzzzzzzzzzz.local");
+  const auto foreign = ask("DELETE", "/grants/" + theirs.hex());
+  EXPECT_EQ(foreign.answer.status, 204);
+  EXPECT_TRUE(foreign.effects.ended.empty());
+  EXPECT_EQ(ledger_.grants.size(), 2U);
+  const auto own = ask("DELETE", "/grants/" + id.hex());
+  EXPECT_EQ(own.effects.ended, std::vector<GrantId>{id});
+  EXPECT_EQ(ask("DELETE", "/grants/" + id.hex()).answer.status, 204);
+  EXPECT_EQ(code(ask("DELETE", "/grants/xyz")), "malformed");
+}
+
+TEST_F(ManagementTest, Threat55LeavingEndsEverything) {
+  hold(mine_, "media-cache-k3f7x2m7q4ab.local");
+  const auto outcome = ask("DELETE", "/agent");
+  EXPECT_TRUE(outcome.effects.agent_ended);
+  EXPECT_EQ(outcome.effects.ended.size(), 1U);
+  EXPECT_EQ(code(ask("GET", "/grants")), "not_granted");
+}
+
+TEST_F(ManagementTest, AuditHidesWhoTheOthersAre) {
+  const GrantId id = hold(mine_, "media-cache-k3f7x2m7q4ab.local");
+  records_.lines = {{kWall, other_, "granted", GrantId::make(random_), "their.local"},
+                    {kWall, mine_, "granted", id, "mine.local"},
+                    {kWall, std::nullopt, "window_opened", std::nullopt, ""}};
+  const auto outcome = ask("GET", "/audit");
+  const auto events = wire::decode_cbor(as_bytes(outcome.answer.body))->at("events");
+  ASSERT_EQ(events.size(), 3U);
+  EXPECT_EQ(events[0].at("agent"), 1U);
+  EXPECT_FALSE(events[0].contains("detail"));
+  EXPECT_FALSE(events[0].contains("grant"));
+  EXPECT_EQ(events[1].at("detail"), "mine.local");
+  EXPECT_EQ(outcome.answer.body.find("their.local"), std::string::npos);
+}
+
+TEST_F(ManagementTest, UnknownRequestsAndBrokenBodies) {
+  EXPECT_EQ(ask("GET", "/other").answer.status, 404);
+  EXPECT_EQ(code(ask("POST", "/offer")), "malformed");
+  EXPECT_EQ(code(ask("POST", "/renew")), "malformed");
+  EXPECT_EQ(code(ask("POST", "/certificate")), "malformed");
+}
+
+}  // namespace
+}  // namespace latchkey::front
