@@ -12,6 +12,17 @@ import * as raw from './scenarios/raw.mjs';
 import * as revoke from './scenarios/revoke.mjs';
 import * as steady from './scenarios/steady.mjs';
 
+const PATIENCE_MS = 60000;
+
+/** Fails by itself before the test runner loses patience, so that artefacts are kept. */
+async function within(ms, work) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done after ${ms / 1000} s`)), ms);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
 const only = (process.env.E2E_ONLY ?? '').toLowerCase();
 
 describe('Latchkey in Chromium', () => {
@@ -25,9 +36,9 @@ describe('Latchkey in Chromium', () => {
 
   const scenario = (name, run) => {
     if (only && !name.toLowerCase().includes(only)) return;
-    it(name, { timeout: 90000 }, async (context) => {
+    it(name, { timeout: 2 * PATIENCE_MS }, async (context) => {
       try {
-        await run(stage, context);
+        await within(PATIENCE_MS, run(stage, context));
       } catch (error) {
         await stage.keepArtefacts(name, error);
         throw error;

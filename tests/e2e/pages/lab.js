@@ -92,3 +92,6 @@ addEventListener('DOMContentLoaded', () => {
     window.lab.outcome = window.lab.request();
   });
 });
+
+// Asks while the page loads, so that no gesture is there to help it.
+if (location.search === '?unasked') window.lab.unasked = window.lab.request();

@@ -42,36 +42,10 @@ export function scenarios(scenario) {
   scenario('frames: a page that forges the extension\'s messages gains nothing', async (stage) => {
     const owner = await stage.visit(SITE);
     const { url, id } = await stage.granted(owner);
-    const page = await stage.visit(EVIL);
-    const answers = await page.evaluate(async (target) => {
-      const { port1, port2 } = new MessageChannel();
-      const got = [];
-      port1.onmessage = ({ data }) => got.push(data);
-      window.postMessage('latchkey:connect:1', location.origin, [port2]);
-      const origin = 'https://video.example';
-      const calls = [
-        { method: 'list' }, { method: 'list', origin }, { method: 'open', device: target.id, origin },
-        { method: 'status', device: target.id }, { method: 'forget', device: target.id },
-        { method: 'ticket', device: target.id, nonce: null }, { method: 'request', types: ['media-cache'], origin, gesture: true },
-        { kind: 'ticket', device: target.id, nonce: null }, { kind: 'outcome', token: '0'.repeat(32), device: target },
-        { kind: 'home.revoke', grant: '0'.repeat(32) }, null, 'list', { method: '__proto__' }, { method: 'list', call: -1 },
-      ];
-      calls.forEach((call, index) => port1.postMessage(call && typeof call === 'object' ? { call: index, ...call } : call));
-      for (const message of [{ kind: 'outcome', token: 'x', device: target }, { event: 'revoked', device: target.id }]) {
-        window.postMessage(message, location.origin);
-      }
-      // The request is the last to be answered: refusals that no person made come late.
-      const deadline = performance.now() + 15000;
-      while (!got.some((each) => each.call === 6) && performance.now() < deadline) await new Promise((go) => setTimeout(go, 50));
-      let runtime = 'none';
-      try {
-        runtime = typeof chrome?.runtime?.sendMessage;
-      } catch {
-        // No such object: as it should be.
-      }
-      return { got, runtime };
-    }, { id, url, type: 'media-cache' });
-    assert.ok(answers.got.some((each) => each.call === 6), 'the forged request was never answered');
+    const page = await stage.visit(EVIL, `/forge.html#${encodeURIComponent(id)},${encodeURIComponent(url)}`);
+    // The request is answered last: a refusal that no person made comes late.
+    await page.waitForFunction(() => window.got.some((each) => each.call === 6), null, { timeout: 15000 });
+    const answers = await page.evaluate(() => ({ got: window.got, runtime: typeof globalThis.chrome?.runtime?.sendMessage }));
     for (const answer of answers.got) {
       if (answer.ok) assert.deepEqual(answer.value, [], `something was given: ${JSON.stringify(answer)}`);
       else assert.ok(['none', 'gone', 'unreachable', 'denied'].includes(answer.failure), JSON.stringify(answer));
