@@ -166,9 +166,16 @@ SystemAvahi::SystemAvahi() : folder_("/run/lab") {
       "[server]\nhost-name=home-pc\nuse-ipv6=no\nenable-dbus=yes\n[publish]\n"
       "publish-workstation=no\n[rlimits]\n");
   ::setenv("DBUS_SYSTEM_BUS_ADDRESS", address.c_str(), 1);
+  std::filesystem::remove(folder_ / "bus");  // an earlier one's
   bus_ = std::make_unique<Program>(
       std::vector<std::string>{"dbus-daemon", "--nofork", "--nopidfile",
                                "--config-file=" + (folder_ / "bus.conf").string()});
+  // avahi-daemon gives up at once where there is no bus yet.
+  boost::asio::io_context idle;
+  run_until(idle, [this] {
+    std::error_code ignored;
+    return std::filesystem::is_socket(folder_ / "bus", ignored);
+  });
   start_daemon();
 }
 
