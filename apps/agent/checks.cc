@@ -1,9 +1,139 @@
 #include "checks.h"
 
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "platform/doctor_facts.h"
+#include "platform/nss_trust.h"
+#include "platform/paths.h"
+#include "store_records.h"
+
 namespace latchkey::agentd {
+namespace {
 
-SetupState setup_state(const Context& /*context*/) { return {true, false}; }
+namespace fs = std::filesystem;
+using nlohmann::json;
 
-net::Task<std::vector<Check>> all_checks(Context* /*context*/) { co_return std::vector<Check>{}; }
+constexpr std::chrono::milliseconds kLookTime = std::chrono::seconds(20);
+constexpr std::string_view kDatabases = "databases";
+constexpr std::string_view kBrowsers = "browsers";
+constexpr std::string_view kTrustSeen = "trust_seen";
+
+std::vector<fs::path> remembered(const Context& context, std::string_view name) {
+  std::vector<fs::path> paths;
+  const json list = json::parse(context.settings.get(name).value_or("[]"), nullptr, false);
+  if (list.is_array()) {
+    for (const json& item : list) {
+      if (item.is_string()) {
+        paths.emplace_back(item.get<std::string>());
+      }
+    }
+  }
+  return paths;
+}
+
+std::vector<fs::path> databases(const Context& context) {
+  auto folders = platform::chromium_databases(platform::Environment::current());
+  for (fs::path& folder : remembered(context, kDatabases)) {
+    if (std::find(folders.begin(), folders.end(), folder) == folders.end()) {
+      folders.push_back(std::move(folder));
+    }
+  }
+  return folders;
+}
+
+// When the files of the databases changed last: as long as this stays, so does what is in them.
+json fingerprint(const std::vector<fs::path>& folders) {
+  json seen = json::object();
+  for (const fs::path& folder : folders) {
+    struct stat file {};
+    if (::stat((folder / "cert9.db").c_str(), &file) == 0) {
+      seen[folder.string()] = {file.st_mtim.tv_sec, file.st_mtim.tv_nsec};
+    }
+  }
+  return seen;
+}
+
+std::int64_t newest(const json& seen) {
+  std::int64_t last = 0;
+  for (const auto& [folder, time] : seen.items()) {
+    last = std::max(last, time.at(0).get<std::int64_t>());
+  }
+  return last;
+}
+
+bool any_trusted(const std::vector<fs::path>& folders, const Bytes& root) {
+  return std::any_of(folders.begin(), folders.end(), [&](const fs::path& folder) {
+    const auto state = platform::query_root(folder, root);
+    return state && *state == platform::RootState::kTrusted;
+  });
+}
+
+}  // namespace
+
+net::Task<SetupState> setup_state(Context* context) {
+  const auto folders = databases(*context);
+  const json seen = fingerprint(folders);
+  SetupState state;
+  json last = json::parse(context->settings.get(kTrustSeen).value_or(""), nullptr, false);
+  if (seen.empty()) {
+    co_return state;
+  }
+  if (!last.is_object() || last.value("files", json()) != seen) {
+    const Bytes root = context->desk.records().user_root().certificate;
+    auto look = [folders, root] { return any_trusted(folders, root); };
+    const auto trusted = co_await context->worker.run(context->executor, net::after(kLookTime),
+                                                      std::move(look));
+    const bool was = last.is_object() && last.value("trusted", false);
+    const std::int64_t since =
+        was ? last.value("since", std::int64_t{0}) : trusted.value_or(false) ? newest(seen) : 0;
+    last = {{"files", seen}, {"trusted", trusted.value_or(false)}, {"since", since}};
+    // Looking opens the files, but does not change them.
+    if (trusted) {
+      context->settings.set(kTrustSeen, last.dump());
+    }
+  }
+  state.root_installed = last.value("trusted", false);
+  if (state.root_installed) {
+    state.restart_needed = platform::browser_restart_needed(
+        platform::running_browsers(), WallTime{last.value("since", std::int64_t{0})});
+  }
+  co_return state;
+}
+
+net::Task<std::vector<platform::Check>> all_checks(Context* context) {
+  const SetupState state = co_await setup_state(context);
+  const json last = json::parse(context->settings.get(kTrustSeen).value_or(""), nullptr, false);
+  platform::DoctorQuestion question{
+      .environment = platform::Environment::current(),
+      .agent_socket = context->socket_path,
+      .asked_by_agent = true,
+      .root = context->desk.records().user_root().certificate,
+      .root_installed = std::nullopt,
+      .more_databases = remembered(*context, kDatabases),
+      .more_user_data = remembered(*context, kBrowsers),
+      .extension_id = context->extension_id};
+  if (state.root_installed && last.is_object()) {
+    question.root_installed = WallTime{last.value("since", std::int64_t{0})};
+  }
+  // Named, not written inside the call: g++ 12 copies the bytes of a closure made there.
+  auto look = [question = std::move(question)] {
+    return platform::judge(platform::read_facts(question));
+  };
+  auto checks = co_await context->worker.run(context->executor, net::after(kLookTime),
+                                             std::move(look));
+  co_return checks.value_or(std::vector<platform::Check>{});
+}
+
+void remember_places(Context* context, const agent::Doctor& places) {
+  if (places.databases) {
+    context->settings.set(kDatabases, json(*places.databases).dump());
+  }
+  if (places.browsers) {
+    context->settings.set(kBrowsers, json(*places.browsers).dump());
+  }
+}
 
 }  // namespace latchkey::agentd

@@ -1,10 +1,13 @@
 // What hello and doctor say about the state of things on this computer.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "agent/request.h"
 #include "context.h"
+#include "platform/checks.h"
 
 namespace latchkey::agentd {
 
@@ -12,15 +15,12 @@ struct SetupState {
   bool root_installed = false;
   bool restart_needed = false;
 };
-SetupState setup_state(const Context& context);
+// Looks into a browser's trust database only when that changed since the last look.
+net::Task<SetupState> setup_state(Context* context);
 
-struct Check {
-  std::string id;
-  std::string level;  // "ok", "warn", "fail"
-  std::string title;
-  std::string detail;
-  std::string fix;
-};
-net::Task<std::vector<Check>> all_checks(Context* context);
+net::Task<std::vector<platform::Check>> all_checks(Context* context);
+
+// What set-up said about its places; kept.
+void remember_places(Context* context, const agent::Doctor& places);
 
 }  // namespace latchkey::agentd

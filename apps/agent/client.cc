@@ -98,7 +98,7 @@ void Client::on_request(const agent::Request& request) {
   const std::uint64_t id = request.id;
   std::visit(
       Overloaded{
-          [&](const agent::Hello&) { answer(id, on_hello()); },
+          [&](const agent::Hello&) { later(id, hello()); },
           [&](const agent::DiscoverStart& start) { answer(id, on_discover_start(start)); },
           [&](const agent::DiscoverStop&) { answer(id, on_discover_stop()); },
           [&](const agent::PairBegin& begin) { on_pair_begin(id, begin); },
@@ -111,19 +111,19 @@ void Client::on_request(const agent::Request& request) {
           [&](const agent::CertificateRenew& stale) { later(id, renew(stale.id)); },
           [&](const agent::PolicyCheck&) { answer(id, json{{"allowed", true}}); },
           [&](const agent::AnchorGet&) { answer(id, on_anchor_get()); },
-          [&](const agent::Doctor&) { later(id, doctor()); },
+          [&](const agent::Doctor& places) { later(id, doctor(places)); },
       },
       request.method);
 }
 
-Client::Reply Client::on_hello() {
-  const SetupState setup = setup_state(*context_);
-  return json{{"version", LATCHKEY_VERSION},
-              {"protocol", 1},
-              {"ready", setup.root_installed},
-              {"setup",
-               {{"root_installed", setup.root_installed},
-                {"restart_needed", setup.restart_needed}}}};
+net::Task<Client::Reply> Client::hello() {
+  const SetupState setup = co_await setup_state(context_);
+  co_return json{{"version", LATCHKEY_VERSION},
+                 {"protocol", 1},
+                 {"ready", setup.root_installed},
+                 {"setup",
+                  {{"root_installed", setup.root_installed},
+                   {"restart_needed", setup.restart_needed}}}};
 }
 
 // --- discovery ---
@@ -352,11 +352,12 @@ net::Task<Client::Reply> Client::renew(GrantId id) {
   co_return json{{"not_after", after->not_after.unix_seconds}};
 }
 
-net::Task<Client::Reply> Client::doctor() {
+net::Task<Client::Reply> Client::doctor(agent::Doctor places) {
+  remember_places(context_, places);
   json out = json::array();
-  for (const Check& check : co_await all_checks(context_)) {
+  for (const platform::Check& check : co_await all_checks(context_)) {
     out.push_back({{"id", check.id},
-                   {"level", check.level},
+                   {"level", platform::level_text(check.level)},
                    {"title", check.title},
                    {"detail", check.detail},
                    {"fix", check.fix}});

@@ -37,7 +37,6 @@ class Client : public std::enable_shared_from_this<Client> {
   static net::Task<void> answer_later(std::shared_ptr<Client> self, std::uint64_t id,
                                       net::Task<Reply> work);
 
-  Reply on_hello();
   Reply on_discover_start(const agent::DiscoverStart& start);
   Reply on_discover_stop();
   void on_pair_begin(std::uint64_t id, const agent::PairBegin& begin);
@@ -49,7 +48,8 @@ class Client : public std::enable_shared_from_this<Client> {
   net::Task<Reply> revoke(GrantId id);
   net::Task<Reply> mint(agent::TicketMint mint);
   net::Task<Reply> renew(GrantId id);
-  net::Task<Reply> doctor();
+  net::Task<Reply> hello();
+  net::Task<Reply> doctor(agent::Doctor places);
 
   void on_service(const discovery::SourceEvent& event);
   void send_event(std::string_view event, const nlohmann::json& params);

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "agent/desk.h"
 #include "agent/upkeep.h"
@@ -15,6 +17,14 @@ namespace latchkey::agentd {
 
 class Lookout;
 
+// Small things to remember, by name.
+class Settings {
+ public:
+  virtual ~Settings() = default;
+  virtual std::optional<std::string> get(std::string_view name) = 0;
+  virtual void set(std::string_view name, const std::string& value) = 0;
+};
+
 struct Context {
   net::Executor executor;
   const Clock& clock;
@@ -23,6 +33,7 @@ struct Context {
   agent::GrantDesk& desk;
   agent::Upkeep& upkeep;
   Lookout& lookout;
+  Settings& settings;
   std::string extension_id;  // empty: no browser extension may connect
   std::string state_folder;
   std::string socket_path;

@@ -50,6 +50,7 @@ int run(const agentd::Options& options) {
                           .desk = desk,
                           .upkeep = upkeep,
                           .lookout = lookout,
+                          .settings = **records,
                           .extension_id = LATCHKEY_EXTENSION_ID,
                           .state_folder = options.state,
                           .socket_path = options.socket,

@@ -384,11 +384,12 @@ net::Task<wire::Result<Pairing::Attempt>> Pairing::attempt(pairing::PairingCode 
           co_return fail(lost(sent.error()));
         }
       } else if (const auto* needed = std::get_if<enroll::CodeNeeded>(&effect)) {
-        auto key = co_await context_->worker.run(
-            context_->executor, net::after(kDeriveTime),
-            [typed = code.clone(), salt = needed->salt, rounds = needed->iterations] {
-              return pairing::derive_password_key(typed, salt, rounds);
-            });
+        // It has a name because g++ 12 destroys a closure that is a temporary of co_await twice.
+        auto derive = [typed = code.clone(), salt = needed->salt, rounds = needed->iterations] {
+          return pairing::derive_password_key(typed, salt, rounds);
+        };
+        auto key = co_await context_->worker.run(context_->executor, net::after(kDeriveTime),
+                                                 std::move(derive));
         if (!key) {
           co_return fail(wire::Error{ErrorCode::kInternal, "the code took too long", false});
         }
@@ -437,6 +438,15 @@ net::Task<void> Pairing::finish(GrantId id, net::Endpoint endpoint) {
   if (!works) {
     fail_with({ErrorCode::kUnreachable, "the new host is not served as it should be", false});
     co_return;
+  }
+  // The device keeps what it hears of again; if this fails, upkeep tries once more.
+  const auto made = context_->desk.records().binding(grant->device);
+  if (made) {
+    net::Endpoints there(1, endpoint);
+    auto link = co_await DeviceLink::reach_at(context_, *made, std::move(there));
+    if (link) {
+      (void)co_await (*link)->check_in();
+    }
   }
   const auto found = co_await warnings(grant->host);
   progress(Step::kTry, true);

@@ -122,4 +122,11 @@ bool StoreRecords::settle(const agent::OwedDeletion& owed) {
   return is_done(store_.deletion_done(owed.id));
 }
 
+std::optional<std::string> StoreRecords::get(std::string_view name) {
+  return or_empty(store_.setting(name));
+}
+void StoreRecords::set(std::string_view name, const std::string& value) {
+  (void)is_done(store_.set_setting({std::string(name), value}));
+}
+
 }  // namespace latchkey::agentd

@@ -7,11 +7,12 @@
 #include "agent/ports.h"
 #include "base/clock.h"
 #include "base/random.h"
+#include "context.h"
 #include "store/agent_store.h"
 
 namespace latchkey::agentd {
 
-class StoreRecords final : public agent::Records {
+class StoreRecords final : public agent::Records, public Settings {
  public:
   static latchkey::Result<std::unique_ptr<StoreRecords>, std::string> open(
       const std::filesystem::path& folder, Random& random, const Clock& clock);
@@ -35,6 +36,9 @@ class StoreRecords final : public agent::Records {
   void purge() override;
   std::vector<agent::OwedDeletion> owed() override;
   bool settle(const agent::OwedDeletion& owed) override;
+
+  std::optional<std::string> get(std::string_view name) override;
+  void set(std::string_view name, const std::string& value) override;
 
   void flush() { (void)store_.flush(); }
 

@@ -67,6 +67,11 @@ Result<void> Connection::admit(const Method& method, MonoTime now) {
   if (!hello_) {
     return malformed("hello comes first.");
   }
+  if (const auto* doctor = std::get_if<Doctor>(&method);
+      doctor != nullptr && (doctor->databases || doctor->browsers) &&
+      hello_->client != Hello::Client::kCommandLine) {
+    return malformed("Only the command line says where things are.");
+  }
   bool in_time = all_.take(now);
   if (std::holds_alternative<PairBegin>(method)) {
     in_time = in_time && pairings_.take(now);

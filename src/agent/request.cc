@@ -231,6 +231,40 @@ std::optional<Method> read_policy_check(const json& p) {
   return PolicyCheck{**origin};
 }
 
+// Absolute paths.
+std::optional<std::vector<std::string>> folders_of(const json& list) {
+  if (!list.is_array() || list.size() > kMaxFolders) {
+    return std::nullopt;
+  }
+  std::vector<std::string> folders;
+  for (const json& item : list) {
+    const auto* text = item.get_ptr<const std::string*>();
+    if (text == nullptr || !text->starts_with('/') || text->size() > kMaxFolder ||
+        text->find('\n') != std::string::npos) {
+      return std::nullopt;
+    }
+    folders.push_back(*text);
+  }
+  return folders;
+}
+
+std::optional<Method> read_doctor(const json& p) {
+  Doctor doctor;
+  if (!only(p, {"databases", "browsers"})) {
+    return std::nullopt;
+  }
+  for (const auto& [name, into] : {std::pair("databases", &doctor.databases),
+                                   std::pair("browsers", &doctor.browsers)}) {
+    if (!is_absent(p, name)) {
+      *into = folders_of(p[name]);
+      if (!*into) {
+        return std::nullopt;
+      }
+    }
+  }
+  return doctor;
+}
+
 template <class Nothing>
 std::optional<Method> read_nothing(const json& p) {
   return p.empty() ? std::optional<Method>(Nothing{}) : std::nullopt;
@@ -254,7 +288,7 @@ constexpr std::array kReaders = {
     Reader{wire::kCertificateRenew, read_id<CertificateRenew>},
     Reader{wire::kPolicyCheck, read_policy_check},
     Reader{wire::kAnchorGet, read_nothing<AnchorGet>},
-    Reader{wire::kDoctor, read_nothing<Doctor>},
+    Reader{wire::kDoctor, read_doctor},
 };
 
 BadRequest bad(std::optional<std::uint64_t> id, wire::ErrorCode code, std::string message) {

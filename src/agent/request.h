@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "agent/error.h"
 #include "base/bytes.h"
@@ -21,6 +22,8 @@ namespace latchkey::agent {
 inline constexpr std::size_t kMaxJsonDepth = 8;
 inline constexpr std::size_t kMaxCodeText = 512;  // a pairing link at most
 inline constexpr std::size_t kMaxDeviceKey = 64;
+inline constexpr std::size_t kMaxFolders = 16;
+inline constexpr std::size_t kMaxFolder = 200;
 inline constexpr std::uint64_t kMaxMessageId = 9007199254740991;  // what JavaScript can hold
 
 // A device as one connection knows it.
@@ -77,7 +80,11 @@ struct PolicyCheck {
   Origin origin;
 };
 struct AnchorGet {};
-struct Doctor {};
+// Command line only: where set-up put things besides the usual places. Remembered.
+struct Doctor {
+  std::optional<std::vector<std::string>> databases;
+  std::optional<std::vector<std::string>> browsers;
+};
 
 using Method = std::variant<Hello, DiscoverStart, DiscoverStop, PairBegin, PairCode, PairCancel,
                             GrantsList, GrantsGet, GrantsRevoke, TicketMint, CertificateRenew,

@@ -6,8 +6,11 @@
 namespace latchkey::agent {
 namespace {
 
+// How long a device keeps a grant that no management contact has confirmed.
+constexpr seconds kUnconfirmedLife{86400};
+
 bool is_empty(const Visit& visit) {
-  return visit.tell_ended.empty() && visit.complete.empty() && visit.renew.empty();
+  return !visit.check_in && visit.tell_ended.empty() && visit.complete.empty() && visit.renew.empty();
 }
 
 }  // namespace
@@ -17,7 +20,9 @@ std::optional<Visit> Upkeep::due_for(Records& records, const DeviceId& device, W
   if (!binding || binding->reset || binding->bound_at == WallTime{}) {
     return std::nullopt;
   }
-  Visit visit{*binding, {}, {}, {}};
+  Visit visit{*binding, {}, {}, {}, false};
+  const auto past = visits_.find(device);
+  const WallTime checked = past == visits_.end() ? WallTime{} : past->second.checked;
   for (const OwedDeletion& owed : records.owed()) {
     if (owed.device == device) {
       visit.tell_ended.push_back(owed);
@@ -31,6 +36,10 @@ std::optional<Visit> Upkeep::due_for(Records& records, const DeviceId& device, W
       visit.complete.push_back(grant.id);
     } else if (grant.state == grant::State::kActive && grant.renew_at <= wall) {
       visit.renew.push_back(grant.id);
+    }
+    if (grant.state == grant::State::kActive && grant.created >= checked &&
+        wall - grant.created < kUnconfirmedLife) {
+      visit.check_in = true;
     }
   }
   return is_empty(visit) ? std::nullopt : std::optional(std::move(visit));
@@ -50,10 +59,10 @@ std::vector<Visit> Upkeep::due(Records& records, WallTime wall, MonoTime mono) {
   return visits;
 }
 
-void Upkeep::end(const DeviceId& device, bool answered, MonoTime mono) {
+void Upkeep::end(const DeviceId& device, bool well, MonoTime mono) {
   Past& past = visits_[device];
   past.busy = false;
-  past.wait = answered ? std::chrono::milliseconds(0)
+  past.wait = well ? std::chrono::milliseconds(0)
                        : std::clamp(past.wait * 2, kFirstRetry, kLastRetry);
   past.next = mono + past.wait;
 }

@@ -24,6 +24,7 @@ struct Visit {
   std::vector<OwedDeletion> tell_ended;
   std::vector<GrantId> complete;
   std::vector<GrantId> renew;
+  bool check_in = false;  // a new grant that the device drops unless it hears from us within a day
 };
 
 class Upkeep {
@@ -33,9 +34,11 @@ class Upkeep {
   // As due, for one device, whatever happened before. Nothing where there is nothing to do.
   std::optional<Visit> due_for(Records& records, const DeviceId& device, WallTime wall);
 
-  // The caller begins and ends a visit. `answered`: the device was there.
+  // The caller begins and ends a visit. `well`: all was done.
   void begin(const DeviceId& device) { visits_[device].busy = true; }
-  void end(const DeviceId& device, bool answered, MonoTime mono);
+  void end(const DeviceId& device, bool well, MonoTime mono);
+  // The device heard from us over its management channel.
+  void checked_in(const DeviceId& device, WallTime wall) { visits_[device].checked = wall; }
 
   // Each tick, and each time the loop wakes for other reasons. True: the clock jumped; waiting
   // times are forgotten, all that is due should be done now.
@@ -46,6 +49,7 @@ class Upkeep {
     bool busy = false;
     std::chrono::milliseconds wait{0};
     MonoTime next;
+    WallTime checked;
   };
   std::map<DeviceId, Past> visits_;
   std::optional<WallTime> wall_;

@@ -1,0 +1,66 @@
+// The commands of the command line. Each says what it did and ends with an exit code.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "terminal.h"
+
+namespace latchkey::cli {
+
+struct Common {
+  std::string socket;
+};
+
+struct DevicesOptions {
+  std::string type;
+  double timeout = 5;
+};
+int devices(const Common& common, const Terminal& terminal, const DevicesOptions& options);
+
+struct GrantOptions {
+  std::string origin;
+  std::string type;
+  std::string device;
+  std::string code;
+  std::string code_from;
+  std::string profile;
+  double timeout = 5;
+};
+int grant(const Common& common, const Terminal& terminal, const GrantOptions& options);
+
+int grants(const Common& common, const Terminal& terminal, bool all);
+
+struct RevokeOptions {
+  std::string which;
+  std::string origin;
+  bool all = false;
+};
+int revoke(const Common& common, const Terminal& terminal, const RevokeOptions& options);
+
+struct FetchOptions {
+  std::string origin;
+  std::string url;
+  std::string method;
+  std::vector<std::string> fields;
+  std::string data;
+  bool has_data = false;
+  std::string output;
+  bool show_head = false;
+  std::string resolve;
+};
+int fetch(const Common& common, const Terminal& terminal, const FetchOptions& options);
+
+struct SetupOptions {
+  bool undo = false;
+  std::vector<std::string> databases;
+  std::vector<std::string> browsers;
+};
+int setup(const Common& common, const Terminal& terminal, const SetupOptions& options);
+
+int doctor(const Common& common, const Terminal& terminal);
+
+}  // namespace latchkey::cli

@@ -1,0 +1,145 @@
+#include <nlohmann/json.hpp>
+
+#include "agent_link.h"
+#include "commands.h"
+#include "wire/names.h"
+
+namespace latchkey::cli {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kShortId = 8;
+constexpr std::size_t kLeastId = 6;
+
+std::string service_of(const json& grant) {
+  return grant.value("origin", json()).is_string() ? grant["origin"].get<std::string>()
+                                                   : "(you, directly)";
+}
+
+std::string device_of(const json& grant) {
+  const std::string name = grant.value("device", json::object()).value("name", "");
+  return name.empty() ? "a " + grant.value("type", "device") : name;
+}
+
+std::string state_of(const json& grant) {
+  const std::string state = grant.value("state", "");
+  if (state == "active") {
+    return "until " + day_of(grant.value("not_after", std::int64_t{0}));
+  }
+  return state == "pending" ? "not finished" : state == "suspended" ? "paused" : "ended";
+}
+
+Result<json> list(AgentLink& link, bool all) {
+  auto listed = link.call(wire::kGrantsList, {{"all", all}});
+  if (!listed) {
+    return listed;
+  }
+  return listed->value("grants", json::array());
+}
+
+bool is_meant(const json& grant, const RevokeOptions& options) {
+  if (options.all) {
+    return true;
+  }
+  if (!options.origin.empty()) {
+    return grant.value("origin", json()) == options.origin;
+  }
+  const std::string id = grant.value("id", "");
+  return grant.value("host", "") == options.which ||
+         (options.which.size() >= kLeastId && id.starts_with(options.which));
+}
+
+Result<std::vector<json>> end_them(AgentLink& link, const RevokeOptions& options) {
+  const auto all = list(link, false);
+  if (!all) {
+    return fail(all.error());
+  }
+  std::vector<json> meant;
+  for (const json& grant : *all) {
+    if (is_meant(grant, options)) {
+      meant.push_back(grant);
+    }
+  }
+  if (meant.empty() && !options.all) {
+    return fail(failure_from("not_granted", "There is nothing like that to remove."));
+  }
+  if (meant.size() > 1 && options.origin.empty() && !options.all) {
+    return fail(usage("More than one entry begins with " + options.which + ".",
+                      "Write more of its number; `latchkey grants` lists them."));
+  }
+  for (json& grant : meant) {
+    const auto done = link.call(wire::kGrantsRevoke, {{"id", grant.value("id", "")}});
+    if (!done) {
+      return fail(done.error());
+    }
+    grant["delivered"] = done->value("delivered", false);
+  }
+  return meant;
+}
+
+}  // namespace
+
+int grants(const Common& common, const Terminal& terminal, bool all) {
+  auto link = AgentLink::open(common.socket, std::nullopt);
+  if (!link) {
+    return terminal.end(link.error());
+  }
+  const auto listed = list(*link, all);
+  if (!listed) {
+    return terminal.end(listed.error());
+  }
+  if (terminal.json()) {
+    terminal.document({{"grants", *listed}});
+    return 0;
+  }
+  if (listed->empty()) {
+    terminal.line("No web service may use a device of yours yet.");
+    terminal.progress("Allow one with `latchkey grant --origin https://video.example`.");
+    return 0;
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const json& grant : *listed) {
+    rows.push_back({grant.value("id", "").substr(0, kShortId), service_of(grant),
+                    device_of(grant), state_of(grant)});
+  }
+  terminal.table({"NUMBER", "WEB SERVICE", "DEVICE", "STATE"}, rows);
+  return 0;
+}
+
+int revoke(const Common& common, const Terminal& terminal, const RevokeOptions& options) {
+  const int ways = (options.which.empty() ? 0 : 1) + (options.origin.empty() ? 0 : 1) +
+                   (options.all ? 1 : 0);
+  if (ways != 1) {
+    return terminal.end(usage("Say what to remove: a number, a host, --origin or --all.",
+                              "`latchkey grants` lists what there is."));
+  }
+  auto link = AgentLink::open(common.socket, std::nullopt);
+  if (!link) {
+    return terminal.end(link.error());
+  }
+  const auto ended = end_them(*link, options);
+  if (!ended) {
+    return terminal.end(ended.error());
+  }
+  if (terminal.json()) {
+    json out = json::array();
+    for (const json& grant : *ended) {
+      out.push_back({{"id", grant["id"]}, {"delivered", grant["delivered"]}});
+    }
+    terminal.document({{"revoked", out}});
+    return 0;
+  }
+  for (const json& grant : *ended) {
+    terminal.line(service_of(grant) + " may not use " + device_of(grant) + " any more.");
+    if (!grant.value("delivered", false)) {
+      terminal.progress("The device did not answer; it will be told when it is back.");
+    }
+  }
+  if (ended->empty()) {
+    terminal.line("There was nothing to remove.");
+  }
+  return 0;
+}
+
+}  // namespace latchkey::cli

@@ -1,0 +1,132 @@
+// latchkey: the command line. Reads what is asked and leaves the rest to the commands.
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <iostream>
+
+#include "commands.h"
+#include "platform/paths.h"
+
+namespace {
+
+using namespace latchkey;
+
+struct All {
+  cli::Common common;
+  bool json = false;
+  bool all = false;
+  cli::DevicesOptions devices;
+  cli::GrantOptions grant;
+  cli::RevokeOptions revoke;
+  cli::FetchOptions fetch;
+  cli::SetupOptions setup;
+};
+
+void add_devices(CLI::App& app, All& all) {
+  CLI::App* devices = app.add_subcommand("devices", "Show the devices in your home");
+  devices->add_option("--type", all.devices.type, "Only this type, such as media-cache");
+  devices->add_option("--timeout", all.devices.timeout, "For how many seconds to look")
+      ->check(CLI::Range(0.1, 120.0));
+}
+
+void add_grants(CLI::App& app, All& all) {
+  CLI::App* grant = app.add_subcommand("grant", "Let a web service use a device");
+  grant->add_option("--origin", all.grant.origin, "The web service, such as https://video.example")
+      ->required();
+  grant->add_option("--type", all.grant.type, "The type of device, such as media-cache");
+  grant->add_option("--device", all.grant.device, "The device's name");
+  auto* code = grant->add_option("--code", all.grant.code, "The code that the device shows");
+  grant->add_option("--code-from", all.grant.code_from, "- reads the code from standard input")
+      ->check(CLI::IsMember({"-"}))
+      ->excludes(code);
+  grant->add_option("--profile", all.grant.profile, "For this browser profile (32 hex digits)");
+  grant->add_option("--timeout", all.grant.timeout, "For how many seconds to look")
+      ->check(CLI::Range(0.1, 120.0));
+  CLI::App* grants = app.add_subcommand("grants", "Show which web services may use what");
+  grants->add_flag("--all", all.all, "Also what has ended");
+  CLI::App* revoke = app.add_subcommand("revoke", "End what you allowed");
+  revoke->add_option("which", all.revoke.which, "A number from `latchkey grants`, or a host");
+  revoke->add_option("--origin", all.revoke.origin, "All of this web service");
+  revoke->add_flag("--all", all.revoke.all, "Everything");
+}
+
+void add_fetch(CLI::App& app, All& all) {
+  CLI::App* fetch = app.add_subcommand("fetch", "Ask a device for something, as a page would");
+  fetch->add_option("url", all.fetch.url, "https://HOST/PATH or HOST/PATH")->required();
+  fetch->add_option("--origin", all.fetch.origin, "As this web service");
+  fetch->add_option("-X,--request", all.fetch.method, "The method (GET, or POST with --data)");
+  fetch->add_option("-H,--header", all.fetch.fields, "A header, 'Name: value'")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  fetch->add_option("--data", all.fetch.data, "What to send; @FILE sends a file");
+  fetch->add_option("-o,--output", all.fetch.output, "Write the answer to this file");
+  fetch->add_flag("-i,--include", all.fetch.show_head, "Show the answer's headers too");
+  fetch->add_option("--resolve", all.fetch.resolve, "Connect to ADDRESS:PORT");
+}
+
+void add_setup(CLI::App& app, All& all) {
+  CLI::App* setup = app.add_subcommand("setup", "Let your browsers accept your devices");
+  setup->add_flag("--undo", all.setup.undo, "Take everything back");
+  setup->add_option("--nssdb", all.setup.databases, "A browser's trust database (a folder)")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  setup->add_option("--browser-dir", all.setup.browsers, "A browser's folder of user data")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_subcommand("doctor", "Check this computer");
+}
+
+int run(const CLI::App& app, All& all) {
+  const cli::Terminal terminal(all.json);
+  if (all.common.socket.empty()) {
+    all.common.socket =
+        platform::agent_socket_path(platform::Environment::current()).string();
+  }
+  all.fetch.has_data = !app.get_subcommand("fetch")->get_option("--data")->empty();
+  const std::string name = app.get_subcommands().front()->get_name();
+  if (name == "devices") {
+    return cli::devices(all.common, terminal, all.devices);
+  }
+  if (name == "grant") {
+    return cli::grant(all.common, terminal, all.grant);
+  }
+  if (name == "grants") {
+    return cli::grants(all.common, terminal, all.all);
+  }
+  if (name == "revoke") {
+    return cli::revoke(all.common, terminal, all.revoke);
+  }
+  if (name == "fetch") {
+    return cli::fetch(all.common, terminal, all.fetch);
+  }
+  if (name == "setup") {
+    return cli::setup(all.common, terminal, all.setup);
+  }
+  return cli::doctor(all.common, terminal);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  All all;
+  CLI::App app{"Secure connections between web services and the devices in your home."};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", LATCHKEY_VERSION);
+  app.add_option("--socket", all.common.socket, "The agent's socket");
+  add_devices(app, all);
+  add_grants(app, all);
+  add_fetch(app, all);
+  add_setup(app, all);
+  for (CLI::App* command : app.get_subcommands({})) {
+    command->add_flag("--json", all.json, "One JSON document on standard output");
+  }
+  app.fallthrough();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error, std::cout, std::cerr);
+    return code == 0 ? 0 : static_cast<int>(cli::Exit::kUsage);
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  cli::watch_for_interrupts();
+  return run(app, all);
+}
