@@ -34,6 +34,7 @@ const steps = new Steps();
 const step = (name, action) => steps.step(name, action);
 let house;
 let shots = 0;
+let onFailure = async () => {};
 
 async function shoot(page, name) {
   const file = join(OUT, `${String(++shots).padStart(2, '0')}-${name}.png`);
@@ -260,6 +261,9 @@ async function main() {
   const { cache, agent } = await build();
   steps.title('The visit');
   const context = await step('Chromium opens, with the extension', openWindow);
+  onFailure = async () => {
+    for (const each of context.pages()) await shoot(each, 'failed').catch(() => {});
+  };
   const page = await step('The film site', async () => {
     const tab = await openTab(context, SITE);
     await tab.waitForSelector('body[data-home="apart"]');
@@ -285,6 +289,7 @@ try {
   await main();
 } catch (error) {
   console.log(`\n${error.stack}`);
+  await onFailure();
   if (!steps.list.some((entry) => !entry.ok)) steps.list.push({ name: 'The demonstration', ok: false, ms: 0, error: error.message });
 } finally {
   await house?.close();

@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { until } from './process.mjs';
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 
@@ -129,6 +130,10 @@ export class Agent {
 
   /** Trust and native messaging for the browsers of this home folder. */
   async setup({ browserFolders = [] } = {}) {
-    return this.json(['setup', ...browserFolders.flatMap((folder) => ['--browser-dir', folder])], { ms: 30000 });
+    const done = await this.json(['setup', ...browserFolders.flatMap((folder) => ['--browser-dir', folder])], { ms: 30000 });
+    // A browser that is as old as the set-up, in whole seconds of two clocks, is told to restart.
+    const second = Math.floor(Date.now() / 1000);
+    await until('the clock to leave the second of the set-up', () => Date.now() / 1000 >= second + 2);
+    return done;
   }
 }

@@ -41,6 +41,7 @@ function cover(title, text, action, onAction) {
   $('controls').hidden = Boolean(title) || !player.active;
   if (!title) return;
   $('wait').hidden = true;
+  $('stage').scrollIntoView({ block: 'nearest' });
   $('cover-title').textContent = title;
   $('cover-text').textContent = text;
   $('cover-action').textContent = action;
