@@ -6,6 +6,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -50,6 +51,10 @@ void TaskGroup::cancel() {
   for (const auto& signal : signals) {
     signal->emit(asio::cancellation_type::terminal);
   }
+  // Called from outside the loop, co_spawn's handler in each signal only posts its work, with a
+  // bare pointer to itself: the signals live until that has run, even where the coroutine ends
+  // before.
+  asio::post(state_->executor, [signals] {});
 }
 
 std::size_t TaskGroup::size() const {
