@@ -73,7 +73,10 @@ LocalResult<OwnedFd> spawn_agent(const std::string& path, const std::string& pro
     ::dup2(nothing.get(), STDIN_FILENO);
     ::dup2(write_end.get(), STDOUT_FILENO);
     ::dup2(nothing.get(), STDERR_FILENO);
-    (void)::chdir("/");
+    // It must not keep a folder in use that somebody wants to unmount.
+    if (::chdir("/") != 0) {
+      ::_exit(127);
+    }
     ::execv(program.c_str(), const_cast<char* const*>(arguments.data()));
     ::_exit(127);
   }
