@@ -95,18 +95,25 @@ std::optional<Id> id_of(const json& object, const char* name) {
   return text ? Id::parse(*text) : std::nullopt;
 }
 
-// Outer nothing: wrong. Inner nothing: null, for a direct grant.
-std::optional<std::optional<Origin>> origin_or_null(const json& object) {
+// A web origin, or null for a direct grant. A type of its own: an optional in an optional turns
+// "wrong" into "null" all too easily.
+struct OriginOrNull {
+  std::optional<Origin> value;
+};
+std::optional<OriginOrNull> origin_or_null(const json& object) {
   const auto found = object.find("origin");
   if (found == object.end()) {
     return std::nullopt;
   }
   if (found->is_null()) {
-    return std::optional<Origin>();
+    return OriginOrNull{std::nullopt};
   }
   const auto text = text_of(object, "origin", 300);
-  const auto origin = text ? Origin::parse(*text) : std::nullopt;
-  return origin ? std::optional(origin) : std::nullopt;
+  auto origin = text ? Origin::parse(*text) : std::nullopt;
+  if (!origin) {
+    return std::nullopt;
+  }
+  return OriginOrNull{std::move(origin)};
 }
 
 std::optional<std::string> type_of(const json& object) {
@@ -162,7 +169,7 @@ std::optional<Method> read_pair_begin(const json& p) {
   if (!only(p, {"origin", "type", "key", "name"}) || !origin || !type || !key) {
     return std::nullopt;
   }
-  PairBegin begin{*origin, std::move(*type), {std::move(*key)}, std::nullopt};
+  PairBegin begin{origin->value, std::move(*type), {std::move(*key)}, std::nullopt};
   if (!is_absent(p, "name") && !p["name"].is_null()) {
     begin.slug = text_of(p, "name", 40);
     if (!begin.slug) {
@@ -211,7 +218,7 @@ std::optional<Method> read_ticket_mint(const json& p) {
   if (!only(p, {"id", "origin", "nonce"}) || !id || !origin) {
     return std::nullopt;
   }
-  TicketMint mint{*id, *origin, std::nullopt};
+  TicketMint mint{*id, origin->value, std::nullopt};
   if (!is_absent(p, "nonce") && !p["nonce"].is_null()) {
     const auto text = text_of(p, "nonce", 22);
     const auto bytes = text ? base64url_decode(*text, grant::TicketNonce::kSize) : std::nullopt;
@@ -225,10 +232,10 @@ std::optional<Method> read_ticket_mint(const json& p) {
 
 std::optional<Method> read_policy_check(const json& p) {
   const auto origin = origin_or_null(p);
-  if (!only(p, {"origin"}) || !origin || !*origin) {
+  if (!only(p, {"origin"}) || !origin || !origin->value) {
     return std::nullopt;
   }
-  return PolicyCheck{**origin};
+  return PolicyCheck{*origin->value};
 }
 
 // Absolute paths.

@@ -1,0 +1,111 @@
+#include "agent/neighbours.h"
+
+#include <gtest/gtest.h>
+
+#include "crypto/hash.h"
+
+namespace latchkey::agent {
+namespace {
+
+grant::Binding bound(std::uint8_t number, const std::string& name) {
+  ByteArray<32> id{};
+  id[0] = number;
+  grant::Binding binding{.device = DeviceId(id),
+                         .boot_spki = {},
+                         .management_key = crypto::PrivateKey::generate(),
+                         .discovery_key = {},
+                         .name = name,
+                         .type = "media-cache",
+                         .model = "M1",
+                         .firmware = {},
+                         .address = "192.168.1.7",
+                         .port = 8443,
+                         .bound_at = {1},
+                         .reset = false};
+  binding.discovery_key[0] = number;
+  return binding;
+}
+
+ByteArray<12> rid_of(const grant::Binding& binding) {
+  ByteArray<12> rid{1, 2, 3, 4};
+  const auto mac =
+      crypto::hmac_sha256(binding.discovery_key, {as_bytes("rid"), ByteSpan(rid).first(4)});
+  std::copy_n(mac.begin(), 8, rid.begin() + 4);
+  return rid;
+}
+
+Announced announced(const std::string& service, const std::string& name) {
+  return {service, name, "media-cache", true, ByteArray<12>{9}, "192.168.1.50", 8443};
+}
+
+TEST(Neighbours, KnowsADeviceByItsRid) {
+  const auto mine = bound(1, "Kitchen");
+  auto service = announced("a", "Whatever");
+  service.rid = rid_of(mine);
+  const auto found = match(service, {&mine, 1});
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->device, mine.device);
+  EXPECT_FALSE(found->by_address);
+  service.rid = ByteArray<12>{7};
+  service.address = mine.address;
+  EXPECT_FALSE(match(service, {&mine, 1})) << "an address is no hint where there is a rid";
+  service.rid = std::nullopt;
+  ASSERT_TRUE(match(service, {&mine, 1}));
+  EXPECT_TRUE(match(service, {&mine, 1})->by_address);
+}
+
+TEST(Neighbours, NeitherResetNorUnboundDevicesAreKnown) {
+  auto mine = bound(1, "Kitchen");
+  auto service = announced("a", "Kitchen");
+  service.rid = rid_of(mine);
+  mine.reset = true;
+  EXPECT_FALSE(match(service, {&mine, 1}));
+  mine.reset = false;
+  mine.bound_at = {};
+  EXPECT_FALSE(match(service, {&mine, 1}));
+}
+
+TEST(Neighbours, WarnsOfANameLikeAKnownDevices) {
+  const auto mine = bound(1, "Kitchen Cache");
+  Neighbours neighbours(std::nullopt);
+  EXPECT_TRUE(neighbours.seen(announced("a", "kitchen cache"), {&mine, 1})->same_name);
+  EXPECT_TRUE(neighbours.seen(announced("b", "K\xd1\x96tchen Cache"), {&mine, 1})->same_name);
+  EXPECT_FALSE(neighbours.seen(announced("c", "Attic"), {&mine, 1})->same_name);
+  auto real = announced("d", "Kitchen Cache");
+  real.rid = rid_of(mine);
+  const auto shown = neighbours.seen(real, {&mine, 1});
+  EXPECT_FALSE(shown->same_name);
+  EXPECT_TRUE(shown->known);
+  EXPECT_EQ(shown->model, "M1");
+}
+
+TEST(Neighbours, TellsOfChangesUnderOneKey) {
+  Neighbours neighbours("media-cache");
+  auto service = announced("a", "Attic");
+  const auto first = neighbours.seen(service, {});
+  ASSERT_TRUE(first);
+  EXPECT_FALSE(neighbours.seen(service, {})) << "nothing changed";
+  service.window_open = false;
+  const auto second = neighbours.seen(service, {});
+  ASSERT_TRUE(second);
+  EXPECT_EQ(first->key, second->key);
+  EXPECT_EQ(neighbours.service({first->key}), "a");
+  service.type = "nas";
+  service.service = "b";
+  EXPECT_FALSE(neighbours.seen(service, {})) << "another type than asked for";
+  EXPECT_EQ(neighbours.lost("a"), first->key);
+  EXPECT_FALSE(neighbours.lost("a"));
+  EXPECT_FALSE(neighbours.service({first->key}));
+}
+
+TEST(Neighbours, AFloodIsBounded) {
+  Neighbours neighbours(std::nullopt);
+  std::size_t told = 0;
+  for (int i = 0; i < 5000; ++i) {
+    told += neighbours.seen(announced("s" + std::to_string(i), "x"), {}) ? 1U : 0U;
+  }
+  EXPECT_EQ(told, kMaxNeighbours);
+}
+
+}  // namespace
+}  // namespace latchkey::agent

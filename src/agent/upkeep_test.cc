@@ -1,0 +1,108 @@
+#include "agent/upkeep.h"
+
+#include <gtest/gtest.h>
+
+#include "support/fake_random.h"
+#include "support/memory_records.h"
+
+namespace latchkey::agent {
+namespace {
+
+using namespace std::chrono_literals;
+
+class UpkeepTest : public ::testing::Test {
+ protected:
+  UpkeepTest() {
+    const auto key = crypto::PrivateKey::generate();
+    binding_ = grant::Binding{.device = device_,
+                              .boot_spki = {},
+                              .management_key = key,
+                              .discovery_key = {},
+                              .name = "Cache",
+                              .type = "media-cache",
+                              .model = {},
+                              .firmware = {},
+                              .address = {},
+                              .port = 0,
+                              .bound_at = clock_.wall,
+                              .reset = false};
+    const grant::AgentGrant grant{.id = GrantId::make(random_),
+                                  .profile = ProfileId::make(random_),
+                                  .device = device_,
+                                  .origin = Origin::parse("https://video.example"),
+                                  .host = *HostName::parse("media-cache-k3f7x2m7q4ab.local"),
+                                  .sub = {},
+                                  .ca_key = key,
+                                  .ca_certificate = {},
+                                  .ticket_key = key,
+                                  .offer = {},
+                                  .leaf = {1},
+                                  .not_after = clock_.wall + 7 * 86400s,
+                                  .renew_at = clock_.wall,
+                                  .port = 8443,
+                                  .state = grant::State::kActive,
+                                  .created = clock_.wall - 2 * 86400s,
+                                  .last_used = {},
+                                  .block_until = {}};
+    EXPECT_TRUE(records_.save_issued(*binding_, grant));
+  }
+  std::size_t due() { return upkeep_.due(records_, clock_.wall, clock_.mono).size(); }
+
+  testing::FakeRandom random_;
+  testing::FixedClock clock_;
+  testing::MemoryRecords records_{random_, clock_};
+  DeviceId device_{ByteArray<32>{1}};
+  std::optional<grant::Binding> binding_;
+  Upkeep upkeep_;
+};
+
+TEST_F(UpkeepTest, ADeviceIsVisitedByOneAtATime) {
+  EXPECT_EQ(due(), 1U);
+  upkeep_.begin(device_);
+  EXPECT_EQ(due(), 0U);
+  upkeep_.end(device_, true, clock_.mono);
+  EXPECT_EQ(due(), 1U);
+}
+
+TEST_F(UpkeepTest, ADeviceThatIsAwayIsAskedLessAndLess) {
+  std::chrono::milliseconds wait = kFirstRetry;
+  for (int i = 0; i < 12; ++i) {
+    upkeep_.begin(device_);
+    upkeep_.end(device_, false, clock_.mono);
+    clock_.mono = clock_.mono + (wait - 1ms);
+    EXPECT_EQ(due(), 0U) << i;
+    clock_.mono = clock_.mono + 1ms;
+    EXPECT_EQ(due(), 1U) << i;
+    wait = std::min(wait * 2, kLastRetry);
+  }
+}
+
+TEST_F(UpkeepTest, AfterSleepEverythingIsTriedAtOnce) {
+  EXPECT_FALSE(upkeep_.on_time(clock_.wall, clock_.mono));
+  upkeep_.begin(device_);
+  upkeep_.end(device_, false, clock_.mono);
+  clock_.pass(10s);
+  EXPECT_FALSE(upkeep_.on_time(clock_.wall, clock_.mono));
+  EXPECT_EQ(due(), 0U);
+  clock_.wall = clock_.wall + 8h;
+  EXPECT_TRUE(upkeep_.on_time(clock_.wall, clock_.mono));
+  EXPECT_EQ(due(), 1U);
+  // Turned back counts as well.
+  clock_.wall = clock_.wall - 8h;
+  EXPECT_TRUE(upkeep_.on_time(clock_.wall, clock_.mono));
+}
+
+TEST_F(UpkeepTest, ANewGrantIsNamedToItsDeviceOnce) {
+  auto young = records_.grants().front();
+  young.created = clock_.wall;
+  young.renew_at = clock_.wall + 86400s;
+  ASSERT_TRUE(records_.save_issued(*binding_, young));
+  const auto visit = upkeep_.due_for(records_, device_, clock_.wall);
+  ASSERT_TRUE(visit);
+  EXPECT_TRUE(visit->check_in);
+  upkeep_.checked_in(device_, clock_.wall + 1s);
+  EXPECT_FALSE(upkeep_.due_for(records_, device_, clock_.wall + 1s));
+}
+
+}  // namespace
+}  // namespace latchkey::agent

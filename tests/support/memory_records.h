@@ -1,0 +1,169 @@
+// The agent's records in memory, with the same rules as its store: one live grant per host, a host
+// for one (device, origin), revoked grants stay until their block is over.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "agent/ports.h"
+
+namespace latchkey::testing {
+
+class FixedClock final : public Clock {
+ public:
+  [[nodiscard]] WallTime wall_now() const override { return wall; }
+  [[nodiscard]] MonoTime mono_now() const override { return mono; }
+  void pass(seconds time) {
+    wall = wall + time;
+    mono = mono + time;
+  }
+  WallTime wall{1'800'000'000};
+  MonoTime mono{1000};
+};
+
+class MemoryRecords final : public agent::Records {
+ public:
+  MemoryRecords(Random& random, const Clock& clock)
+      : clock_(clock),
+        root_(pki::make_user_root(crypto::PrivateKey::generate(), {}, clock.wall_now(), random)
+                  .value()) {
+    random.fill(secret_.writable());
+  }
+
+  ByteSpan user_secret() override { return secret_.span(); }
+  const pki::Authority& user_root() override { return root_; }
+  std::vector<grant::Binding> bindings() override { return bindings_; }
+  std::optional<grant::Binding> binding(const DeviceId& device) override {
+    for (const auto& one : bindings_) {
+      if (one.device == device) {
+        return one;
+      }
+    }
+    return std::nullopt;
+  }
+  bool update_binding(const grant::Binding& binding) override {
+    for (auto& one : bindings_) {
+      if (one.device == binding.device) {
+        one = binding;
+        return !broken;
+      }
+    }
+    return false;
+  }
+  bool mark_reset(const DeviceId& device) override {
+    auto known = binding(device);
+    if (!known || broken) {
+      return false;
+    }
+    known->reset = true;
+    update_binding(*known);
+    for (auto& one : grants_) {
+      if (one.device == device && one.state == grant::State::kActive) {
+        one.state = grant::State::kSuspended;
+      }
+    }
+    return true;
+  }
+  std::vector<grant::AgentGrant> grants() override { return grants_; }
+  std::optional<grant::AgentGrant> grant(const GrantId& id) override {
+    const auto* found = find(id);
+    return found == nullptr ? std::nullopt : std::optional(*found);
+  }
+  bool save_pending(const grant::Binding& binding, const grant::AgentGrant& grant) override {
+    for (const auto& one : grants_) {
+      if (one.host == grant.host && one.id != grant.id &&
+          (one.state != grant::State::kRevoked || one.device != grant.device ||
+           one.origin != grant.origin)) {
+        return false;
+      }
+    }
+    if (broken) {
+      return false;
+    }
+    if (!update_binding(binding)) {
+      bindings_.push_back(binding);
+    }
+    if (auto* found = find(grant.id)) {
+      *found = grant;
+    } else {
+      grants_.push_back(grant);
+    }
+    return true;
+  }
+  bool save_issued(const grant::Binding& binding, const grant::AgentGrant& grant) override {
+    return save_pending(binding, grant);
+  }
+  bool activate(const GrantId& id, std::uint16_t port) override {
+    return change(id, [&](grant::AgentGrant& one) {
+      one.state = grant::State::kActive;
+      one.port = port;
+    });
+  }
+  bool save_renewed(const grant::AgentGrant& grant) override {
+    return change(grant.id, [&](grant::AgentGrant& one) {
+      one.leaf = grant.leaf;
+      one.not_after = grant.not_after;
+      one.renew_at = grant.renew_at;
+      one.port = grant.port;
+    });
+  }
+  bool suspend(const GrantId& id) override {
+    return change(id, [](grant::AgentGrant& one) { one.state = grant::State::kSuspended; });
+  }
+  bool revoke(const GrantId& id, WallTime block_until) override {
+    const bool changed = change(id, [&](grant::AgentGrant& one) {
+      one.state = grant::State::kRevoked;
+      one.block_until = block_until;
+    });
+    if (changed) {
+      owed_.push_back({next_owed_++, find(id)->device, id});
+    }
+    return changed;
+  }
+  bool discard(const GrantId& id) override {
+    const auto before = grants_.size();
+    std::erase_if(grants_, [&](const auto& one) { return one.id == id; });
+    return grants_.size() != before;
+  }
+  void touch(const GrantId& id, WallTime used) override {
+    change(id, [&](grant::AgentGrant& one) { one.last_used = used; });
+  }
+  void purge() override {
+    std::erase_if(grants_, [&](const auto& one) {
+      return one.state == grant::State::kRevoked && one.block_until < clock_.wall_now();
+    });
+  }
+  std::vector<agent::OwedDeletion> owed() override { return owed_; }
+  bool settle(const agent::OwedDeletion& owed) override {
+    return std::erase_if(owed_, [&](const auto& one) { return one.id == owed.id; }) > 0;
+  }
+
+  bool broken = false;  // the disk takes nothing more
+
+ private:
+  grant::AgentGrant* find(const GrantId& id) {
+    const auto found = std::find_if(grants_.begin(), grants_.end(),
+                                    [&](const auto& one) { return one.id == id; });
+    return found == grants_.end() ? nullptr : &*found;
+  }
+  template <class F>
+  bool change(const GrantId& id, F how) {
+    auto* found = find(id);
+    if (found == nullptr || broken) {
+      return false;
+    }
+    how(*found);
+    return true;
+  }
+  const Clock& clock_;
+  SecretBytes secret_{32};
+  pki::Authority root_;
+  std::vector<grant::Binding> bindings_;
+  std::vector<grant::AgentGrant> grants_;
+  std::vector<agent::OwedDeletion> owed_;
+  std::int64_t next_owed_ = 1;
+};
+
+}  // namespace latchkey::testing
