@@ -1,9 +1,5 @@
 #include "net/tls_server.h"
 
-#include <openssl/core_names.h>
-#include <openssl/evp.h>
-#include <openssl/params.h>
-#include <openssl/rand.h>
 #include <openssl/ssl.h>
 
 #include <cstring>
@@ -102,12 +98,14 @@ int select_alpn(SSL* ssl, const unsigned char** out, unsigned char* out_size,
   return SSL_TLSEXT_ERR_OK;
 }
 
+// By OpenSSL's names for a MAC's parameters (OSSL_MAC_PARAM_KEY, OSSL_MAC_PARAM_DIGEST).
 bool set_mac(EVP_MAC_CTX* mac, const TicketKey& key) {
-  OSSL_PARAM params[] = {
-      OSSL_PARAM_construct_octet_string(
-          OSSL_MAC_PARAM_KEY, const_cast<std::uint8_t*>(key.mac.span().data()), key.mac.size()),
-      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>("SHA256"), 0),
-      OSSL_PARAM_construct_end()};
+  std::string digest = "SHA256";
+  const OSSL_PARAM params[] = {
+      {"key", OSSL_PARAM_OCTET_STRING, const_cast<std::uint8_t*>(key.mac.span().data()),
+       key.mac.size(), 0},
+      {"digest", OSSL_PARAM_UTF8_STRING, digest.data(), digest.size(), 0},
+      {nullptr, 0, nullptr, 0, 0}};
   return EVP_MAC_CTX_set_params(mac, params) == 1;
 }
 
@@ -121,9 +119,7 @@ int ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX*
   const TicketKey& key = *chosen->persona.tickets;
   const unsigned char* secret = key.encryption.span().data();
   if (encrypt == 1) {
-    if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) {
-      return -1;
-    }
+    SystemRandom().fill({iv, static_cast<std::size_t>(EVP_MAX_IV_LENGTH)});
     std::memcpy(name, key.name.data(), key.name.size());
     return EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, secret, iv) == 1 &&
                    set_mac(mac, key)

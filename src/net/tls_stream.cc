@@ -4,7 +4,6 @@
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <sys/socket.h>
 
 #include <boost/asio/post.hpp>
@@ -76,7 +75,6 @@ bool set_root(SSL* ssl, const VerifyRoot& verify) {
   const bool stored = root != nullptr && store != nullptr && X509_STORE_add_cert(store, root) == 1;
   X509_free(root);
   X509_VERIFY_PARAM* param = SSL_get0_param(ssl);
-  X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_WILDCARDS);
   if (verify.now) {
     X509_VERIFY_PARAM_set_time(param, verify.now->unix_seconds);
   }
