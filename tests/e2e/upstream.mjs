@@ -55,7 +55,7 @@ function answer(request, response) {
   else if (path === '/headers') response.setHeader('Content-Type', 'application/json').end(JSON.stringify(request.headers));
   else if (path === '/pixel.svg') response.setHeader('Content-Type', 'image/svg+xml').end('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>');
   else if (path === '/script.js') response.setHeader('Content-Type', 'text/javascript').end('window.lab.ran = true;');
-  else if (path === '/') response.setHeader('Content-Type', 'text/html').end('<title>device</title>here');
+  else if (path === '/') response.setHeader('Content-Type', 'text/html').end('<title>device</title>the page behind the device');
   else file(request, response);
 }
 

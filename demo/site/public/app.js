@@ -2,6 +2,7 @@
 import { CATALOGUE, LENGTH } from './catalogue.js';
 import { HomePlayer } from './player.js';
 
+const TYPE = 'media-cache';
 const $ = (id) => document.getElementById(id);
 const player = new HomePlayer($('video'));
 let film = CATALOGUE[0];
@@ -99,7 +100,7 @@ async function ask() {
     show('asking');
     note('');
     try {
-      adopt(await navigator.localDevices.requestDevice({ filters: [{ type: 'media-cache' }] }));
+      adopt(await navigator.localDevices.requestDevice({ filters: [{ type: TYPE }] }));
     } catch {
       show(before === 'gone' ? 'gone' : 'apart');
       note('No device was chosen', 'You can try again at any time.');
@@ -180,7 +181,7 @@ async function start() {
   $('forget').addEventListener('click', () => void forget());
   show('checking');
   if (!navigator.localDevices) return show('unsupported');
-  const [known] = await navigator.localDevices.getDevices();
+  const known = (await navigator.localDevices.getDevices()).find((each) => each.type === TYPE);
   if (known) adopt(known);
   show(known ? 'connected' : 'apart');
 }
