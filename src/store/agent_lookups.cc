@@ -10,8 +10,8 @@ namespace {
 
 // Adds the scope to a condition: a foreign profile's grant is not there at all.
 std::string within(const Scope& scope, std::string where, Row& arguments) {
-  if (scope.profile()) {
-    arguments.push_back(cell(scope.profile()->span()));
+  if (const auto& profile = scope.profile()) {
+    arguments.push_back(cell(profile->span()));
     where += " AND profile = ?" + std::to_string(arguments.size());
   }
   return where;

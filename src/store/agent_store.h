@@ -34,7 +34,7 @@ class Scope {
   [[nodiscard]] const std::optional<ProfileId>& profile() const { return profile_; }
 
  private:
-  explicit Scope(std::optional<ProfileId> profile) : profile_(std::move(profile)) {}
+  explicit Scope(const std::optional<ProfileId>& profile) : profile_(profile) {}
   std::optional<ProfileId> profile_;
 };
 
@@ -72,6 +72,8 @@ class AgentStore {
                                  Random& random, std::string vfs);
   AgentStore(AgentStore&&) noexcept;
   AgentStore& operator=(AgentStore&&) noexcept;
+  AgentStore(const AgentStore&) = delete;
+  AgentStore& operator=(const AgentStore&) = delete;
   ~AgentStore();
 
   // --- the user ---

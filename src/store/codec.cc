@@ -3,19 +3,22 @@
 #include <limits>
 
 namespace latchkey::store {
+namespace {
+
+// A value that could not be read back is not written.
+void check_size(const Column& column, std::size_t size) {
+  if (size > column.max_bytes) {
+    throw_failure(ErrorCode::kConflict, std::string("too long to store: ") + column.name);
+  }
+}
+
+}  // namespace
 
 const Column& RowWriter::next(Kind kind) {
   LATCHKEY_CHECK(row_.size() < table_.columns.size());
   const Column& column = table_.columns[row_.size()];
   LATCHKEY_CHECK(column.kind == kind);
   return column;
-}
-
-// A value that could not be read back is not written.
-static void check_size(const Column& column, std::size_t size) {
-  if (size > column.max_bytes) {
-    throw_failure(ErrorCode::kConflict, std::string("too long to store: ") + column.name);
-  }
 }
 
 RowWriter& RowWriter::number(std::int64_t value) {

@@ -49,7 +49,9 @@ class RowReader {
   WallTime time() { return {number()}; }
   std::string text();
   Bytes blob();
-  bool is_null() const { return std::holds_alternative<std::monostate>(row_[index_]); }
+  [[nodiscard]] bool is_null() const {
+    return std::holds_alternative<std::monostate>(row_[index_]);
+  }
   void skip() { ++index_; }
   template <class Id>
   Id id() {

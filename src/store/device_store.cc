@@ -279,10 +279,11 @@ Result<void> DeviceStore::seen(const SpkiHash& key_hash, WallTime agent_now) {
   if (!stored) {
     return fail(std::move(stored).error());
   }
-  if (!*stored) {
+  std::optional<tables::StoredAgent>& found = *stored;
+  if (!found) {
     return fail(Error{ErrorCode::kNotFound, "no such agent"});
   }
-  tables::StoredAgent agent = **std::move(stored);
+  tables::StoredAgent& agent = *found;
   if (agent_now - agent.agent.last_seen >= kSeenStep) {
     agent.agent.last_seen = agent_now;
     if (auto done = state_->vault.write(

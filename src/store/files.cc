@@ -44,7 +44,7 @@ FileHandle::FileHandle(FileHandle&& other) noexcept : fd_(std::exchange(other.fd
 
 FileHandle& FileHandle::operator=(FileHandle&& other) noexcept {
   if (this != &other) {
-    FileHandle old(std::exchange(fd_, std::exchange(other.fd_, -1)));
+    const FileHandle old(std::exchange(fd_, std::exchange(other.fd_, -1)));
   }
   return *this;
 }

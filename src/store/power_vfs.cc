@@ -188,9 +188,9 @@ bool PowerCutDisk::change() {
 // was renamed: then what was synced under its old name counts.
 void PowerCutDisk::opened(const std::string& path) {
   if (files_.contains(path)) {
-    File& file = files_[path];
-    if (file.removed) {
-      file = File{};
+    File& known = files_[path];
+    if (known.removed) {
+      known = File{};
     }
     return;
   }
@@ -237,7 +237,7 @@ void PowerCutDisk::apply(Bytes& image, const Change& change) {
     image.resize(*size);
     return;
   }
-  const Write& write = std::get<Write>(change);
+  const auto& write = std::get<Write>(change);
   if (image.size() < write.offset + write.bytes.size()) {
     image.resize(write.offset + write.bytes.size());
   }

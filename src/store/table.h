@@ -23,15 +23,15 @@ enum class Kind {
 };
 
 struct Column {
-  const char* name;
-  Kind kind;
+  const char* name = "";
+  Kind kind = Kind::kInteger;
   std::size_t max_bytes = 0;  // of a text or blob; what is longer was not written by us
   bool nullable = false;
 };
 
 struct TableShape {
-  const char* name;
-  std::size_t key_columns;  // the first columns are the primary key
+  const char* name = "";
+  std::size_t key_columns = 1;  // the first columns are the primary key
   std::vector<Column> columns;
 };
 

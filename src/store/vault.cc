@@ -1,6 +1,8 @@
 #include "store/vault.h"
 
 #include <algorithm>
+#include <functional>
+#include <ranges>
 
 #include "base/encoding.h"
 #include "crypto/hash.h"
@@ -239,8 +241,8 @@ std::size_t Vault::erase_where(const TableShape& table, const std::string& where
 
 void Vault::erase_everything() {
   // Those that refer to others come last in the list.
-  for (auto table = options_.tables.rbegin(); table != options_.tables.rend(); ++table) {
-    Query(database_, "DELETE FROM " + std::string((*table)->name), {}).run();
+  for (const TableShape* table : options_.tables | std::views::reverse) {
+    Query(database_, "DELETE FROM " + std::string(table->name), {}).run();
   }
   total_ = {};
   SecretBytes key(kRowKeyBytes);
