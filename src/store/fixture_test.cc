@@ -1,0 +1,126 @@
+// Stores that older versions wrote still open, and say the same. testdata/*-vN.sql were written by
+// version N of the schema with testdata/make_fixtures.sh; a new version adds a file and keeps the
+// old ones.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "store/test_support.h"
+
+namespace latchkey::store {
+namespace {
+
+using testing::activated;
+using testing::describe;
+using testing::id_of;
+using testing::issued;
+using testing::key_of;
+using testing::make_agent;
+using testing::make_binding;
+using testing::make_device_grant;
+using testing::make_grant;
+using testing::make_profile;
+
+constexpr WallTime kNow{4000};
+constexpr Ending kEnding{{6000}, {96400}};
+
+void fill(AgentStore& store) {
+  ASSERT_TRUE(store.create_user({SecretBytes::copy_of(Bytes(32, 9)), key_of(5), {1, 2}, {77}}));
+  ASSERT_TRUE(store.set_root_installed_at(WallTime{123}));
+  for (const std::uint8_t n : {std::uint8_t{1}, std::uint8_t{2}}) {
+    const grant::AgentGrant grant = make_grant(n, 7);
+    ASSERT_TRUE(store.save_pending(make_binding(7), grant, kNow));
+    ASSERT_TRUE(store.save_issued(make_binding(7), issued(grant), kNow));
+    ASSERT_TRUE(store.activate(grant.id, 8443));
+  }
+  ASSERT_TRUE(store.save_pending(make_binding(8), make_grant(3, 8), kNow));
+  store.touch(id_of<GrantId>(1), {4444});
+  ASSERT_TRUE(store.revoke(id_of<GrantId>(2), kEnding));
+}
+
+void check(AgentStore& store) {
+  const User user = store.user().value().value();
+  EXPECT_EQ(to_bytes(user.secret.span()), Bytes(32, 9));
+  EXPECT_EQ(user.root_key.public_key(), key_of(5).public_key());
+  EXPECT_EQ(store.root_installed_at().value(), WallTime{123});
+  EXPECT_EQ(describe(store.binding(id_of<DeviceId>(7)).value().value()), describe(make_binding(7)));
+  grant::AgentGrant active = issued(make_grant(1, 7));
+  active.state = grant::State::kActive;
+  active.port = 8443;
+  active.offer.clear();
+  active.last_used = {4444};
+  const auto grants = store.grants(Scope::everything()).value();
+  ASSERT_EQ(grants.size(), 3U);
+  EXPECT_EQ(describe(grants[0]), describe(active));
+  EXPECT_EQ(grants[1].state, grant::State::kRevoked);
+  EXPECT_EQ(describe(grants[2]), describe(make_grant(3, 8)));
+  ASSERT_EQ(store.deletions().value().size(), 1U);
+}
+
+void fill(DeviceStore& store) {
+  ASSERT_TRUE(store.create_profile(make_profile(1)));
+  ASSERT_TRUE(store.set_label_key(SecretBytes(26)));
+  ASSERT_TRUE(store.save({.generation = 7, .open = false, .attempts_left = 0, .exhausted = 3}));
+  ASSERT_TRUE(store.add_pending(make_agent(5), make_device_grant(1, 5)));
+  ASSERT_TRUE(store.update(activated(make_device_grant(1, 5))));
+  ASSERT_TRUE(store.add_pending(make_agent(6), make_device_grant(2, 6)));
+  ASSERT_TRUE(store.record({0, {1}, make_agent(5).key_hash, "paired", id_of<GrantId>(1), "x"}));
+}
+
+void check(DeviceStore& store) {
+  EXPECT_EQ(store.profile().value()->boot_key.public_key(), key_of(1).public_key());
+  EXPECT_EQ(store.label_key().value()->size(), 26U);
+  EXPECT_EQ(store.load().exhausted, 3U);
+  EXPECT_EQ(describe(store.find(make_agent(5).key_hash, id_of<GrantId>(1)).value()),
+            describe(activated(make_device_grant(1, 5))));
+  EXPECT_EQ(describe(store.find(make_agent(6).key_hash, id_of<GrantId>(2)).value()),
+            describe(make_device_grant(2, 6)));
+  EXPECT_EQ(store.audit(9).value().size(), 1U);
+}
+
+class FixtureTest : public ::testing::Test {
+ protected:
+  // Makes the store that a fixture describes.
+  void load(const std::string& fixture, const std::string& file) {
+    std::filesystem::create_directories(folder_.path());
+    testing::write_file(folder_.file(file), {});
+    const Bytes sql = testing::read_file(std::filesystem::path(LATCHKEY_SOURCE_DIR) / "src" /
+                                         "store" / "testdata" / fixture);
+    ASSERT_FALSE(sql.empty()) << fixture;
+    testing::tamper(folder_.file(file), std::string(as_text(sql)));
+  }
+  testing::TempFolder folder_;
+  FileModeSealer sealer_;
+  testing::CountingRandom random_;
+};
+
+TEST_F(FixtureTest, AgentVersion1) {
+  load("agent-v1.sql", "agent.db");
+  auto store = AgentStore::open(folder_.path(), sealer_, random_);
+  ASSERT_TRUE(store) << store.error().detail;
+  check(*store);
+}
+
+TEST_F(FixtureTest, DeviceVersion1) {
+  load("device-v1.sql", "device.db");
+  auto store = DeviceStore::open(folder_.path(), sealer_, random_);
+  ASSERT_TRUE(store) << store.error().detail;
+  check(**store);
+}
+
+// Run by make_fixtures.sh only.
+TEST_F(FixtureTest, DISABLED_Write) {
+  const char* folder = std::getenv("LATCHKEY_FIXTURE_DIR");
+  ASSERT_NE(folder, nullptr);
+  auto agent = AgentStore::open(folder, sealer_, random_);
+  ASSERT_TRUE(agent) << agent.error().detail;
+  fill(*agent);
+  check(*agent);
+  auto device = DeviceStore::open(folder, sealer_, random_);
+  ASSERT_TRUE(device) << device.error().detail;
+  fill(**device);
+  check(**device);
+}
+
+}  // namespace
+}  // namespace latchkey::store
