@@ -1,8 +1,8 @@
 // Prepares what the tests need, then hands over to node's test runner.
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { extension, programs, ROOT } from '../lab/latchkey.mjs';
@@ -24,8 +24,10 @@ for (const script of ['demo/vendor.mjs', 'demo/make-media.mjs']) {
   const { status } = spawnSync(process.execPath, [join(ROOT, script)], { stdio: 'inherit' });
   if (status !== 0) process.exit(1);
 }
-const { status, signal } = spawnSync(process.execPath, ['--test', '--test-reporter=spec', join(here, 'suite.test.mjs')], {
+const tests = spawn(process.execPath, ['--test-reporter=spec', join(here, 'suite.test.mjs')], {
   stdio: 'inherit',
-  env: { ...process.env, E2E_ONLY: values.only ?? '', E2E_OUT: values.out },
+  env: { ...process.env, E2E_ONLY: values.only ?? '', E2E_OUT: resolve(values.out) },
 });
-process.exit(signal ? 1 : status);
+// The tests clear their house away by themselves: wait for that.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => tests.kill(signal));
+tests.on('close', (status, signal) => process.exit(signal ? 1 : status));

@@ -218,6 +218,11 @@ export class House {
       process.exit(signal === 'SIGINT' ? 130 : 143);
     };
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, this.onSignal);
+    // Whatever else ends this process: the namespaces end with it, the files are removed here.
+    this.onExit = () => {
+      if (!this.kept) rmSync(this.folder, { recursive: true, force: true });
+    };
+    process.on('exit', this.onExit);
   }
 
   /** Ends every process and removes every file of this house. Safe to call twice. */
@@ -228,6 +233,8 @@ export class House {
     for (const host of [...this.hosts].reverse()) await host.stop();
     for (const host of this.hosts) await host.namespace?.end();
     await this.router?.end();
+    process.off('exit', this.onExit);
+    this.kept = keepFolder;
     if (!keepFolder) rmSync(this.folder, { recursive: true, force: true });
   }
 }
