@@ -139,17 +139,20 @@ void Pairing::fail_with(const wire::Error& error) {
   }
 }
 
-bool Pairing::on_wrong_code(std::uint32_t left) {
+bool Pairing::on_wrong_code(std::optional<std::uint32_t> left) {
   if (over_) {
     return false;
   }
-  const bool again = left > 0;
+  const bool again = left.value_or(1) > 0;
   over_ = !again;
-  client_.event(wire::kPairFailed, {{"session", start_.session},
-                                    {"code", wire::name_of(ErrorCode::kWrongCode)},
-                                    {"message", agent::words_for(ErrorCode::kWrongCode)},
-                                    {"left", left},
-                                    {"again", again}});
+  json params{{"session", start_.session},
+              {"code", wire::name_of(ErrorCode::kWrongCode)},
+              {"message", agent::words_for(ErrorCode::kWrongCode)},
+              {"again", again}};
+  if (left) {
+    params["left"] = *left;
+  }
+  client_.event(wire::kPairFailed, params);
   return again;
 }
 
@@ -328,8 +331,11 @@ net::Task<void> Pairing::with_code() {
   begin({{"session", start_.session},
          {"state", "code"},
          {"code", agent::code_json(needed->kind, needed->attempts_left)}});
-  std::uint32_t left = needed->attempts_left;
-  const bool counted = needed->kind == wire::CodeKind::kDigits8;
+  // Attempts at a key128 are not counted.
+  std::optional<std::uint32_t> left;
+  if (needed->kind == wire::CodeKind::kDigits8) {
+    left = needed->attempts_left;
+  }
   while (!over_) {
     const auto typed = co_await typed_code();
     if (!typed) {
@@ -342,7 +348,7 @@ net::Task<void> Pairing::with_code() {
                      : pairing::PairingCode::parse(text, needed->kind);
     if (!code || code->kind() != needed->kind || (link && link->device != needed->device)) {
       // It cannot be right: no attempt is spent on it.
-      if (!on_wrong_code(counted ? left : 1)) {
+      if (!on_wrong_code(left)) {
         co_return;
       }
       continue;
@@ -357,8 +363,10 @@ net::Task<void> Pairing::with_code() {
       fail_with(made.error());
       co_return;
     }
-    left = counted && left > 0 ? left - 1 : left;
-    if (!on_wrong_code(counted ? left : 1)) {
+    if (left) {
+      left = std::max(*left, 1U) - 1;
+    }
+    if (!on_wrong_code(left)) {
       co_return;
     }
   }

@@ -60,8 +60,8 @@ class Pairing : public std::enable_shared_from_this<Pairing> {
   net::Task<wire::Result<pairing::CodeNeeded>> look();
   net::Task<wire::Result<Attempt>> attempt(pairing::PairingCode code,
                                            std::optional<DeviceId> expected);
-  // False: the session is over.
-  bool on_wrong_code(std::uint32_t left);
+  // `left`: attempts, where they are counted. False: the session is over.
+  bool on_wrong_code(std::optional<std::uint32_t> left);
 
   net::Task<wire::Result<void>> choose_direct_host();
   net::Task<void> finish(GrantId id, net::Endpoint endpoint);

@@ -36,7 +36,7 @@ int doctor(const Common& common, const Terminal& terminal) {
     if (level != "ok") {
       for (const char* part : {"fix", "detail"}) {
         if (const std::string text = check.value(part, ""); !text.empty()) {
-          terminal.line("      " + text);
+          terminal.paragraph(text, 6);
         }
       }
     }

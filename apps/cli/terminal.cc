@@ -39,6 +39,23 @@ void Terminal::document(const nlohmann::json& document) const {
 
 void Terminal::progress(std::string_view text) const { write_out(stderr, text); }
 
+void Terminal::paragraph(std::string_view text, std::size_t indent) const {
+  const std::string margin(indent, ' ');
+  std::string current = margin;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (current.size() > indent && width_of(current) + 1 + width_of(word) > kWidth) {
+      line(current);
+      current = margin;
+    }
+    current += (current.size() > indent ? " " : "");
+    current += word;
+  }
+  line(current);
+}
+
 void Terminal::table(const std::vector<std::string>& head,
                      const std::vector<std::vector<std::string>>& rows) const {
   std::vector<std::size_t> widths;
