@@ -119,7 +119,8 @@ SpkiHash PublicKey::spki_hash() const {
   return SpkiHash(sha256(state_->spki));
 }
 evp_pkey_st* PublicKey::handle() const {
-  std::call_once(state_->once, [this] { state_->key = checked(pkey_from(state_->point, nullptr)); });
+  std::call_once(state_->once,
+                 [this] { state_->key = checked(pkey_from(state_->point, nullptr)); });
   return state_->key.get();
 }
 

@@ -38,8 +38,8 @@ class AgentDesk {
  public:
   virtual ~AgentDesk() = default;
   struct Planned {
-    wire::Offer offer;        // nonce and now are filled in by the desk
-    std::string type;         // the device type that was asked for
+    wire::Offer offer;  // nonce and now are filled in by the desk
+    std::string type;   // the device type that was asked for
     std::vector<SpkiHash> forbidden;
   };
   // Makes ids and keys for a grant on this device and stores it as pending. Called again for the

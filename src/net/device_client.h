@@ -23,10 +23,10 @@ using Endpoints = std::vector<Endpoint>;
 
 struct DeviceError {
   enum class Code {
-    kUnreachable,   // nothing answered at any of the addresses
-    kNotPairing,    // something is there, but its pairing window is closed
-    kOtherKey,      // something is there, but it is not the device that is meant
-    kBroken,        // it answered with something that is not the protocol
+    kUnreachable,  // nothing answered at any of the addresses
+    kNotPairing,   // something is there, but its pairing window is closed
+    kOtherKey,     // something is there, but it is not the device that is meant
+    kBroken,       // it answered with something that is not the protocol
   };
   Code code = Code::kUnreachable;
   std::string detail;

@@ -80,7 +80,9 @@ Task<void> JsonChannel::write_queued(std::shared_ptr<JsonChannel> self) {
   }
 }
 
-void JsonChannel::close() { stream_->close(); }
+void JsonChannel::close() {
+  stream_->close();
+}
 
 void JsonChannel::close_after_send() {
   closing_ = true;
@@ -89,6 +91,8 @@ void JsonChannel::close_after_send() {
   }
 }
 
-bool JsonChannel::is_open() const { return stream_->is_open(); }
+bool JsonChannel::is_open() const {
+  return stream_->is_open();
+}
 
 }  // namespace latchkey::net

@@ -1,5 +1,5 @@
-// Agent messages over a byte stream: a 4-byte length in the machine's order, then UTF-8 JSON, at most
-// wire::kMaxAgentMessage. Knows nothing of what the JSON says.
+// Agent messages over a byte stream: a 4-byte length in the machine's order, then UTF-8 JSON, at
+// most wire::kMaxAgentMessage. Knows nothing of what the JSON says.
 #pragma once
 
 #include <deque>
@@ -10,7 +10,6 @@
 
 #include "net/stream.h"
 #include "wire/frame.h"
-
 
 namespace latchkey::net {
 

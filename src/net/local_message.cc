@@ -29,8 +29,8 @@ tl::unexpected<LocalError> failed(LocalErrorCode code, std::string detail) {
   return fail(LocalError{code, std::move(detail)});
 }
 tl::unexpected<LocalError> failed_errno(const std::string& what) {
-  const auto code = errno == EPIPE || errno == ECONNRESET ? LocalErrorCode::kClosed
-                                                          : LocalErrorCode::kSystem;
+  const auto code =
+      errno == EPIPE || errno == ECONNRESET ? LocalErrorCode::kClosed : LocalErrorCode::kSystem;
   return failed(code, what + ": " + std::generic_category().message(errno));
 }
 
@@ -96,8 +96,12 @@ OwnedFd& OwnedFd::operator=(OwnedFd&& other) noexcept {
   }
   return *this;
 }
-OwnedFd::~OwnedFd() { close(); }
-int OwnedFd::release() { return std::exchange(fd_, -1); }
+OwnedFd::~OwnedFd() {
+  close();
+}
+int OwnedFd::release() {
+  return std::exchange(fd_, -1);
+}
 void OwnedFd::close() {
   if (fd_ >= 0) {
     ::close(std::exchange(fd_, -1));
@@ -124,8 +128,8 @@ LocalResult<std::string> read_local_message(int fd) {
     return failed(LocalErrorCode::kLimit, "a message over the limit");
   }
   std::string message(length, '\0');
-  if (auto read = read_exactly(
-          fd, {reinterpret_cast<std::uint8_t*>(message.data()), message.size()});
+  if (auto read =
+          read_exactly(fd, {reinterpret_cast<std::uint8_t*>(message.data()), message.size()});
       !read) {
     return fail(read.error());
   }
@@ -163,7 +167,7 @@ LocalResult<void> check_private_folder(const std::string& folder, bool make) {
       return failed_errno(folder);
     }
   }
-  struct stat seen {};
+  struct stat seen{};
   if (::lstat(folder.c_str(), &seen) != 0) {
     const auto code = errno == ENOENT ? LocalErrorCode::kNobody : LocalErrorCode::kSystem;
     return failed(code, folder + ": " + std::generic_category().message(errno));

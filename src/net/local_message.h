@@ -1,5 +1,5 @@
-// Agent messages over blocking descriptors, for programs that do one thing at a time: the native host
-// and the command line. No Asio here, so that the native host stays small.
+// Agent messages over blocking descriptors, for programs that do one thing at a time: the native
+// host and the command line. No Asio here, so that the native host stays small.
 #pragma once
 
 #include <cstddef>
@@ -56,8 +56,8 @@ LocalResult<void> write_local_message(int fd, std::string_view message);
 // folder must be this user's with no access for others, and so must the process behind the socket.
 LocalResult<OwnedFd> connect_local(const std::string& path);
 
-// As connect_local; where nobody is there, starts `program run --socket PATH` in the background, cut
-// loose from this process, and waits until it listens, 5 s at most.
+// As connect_local; where nobody is there, starts `program run --socket PATH` in the background,
+// cut loose from this process, and waits until it listens, 5 s at most.
 LocalResult<OwnedFd> connect_or_start(const std::string& path, const std::string& program);
 
 // The agent's program: $LATCHKEY_AGENT, else the file latchkey-agent beside this very program.

@@ -32,8 +32,7 @@ UnixListener::UnixListener(Executor executor, std::string path, OwnedFd lock, in
       lock_(std::move(lock)),
       fd_(WatchedFd::take(std::move(executor), fd)) {}
 
-LocalResult<std::unique_ptr<UnixListener>> UnixListener::open(Executor executor,
-                                                              std::string path) {
+LocalResult<std::unique_ptr<UnixListener>> UnixListener::open(Executor executor, std::string path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path) {
@@ -67,7 +66,9 @@ LocalResult<std::unique_ptr<UnixListener>> UnixListener::open(Executor executor,
       new UnixListener(std::move(executor), std::move(path), std::move(lock), fd.release()));
 }
 
-UnixListener::~UnixListener() { close(); }
+UnixListener::~UnixListener() {
+  close();
+}
 
 void UnixListener::close() {
   if (fd_->is_open()) {

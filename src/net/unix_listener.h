@@ -1,5 +1,5 @@
-// The agent's Unix socket: in a folder of mode 0700 that is this user's, answered to this user only,
-// and by one process at a time.
+// The agent's Unix socket: in a folder of mode 0700 that is this user's, answered to this user
+// only, and by one process at a time.
 #pragma once
 
 #include <memory>

@@ -31,7 +31,8 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
 
   // Runs `work` there; the coroutine goes on where it was, with the value, or with nothing when the
-  // deadline passed first. `work` owns what it uses, since the caller may be gone before it is done.
+  // deadline passed first. `work` owns what it uses, since the caller may be gone before it is
+  // done.
   template <class F>
   Task<std::optional<std::invoke_result_t<F>>> run(Executor executor, Deadline deadline, F work) {
     struct State {
