@@ -3,7 +3,12 @@
 import { Bridge } from './bridge';
 import { makeLocalDevices } from './devices';
 
-if (isSecureContext && window === window.top && !('localDevices' in navigator)) {
+if (
+  isSecureContext &&
+  window === window.top &&
+  self.origin !== 'null' && // a sandboxed document: nobody would answer it
+  !('localDevices' in navigator)
+) {
   const localDevices = makeLocalDevices(new Bridge(window), window);
   Object.defineProperty(Navigator.prototype, 'localDevices', {
     configurable: true,
