@@ -48,7 +48,7 @@ std::vector<fs::path> databases(const Context& context) {
 json fingerprint(const std::vector<fs::path>& folders) {
   json seen = json::object();
   for (const fs::path& folder : folders) {
-    struct stat file {};
+    struct stat file{};
     if (::stat((folder / "cert9.db").c_str(), &file) == 0) {
       seen[folder.string()] = {file.st_mtim.tv_sec, file.st_mtim.tv_nsec};
     }
@@ -84,11 +84,12 @@ net::Task<SetupState> setup_state(Context* context) {
   if (!last.is_object() || last.value("files", json()) != seen) {
     const Bytes root = context->desk.records().user_root().certificate;
     auto look = [folders, root] { return any_trusted(folders, root); };
-    const auto trusted = co_await context->worker.run(context->executor, net::after(kLookTime),
-                                                      std::move(look));
+    const auto trusted =
+        co_await context->worker.run(context->executor, net::after(kLookTime), std::move(look));
     const bool was = last.is_object() && last.value("trusted", false);
-    const std::int64_t since =
-        was ? last.value("since", std::int64_t{0}) : trusted.value_or(false) ? newest(seen) : 0;
+    const std::int64_t since = was                       ? last.value("since", std::int64_t{0})
+                               : trusted.value_or(false) ? newest(seen)
+                                                         : 0;
     last = {{"files", seen}, {"trusted", trusted.value_or(false)}, {"since", since}};
     // Looking opens the files, but does not change them.
     if (trusted) {
@@ -106,15 +107,14 @@ net::Task<SetupState> setup_state(Context* context) {
 net::Task<std::vector<platform::Check>> all_checks(Context* context) {
   const SetupState state = co_await setup_state(context);
   const json last = json::parse(context->settings.get(kTrustSeen).value_or(""), nullptr, false);
-  platform::DoctorQuestion question{
-      .environment = platform::Environment::current(),
-      .agent_socket = context->socket_path,
-      .asked_by_agent = true,
-      .root = context->desk.records().user_root().certificate,
-      .root_installed = std::nullopt,
-      .more_databases = remembered(*context, kDatabases),
-      .more_user_data = remembered(*context, kBrowsers),
-      .extension_id = context->extension_id};
+  platform::DoctorQuestion question{.environment = platform::Environment::current(),
+                                    .agent_socket = context->socket_path,
+                                    .asked_by_agent = true,
+                                    .root = context->desk.records().user_root().certificate,
+                                    .root_installed = std::nullopt,
+                                    .more_databases = remembered(*context, kDatabases),
+                                    .more_user_data = remembered(*context, kBrowsers),
+                                    .extension_id = context->extension_id};
   if (state.root_installed && last.is_object()) {
     question.root_installed = WallTime{last.value("since", std::int64_t{0})};
   }
@@ -122,8 +122,8 @@ net::Task<std::vector<platform::Check>> all_checks(Context* context) {
   auto look = [question = std::move(question)] {
     return platform::judge(platform::read_facts(question));
   };
-  auto checks = co_await context->worker.run(context->executor, net::after(kLookTime),
-                                             std::move(look));
+  auto checks =
+      co_await context->worker.run(context->executor, net::after(kLookTime), std::move(look));
   co_return checks.value_or(std::vector<platform::Check>{});
 }
 

@@ -32,7 +32,9 @@ Client::Client(Context* context, std::shared_ptr<net::JsonChannel> channel)
       connection_(context->extension_id),
       tasks_(context->executor) {}
 
-Client::~Client() { close(); }
+Client::~Client() {
+  close();
+}
 
 void Client::close() {
   looking_.reset();
@@ -96,34 +98,33 @@ void Client::on_request(const agent::Request& request) {
     return;
   }
   const std::uint64_t id = request.id;
-  std::visit(
-      Overloaded{
-          [&](const agent::Hello&) { later(id, hello()); },
-          [&](const agent::DiscoverStart& start) { answer(id, on_discover_start(start)); },
-          [&](const agent::DiscoverStop&) { answer(id, on_discover_stop()); },
-          [&](const agent::PairBegin& begin) { on_pair_begin(id, begin); },
-          [&](const agent::PairCode& code) { answer(id, on_pair_code(code)); },
-          [&](const agent::PairCancel& cancel) { answer(id, on_pair_cancel(cancel)); },
-          [&](const agent::GrantsList& list) { answer(id, on_grants_list(list)); },
-          [&](const agent::GrantsGet& get) { answer(id, on_grants_get(get)); },
-          [&](const agent::GrantsRevoke& gone) { later(id, revoke(gone.id)); },
-          [&](const agent::TicketMint& ticket) { later(id, mint(ticket)); },
-          [&](const agent::CertificateRenew& stale) { later(id, renew(stale.id)); },
-          [&](const agent::PolicyCheck&) { answer(id, json{{"allowed", true}}); },
-          [&](const agent::AnchorGet&) { answer(id, on_anchor_get()); },
-          [&](const agent::Doctor& places) { later(id, doctor(places)); },
-      },
-      request.method);
+  std::visit(Overloaded{
+                 [&](const agent::Hello&) { later(id, hello()); },
+                 [&](const agent::DiscoverStart& start) { answer(id, on_discover_start(start)); },
+                 [&](const agent::DiscoverStop&) { answer(id, on_discover_stop()); },
+                 [&](const agent::PairBegin& begin) { on_pair_begin(id, begin); },
+                 [&](const agent::PairCode& code) { answer(id, on_pair_code(code)); },
+                 [&](const agent::PairCancel& cancel) { answer(id, on_pair_cancel(cancel)); },
+                 [&](const agent::GrantsList& list) { answer(id, on_grants_list(list)); },
+                 [&](const agent::GrantsGet& get) { answer(id, on_grants_get(get)); },
+                 [&](const agent::GrantsRevoke& gone) { later(id, revoke(gone.id)); },
+                 [&](const agent::TicketMint& ticket) { later(id, mint(ticket)); },
+                 [&](const agent::CertificateRenew& stale) { later(id, renew(stale.id)); },
+                 [&](const agent::PolicyCheck&) { answer(id, json{{"allowed", true}}); },
+                 [&](const agent::AnchorGet&) { answer(id, on_anchor_get()); },
+                 [&](const agent::Doctor& places) { later(id, doctor(places)); },
+             },
+             request.method);
 }
 
 net::Task<Client::Reply> Client::hello() {
   const SetupState setup = co_await setup_state(context_);
-  co_return json{{"version", LATCHKEY_VERSION},
-                 {"protocol", 1},
-                 {"ready", setup.root_installed},
-                 {"setup",
-                  {{"root_installed", setup.root_installed},
-                   {"restart_needed", setup.restart_needed}}}};
+  co_return json{
+      {"version", LATCHKEY_VERSION},
+      {"protocol", 1},
+      {"ready", setup.root_installed},
+      {"setup",
+       {{"root_installed", setup.root_installed}, {"restart_needed", setup.restart_needed}}}};
 }
 
 // --- discovery ---
@@ -131,8 +132,8 @@ net::Task<Client::Reply> Client::hello() {
 Client::Reply Client::on_discover_start(const agent::DiscoverStart& start) {
   looking_.reset();
   neighbours_ = agent::Neighbours(start.type);
-  looking_ = context_->lookout.listen(
-      [this](const discovery::SourceEvent& event) { on_service(event); });
+  looking_ =
+      context_->lookout.listen([this](const discovery::SourceEvent& event) { on_service(event); });
   return json::object();
 }
 
@@ -184,25 +185,24 @@ void Client::on_pair_begin(std::uint64_t id, const agent::PairBegin& begin) {
       .known = match ? context_->desk.records().binding(match->device) : std::nullopt,
       .known_by_address = match && match->by_address};
   const std::weak_ptr<Client> weak = weak_from_this();
-  Pairing::Client listener{
-      .begun =
-          [weak, id](const Reply& reply) {
-            if (const auto self = weak.lock()) {
-              self->answer(id, reply);
-            }
-          },
-      .event =
-          [weak](std::string_view event, const json& params) {
-            if (const auto self = weak.lock()) {
-              self->send_event(event, params);
-            }
-          },
-      .ended =
-          [weak, session] {
-            if (const auto self = weak.lock()) {
-              self->pairings_.erase(session);
-            }
-          }};
+  Pairing::Client listener{.begun =
+                               [weak, id](const Reply& reply) {
+                                 if (const auto self = weak.lock()) {
+                                   self->answer(id, reply);
+                                 }
+                               },
+                           .event =
+                               [weak](std::string_view event, const json& params) {
+                                 if (const auto self = weak.lock()) {
+                                   self->send_event(event, params);
+                                 }
+                               },
+                           .ended =
+                               [weak, session] {
+                                 if (const auto self = weak.lock()) {
+                                   self->pairings_.erase(session);
+                                 }
+                               }};
   pairings_.emplace(session, Pairing::start(context_, std::move(start), std::move(listener)));
 }
 
@@ -273,8 +273,7 @@ net::Task<Client::Reply> Client::revoke(GrantId id) {
     co_return fail(found.error());
   }
   const auto ended = context_->desk.revoke(id);
-  if (!ended && found->state != grant::State::kRevoked &&
-      found->state != grant::State::kPending) {
+  if (!ended && found->state != grant::State::kRevoked && found->state != grant::State::kPending) {
     co_return fail(agent::error(ErrorCode::kInternal));
   }
   if (ended) {
@@ -331,9 +330,8 @@ net::Task<Client::Reply> Client::mint(agent::TicketMint mint) {
   if (!ticket) {
     co_return fail(ticket.error());
   }
-  co_return json{{"ticket", ticket->ticket},
-                 {"url", ticket->url},
-                 {"expires", ticket->expires.unix_seconds}};
+  co_return json{
+      {"ticket", ticket->ticket}, {"url", ticket->url}, {"expires", ticket->expires.unix_seconds}};
 }
 
 net::Task<Client::Reply> Client::renew(GrantId id) {

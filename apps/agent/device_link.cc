@@ -80,9 +80,9 @@ net::Task<net::Endpoints> search(Context* context, grant::Binding binding,
 
 net::Task<latchkey::Result<std::unique_ptr<DeviceLink>, DeviceLink::ReachError>>
 DeviceLink::reach_at(Context* context, grant::Binding binding, net::Endpoints endpoints) {
-  auto client = co_await net::ManageClient::connect(context->executor, std::move(endpoints),
-                                                    SpkiHash(binding.device.bytes()),
-                                                    binding.management_key);
+  auto client =
+      co_await net::ManageClient::connect(context->executor, std::move(endpoints),
+                                          SpkiHash(binding.device.bytes()), binding.management_key);
   if (!client) {
     co_return fail(ReachError{client.error().code == net::DeviceError::Code::kOtherKey,
                               wire_error(client.error())});
@@ -114,8 +114,7 @@ net::Task<wire::Result<std::unique_ptr<DeviceLink>>> DeviceLink::reach(Context* 
   co_return *std::move(link);
 }
 
-net::Task<wire::Result<Bytes>> DeviceLink::ask(std::string method, std::string target,
-                                               Bytes body) {
+net::Task<wire::Result<Bytes>> DeviceLink::ask(std::string method, std::string target, Bytes body) {
   // Not written inside the call: g++ 12 copies the bytes of an aggregate made there.
   net::ManageClient::Request request{std::move(method), std::move(target), std::move(body),
                                      context_->desk.now()};

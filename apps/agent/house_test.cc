@@ -29,11 +29,10 @@ class HouseTest : public ::testing::Test {
   }
 
   void start_device(const std::string& port) {
-    device_.emplace(
-        Arguments{program("latchkey-device"), "run", "--state", state(), "--name", "Kitchen",
-                  "--type", "media-cache", "--listen", "127.0.0.1", "--port", port, "--serve",
-                  (home_.path() / "www").string(), "--mdns", "off"},
-        home_.environment(), "listening on ");
+    device_.emplace(Arguments{program("latchkey-device"), "run", "--state", state(), "--name",
+                              "Kitchen", "--type", "media-cache", "--listen", "127.0.0.1", "--port",
+                              port, "--serve", (home_.path() / "www").string(), "--mdns", "off"},
+                    home_.environment(), "listening on ");
     port_ = device_->line().substr(device_->line().rfind(':') + 1);
   }
   void start_agent() {
@@ -70,8 +69,7 @@ class HouseTest : public ::testing::Test {
     return output.json().is_object() ? output.json().value("grant", json()) : json();
   }
   Output fetch(const json& grant, const std::string& path, Arguments more = {}) {
-    Arguments arguments{"fetch", grant.value("host", "") + path, "--resolve",
-                        "127.0.0.1:" + port_};
+    Arguments arguments{"fetch", grant.value("host", "") + path, "--resolve", "127.0.0.1:" + port_};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return latchkey(arguments);
   }
@@ -139,17 +137,11 @@ TEST_F(HouseTest, WhatIsEndedWhileTheDeviceIsAwayIsToldLater) {
 
 TEST_F(HouseTest, ADeviceThatWasResetIsAnotherDevice) {
   const auto video = granted(kVideo, open_window());
-  const auto reset =
-      run({program("latchkey-device"), "factory-reset", "--yes", "--state", state()},
-          home_.environment());
-  if (reset.exit != 0) {
-    device_->stop();
-    ASSERT_EQ(run({program("latchkey-device"), "factory-reset", "--yes", "--state", state()},
-                  home_.environment())
-                  .exit,
-              0);
-    start_device(port_);
-  }
+  device_->stop();
+  const auto reset = run({program("latchkey-device"), "factory-reset", "--yes", "--state", state()},
+                         home_.environment());
+  ASSERT_EQ(reset.exit, 0) << reset.err;
+  start_device(port_);
   const auto refused = fetch(video, "/hello.txt");
   EXPECT_EQ(refused.exit, 1) << refused.out;
   EXPECT_TRUE(refused.out.empty());
@@ -214,16 +206,15 @@ TEST_F(HouseTest, ACancelledPairingLeavesNothing) {
   client.ask("discover.start", json::object());
   const auto found = client.event("discover.found");
   ASSERT_TRUE(found);
-  const json begin{{"origin", kVideo},
-                   {"type", "media-cache"},
-                   {"key", (*found)["device"]["key"]}};
+  const json begin{{"origin", kVideo}, {"type", "media-cache"}, {"key", (*found)["device"]["key"]}};
   const auto begun = client.ask("pair.begin", begin)["result"];
   ASSERT_EQ(begun["state"], "code");
   EXPECT_EQ(begun["code"]["kind"], "digits8");
   EXPECT_EQ(begun["code"]["left"], 5);
   client.ask("pair.cancel", {{"session", begun["session"]}});
-  EXPECT_EQ(client.ask("pair.code", {{"session", begun["session"]}, {"code", "1"}})["error"]["code"],
-            "cancelled");
+  EXPECT_EQ(
+      client.ask("pair.code", {{"session", begun["session"]}, {"code", "1"}})["error"]["code"],
+      "cancelled");
   EXPECT_TRUE(client.ask("grants.list", {{"all", true}})["result"]["grants"].empty());
 }
 
@@ -234,9 +225,9 @@ TEST_F(HouseTest, FiveWrongCodesEndTheWindow) {
   client.hello();
   client.ask("discover.start", json::object());
   const auto found = client.event("discover.found");
-  const auto begun = client.ask("pair.begin", {{"origin", kVideo},
-                                               {"type", "media-cache"},
-                                               {"key", (*found)["device"]["key"]}})["result"];
+  const auto begun = client.ask(
+      "pair.begin",
+      {{"origin", kVideo}, {"type", "media-cache"}, {"key", (*found)["device"]["key"]}})["result"];
   for (int left = 4; left >= 0; --left) {
     client.ask("pair.code", {{"session", begun["session"]}, {"code", wrong}});
     const auto failed = client.event("pair.failed");

@@ -40,8 +40,8 @@ Addresses resolve(const std::string& name) {
 net::Task<Addresses> look_up(Context* context, HostName host) {
   // It has a name because g++ 12 destroys a closure that is a temporary of co_await twice.
   auto work = [name = host.text()] { return resolve(name); };
-  auto found = co_await context->worker.run(context->executor, net::after(kLookUpTime),
-                                            std::move(work));
+  auto found =
+      co_await context->worker.run(context->executor, net::after(kLookUpTime), std::move(work));
   co_return found.value_or(Addresses{});
 }
 

@@ -6,25 +6,28 @@
 
 namespace latchkey::agentd {
 Parsed parse_options(int argc, char** argv) {
-  CLI::App app{"The part of Latchkey that runs for one user: finds devices, pairs with them, and "
-               "keeps what was agreed."};
+  CLI::App app{
+      "The part of Latchkey that runs for one user: finds devices, pairs with them, and "
+      "keeps what was agreed."};
   app.require_subcommand(1);
   app.set_version_flag("--version", LATCHKEY_VERSION);
-  CLI::App* run = app.add_subcommand("run", "Listen for the browser and the command line");
-  run->set_config("--config", "", "Read these options from a file");
+  // The options belong to the program, not to `run`: CLI11 reads files for the program only.
+  app.fallthrough();
+  app.add_subcommand("run", "Listen for the browser and the command line");
+  app.set_config("--config", "", "Read these options from a file");
   Parsed parsed;
   Options& options = parsed.options;
   std::string mdns = "auto";
   bool loopback = false;
   std::vector<std::string> devices;
-  run->add_option("--socket", options.socket, "Where to listen");
-  run->add_option("--state", options.state, "The folder for what is remembered");
-  run->add_option("--mdns", mdns, "How to look for devices")
+  app.add_option("--socket", options.socket, "Where to listen");
+  app.add_option("--state", options.state, "The folder for what is remembered");
+  app.add_option("--mdns", mdns, "How to look for devices")
       ->check(CLI::IsMember({"auto", "system", "builtin", "off"}));
-  run->add_flag("--allow-loopback", loopback, "Devices may be on this computer (for tests)");
-  run->add_option("--interface", options.lookout.network.interfaces,
-                  "Look on this network interface only");
-  run->add_option("--static-device", devices, "A device that cannot be discovered")
+  app.add_flag("--allow-loopback", loopback, "Devices may be on this computer (for tests)");
+  app.add_option("--interface", options.lookout.network.interfaces,
+                 "Look on this network interface only");
+  app.add_option("--static-device", devices, "A device that cannot be discovered")
       ->type_name("\"TYPE,NAME,ADDRESS,PORT\"");
   try {
     app.parse(argc, argv);
@@ -42,6 +45,15 @@ Parsed parse_options(int argc, char** argv) {
       std::cerr << "--static-device " << text << ": " << device.error().message << "\n";
       parsed.exit_code = 2;
       return parsed;
+    }
+    for (const discovery::Endpoint& endpoint : device->endpoints) {
+      if (!discovery::is_candidate(endpoint.address, options.lookout.network.loopback)) {
+        std::cerr << "--static-device " << text << ": not an address of a home network"
+                  << (loopback ? "" : " (--allow-loopback lets devices be on this computer)")
+                  << "\n";
+        parsed.exit_code = 2;
+        return parsed;
+      }
     }
     options.lookout.static_devices.push_back(*std::move(device));
   }

@@ -193,9 +193,9 @@ net::Task<wire::Result<void>> Pairing::choose_direct_host() {
     co_return wire::Result<void>{};
   }
   for (const auto& address : there) {
-    const bool is_device = std::any_of(
-        start_.endpoints.begin(), start_.endpoints.end(),
-        [&](const net::Endpoint& endpoint) { return endpoint.address() == address; });
+    const bool is_device =
+        std::any_of(start_.endpoints.begin(), start_.endpoints.end(),
+                    [&](const net::Endpoint& endpoint) { return endpoint.address() == address; });
     if (!is_device) {
       co_return fail(wire::Error{ErrorCode::kNameConflict, "the name is another's", false});
     }
@@ -344,8 +344,8 @@ net::Task<void> Pairing::with_code() {
     }
     const std::string_view text = as_text(typed->span());
     auto link = pairing::parse_link(text);
-    auto code = link ? std::optional(link->code.clone())
-                     : pairing::PairingCode::parse(text, needed->kind);
+    auto code =
+        link ? std::optional(link->code.clone()) : pairing::PairingCode::parse(text, needed->kind);
     if (!code || code->kind() != needed->kind || (link && link->device != needed->device)) {
       // It cannot be right: no attempt is spent on it.
       if (!on_wrong_code(left)) {

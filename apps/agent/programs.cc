@@ -80,7 +80,9 @@ void drain(int fd, std::string& into, bool& open) {
 
 }  // namespace
 
-std::string program(const std::string& name) { return std::string(LATCHKEY_BIN) + "/" + name; }
+std::string program(const std::string& name) {
+  return std::string(LATCHKEY_BIN) + "/" + name;
+}
 
 Output run(const Arguments& arguments, const Environment& environment, const std::string& input) {
   const Pipe in;
@@ -135,7 +137,9 @@ Background::Background(const Arguments& arguments, const Environment& environmen
   }
 }
 
-Background::~Background() { stop(); }
+Background::~Background() {
+  stop();
+}
 
 int Background::stop() {
   if (pid_ < 0) {
@@ -199,7 +203,9 @@ Conversation::Conversation(const std::filesystem::path& socket) {
   }
 }
 
-Conversation::~Conversation() { ::close(fd_); }
+Conversation::~Conversation() {
+  ::close(fd_);
+}
 
 void Conversation::send_raw(const std::string& bytes) const {
   (void)!::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -212,7 +218,9 @@ void Conversation::send_text(const std::string& text) const {
   send_raw(head + text);
 }
 
-void Conversation::send(const nlohmann::json& message) const { send_text(message.dump()); }
+void Conversation::send(const nlohmann::json& message) const {
+  send_text(message.dump());
+}
 
 std::optional<nlohmann::json> Conversation::receive() const {
   const auto until = Clock::now() + std::chrono::seconds(10);

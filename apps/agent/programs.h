@@ -20,9 +20,7 @@ struct Output {
   int exit = -1;
   std::string out;
   std::string err;
-  [[nodiscard]] nlohmann::json json() const {
-    return nlohmann::json::parse(out, nullptr, false);
-  }
+  [[nodiscard]] nlohmann::json json() const { return nlohmann::json::parse(out, nullptr, false); }
 };
 
 // Where the build put a program.

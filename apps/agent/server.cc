@@ -73,7 +73,9 @@ net::Task<void> Server::serve(std::shared_ptr<Client> client) {
   clients_.erase(client);
 }
 
-void Server::look_after() { tick_.cancel(); }
+void Server::look_after() {
+  tick_.cancel();
+}
 
 net::Task<void> Server::keep_up() {
   while (true) {

@@ -20,7 +20,12 @@ const std::string kProfile = "00112233445566778899aabbccddeeff";
 class SocketTest : public ::testing::Test {
  protected:
   Arguments agent_command() {
-    return {program("latchkey-agent"), "run", "--mdns", "off", "--static-device",
+    return {program("latchkey-agent"),
+            "run",
+            "--mdns",
+            "off",
+            "--allow-loopback",
+            "--static-device",
             "media-cache,Cache,127.0.0.1,1"};
   }
   Home home_;
@@ -36,7 +41,7 @@ std::string framed(const std::string& text) {
 
 TEST_F(SocketTest, SaysWhereItListensInAPrivateFolder) {
   EXPECT_EQ(agent_.line(), "listening on " + home_.socket().string());
-  struct stat seen {};
+  struct stat seen{};
   ASSERT_EQ(::stat(home_.socket().parent_path().c_str(), &seen), 0);
   EXPECT_EQ(seen.st_mode & 0777U, 0700U);
   ASSERT_EQ(::stat((home_.path() / ".local/state/latchkey/agent.db").c_str(), &seen), 0);
@@ -181,9 +186,9 @@ Output native_host(const Home& home, const Arguments& arguments, const std::stri
   return run(command, home.environment(), input);
 }
 
-const std::string kHello = framed(
-    R"({"id":1,"method":"hello","params":{"client":"extension","version":"1","profile":")" +
-    kProfile + R"("}})");
+const std::string kHello =
+    framed(R"({"id":1,"method":"hello","params":{"client":"extension","version":"1","profile":")" +
+           kProfile + R"("}})");
 
 TEST_F(SocketTest, TheNativeHostServesOneExtension) {
   for (const Arguments& arguments :
@@ -196,15 +201,15 @@ TEST_F(SocketTest, TheNativeHostServesOneExtension) {
 }
 
 TEST_F(SocketTest, TheNativeHostRelays) {
-  const auto spoken = native_host(home_, {kExtension}, kHello + framed("{\"id\":2,\"method\":\"x\"}"));
+  const auto spoken =
+      native_host(home_, {kExtension}, kHello + framed("{\"id\":2,\"method\":\"x\"}"));
   // Standard input has ended: what was answered until then is there.
   EXPECT_EQ(spoken.exit, 0) << spoken.err;
 }
 
 TEST_F(SocketTest, TheNativeHostSendsNothingOfAnythingElse) {
-  for (const std::string& input :
-       {std::string(), std::string("\xff\xff\xff\x7f", 4), framed("[]"),
-        framed(R"({"id":1,"method":"grants.list","params":{}})")}) {
+  for (const std::string& input : {std::string(), std::string("\xff\xff\xff\x7f", 4), framed("[]"),
+                                   framed(R"({"id":1,"method":"grants.list","params":{}})")}) {
     const auto refused = native_host(home_, {kExtension}, input);
     EXPECT_EQ(refused.exit, 1);
     EXPECT_TRUE(refused.out.empty());

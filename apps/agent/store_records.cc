@@ -75,7 +75,9 @@ StoreRecords::StoreRecords(std::unique_ptr<store::FileModeSealer> sealer, store:
       root_{user_->root_key, user_->root_certificate},
       clock_(clock) {}
 
-std::vector<grant::Binding> StoreRecords::bindings() { return or_empty(store_.bindings()); }
+std::vector<grant::Binding> StoreRecords::bindings() {
+  return or_empty(store_.bindings());
+}
 std::optional<grant::Binding> StoreRecords::binding(const DeviceId& device) {
   return or_empty(store_.binding(device));
 }
@@ -85,7 +87,9 @@ bool StoreRecords::update_binding(const grant::Binding& binding) {
 bool StoreRecords::mark_reset(const DeviceId& device) {
   return is_done(store_.mark_reset(device));
 }
-std::vector<grant::AgentGrant> StoreRecords::grants() { return or_empty(store_.grants(kAll)); }
+std::vector<grant::AgentGrant> StoreRecords::grants() {
+  return or_empty(store_.grants(kAll));
+}
 std::optional<grant::AgentGrant> StoreRecords::grant(const GrantId& id) {
   return or_empty(store_.grant(kAll, id));
 }
@@ -101,13 +105,21 @@ bool StoreRecords::activate(const GrantId& id, std::uint16_t port) {
 bool StoreRecords::save_renewed(const grant::AgentGrant& grant) {
   return is_done(store_.save_renewed(grant));
 }
-bool StoreRecords::suspend(const GrantId& id) { return is_done(store_.suspend(id)); }
+bool StoreRecords::suspend(const GrantId& id) {
+  return is_done(store_.suspend(id));
+}
 bool StoreRecords::revoke(const GrantId& id, WallTime block_until) {
   return is_done(store_.revoke(id, {clock_.wall_now(), block_until}));
 }
-bool StoreRecords::discard(const GrantId& id) { return is_done(store_.discard(id)); }
-void StoreRecords::touch(const GrantId& id, WallTime used) { store_.touch(id, used); }
-void StoreRecords::purge() { (void)is_done(store_.purge(clock_.wall_now())); }
+bool StoreRecords::discard(const GrantId& id) {
+  return is_done(store_.discard(id));
+}
+void StoreRecords::touch(const GrantId& id, WallTime used) {
+  store_.touch(id, used);
+}
+void StoreRecords::purge() {
+  (void)is_done(store_.purge(clock_.wall_now()));
+}
 
 std::vector<agent::OwedDeletion> StoreRecords::owed() {
   std::vector<agent::OwedDeletion> owed;

@@ -22,8 +22,7 @@ struct Event {
 class AgentLink {
  public:
   // Starts the agent where it does not run, and says hello.
-  static Result<AgentLink> open(const std::string& socket,
-                                const std::optional<ProfileId>& profile);
+  static Result<AgentLink> open(const std::string& socket, const std::optional<ProfileId>& profile);
 
   // The result, or what the agent said against it. Ctrl-C ends it ("cancelled").
   Result<nlohmann::json> call(std::string_view method, nlohmann::json params);

@@ -1,6 +1,7 @@
-// `latchkey fetch`: what a page does, from the command line. A ticket from the agent opens a session
-// at the device; the request follows on the same connection. TLS is verified against the user's own
-// root and the host; redirects are not followed, so a ticket or cookie goes nowhere else.
+// `latchkey fetch`: what a page does, from the command line. A ticket from the agent opens a
+// session at the device; the request follows on the same connection. TLS is verified against the
+// user's own root and the host; redirects are not followed, so a ticket or cookie goes nowhere
+// else.
 #include <netdb.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -85,9 +86,9 @@ Result<json> find_grant(AgentLink& link, const Address& address, const std::stri
       return grant;
     }
   }
-  return fail(failure_from("not_granted", origin.empty()
-                                              ? "No web service may use " + address.host.text() + "."
-                                              : origin + " may not use " + address.host.text() + "."));
+  return fail(failure_from("not_granted",
+                           origin.empty() ? "No web service may use " + address.host.text() + "."
+                                          : origin + " may not use " + address.host.text() + "."));
 }
 
 Result<net::Endpoints> find_endpoints(const Address& address, std::uint16_t port,
@@ -222,8 +223,7 @@ class Exchange {
 
   // The cookie. `nonce`: what the device asked for, where it does not know the time.
   net::Task<Result<std::string>> open_session(net::HttpStream* http, std::string nonce) {
-    json params{{"id", question_.grant["id"]},
-                {"origin", question_.grant.value("origin", json())}};
+    json params{{"id", question_.grant["id"]}, {"origin", question_.grant.value("origin", json())}};
     if (!nonce.empty()) {
       params["nonce"] = nonce;
     }
@@ -236,8 +236,8 @@ class Exchange {
     head.target = kSessionPath;
     add_origin(head);
     head.fields.add("Authorization", "Bearer " + minted->value("ticket", ""));
-    const auto answer = co_await net::exchange(*http, std::move(head), Bytes(), 4096,
-                                               net::after(kAnswerTime));
+    const auto answer =
+        co_await net::exchange(*http, std::move(head), Bytes(), 4096, net::after(kAnswerTime));
     if (!answer) {
       co_return fail(failure_of(answer.error(), question_.address.host));
     }

@@ -28,7 +28,9 @@ std::optional<Bytes> decode_base64(std::string text) {
 FetchOutput::FetchOutput(const Terminal& terminal, std::string file, bool show_head)
     : terminal_(terminal), file_(std::move(file)), show_head_(show_head) {}
 
-FetchOutput::~FetchOutput() { abandon(); }
+FetchOutput::~FetchOutput() {
+  abandon();
+}
 
 void FetchOutput::abandon() {
   if (to_ != nullptr && to_ != stdout) {

@@ -110,10 +110,7 @@ class CodeSource {
 class Course {
  public:
   Course(AgentLink& link, const Terminal& terminal, const GrantOptions& options, json device)
-      : link_(link),
-        terminal_(terminal),
-        codes_(terminal, options),
-        device_(std::move(device)) {}
+      : link_(link), terminal_(terminal), codes_(terminal, options), device_(std::move(device)) {}
 
   Result<json> run(const Origin& origin) {
     auto begun = link_.call(wire::kPairBegin, {{"origin", origin.text()},
@@ -212,8 +209,8 @@ Result<json> run(const Common& common, const Terminal& terminal, const GrantOpti
                       "Write it like https://video.example"));
   }
   if (!options.type.empty() && !is_device_type(options.type)) {
-    return fail(usage("\"" + options.type + "\" is not a type of device.",
-                      "Write it like media-cache"));
+    return fail(
+        usage("\"" + options.type + "\" is not a type of device.", "Write it like media-cache"));
   }
   std::optional<ProfileId> profile;
   if (!options.profile.empty()) {
@@ -231,9 +228,8 @@ Result<json> run(const Common& common, const Terminal& terminal, const GrantOpti
   std::optional<std::chrono::steady_clock::time_point> first;
   const auto enough = [&](const Surroundings& around) {
     if (!options.device.empty()) {
-      return std::any_of(around.devices.begin(), around.devices.end(), [&](const json& device) {
-        return name_of(device) == options.device;
-      });
+      return std::any_of(around.devices.begin(), around.devices.end(),
+                         [&](const json& device) { return name_of(device) == options.device; });
     }
     if (!around.devices.empty() && !first) {
       first = std::chrono::steady_clock::now();

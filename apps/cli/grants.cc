@@ -100,16 +100,16 @@ int grants(const Common& common, const Terminal& terminal, bool all) {
   }
   std::vector<std::vector<std::string>> rows;
   for (const json& grant : *listed) {
-    rows.push_back({grant.value("id", "").substr(0, kShortId), service_of(grant),
-                    device_of(grant), state_of(grant)});
+    rows.push_back({grant.value("id", "").substr(0, kShortId), service_of(grant), device_of(grant),
+                    state_of(grant)});
   }
   terminal.table({"NUMBER", "WEB SERVICE", "DEVICE", "STATE"}, rows);
   return 0;
 }
 
 int revoke(const Common& common, const Terminal& terminal, const RevokeOptions& options) {
-  const int ways = (options.which.empty() ? 0 : 1) + (options.origin.empty() ? 0 : 1) +
-                   (options.all ? 1 : 0);
+  const int ways =
+      (options.which.empty() ? 0 : 1) + (options.origin.empty() ? 0 : 1) + (options.all ? 1 : 0);
   if (ways != 1) {
     return terminal.end(usage("Say what to remove: a number, a host, --origin or --all.",
                               "`latchkey grants` lists what there is."));

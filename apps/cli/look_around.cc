@@ -39,8 +39,8 @@ void take(Surroundings& around, const Event& event) {
 Result<Surroundings> look_around(AgentLink& link, const std::string& type,
                                  std::chrono::milliseconds wait,
                                  const std::function<bool(const Surroundings&)>& enough) {
-  const auto started = link.call(
-      wire::kDiscoverStart, type.empty() ? json::object() : json{{"type", type}});
+  const auto started =
+      link.call(wire::kDiscoverStart, type.empty() ? json::object() : json{{"type", type}});
   if (!started) {
     return fail(started.error());
   }
@@ -64,6 +64,8 @@ Result<Surroundings> look_around(AgentLink& link, const std::string& type,
   return around;
 }
 
-std::string name_of(const json& device) { return device.value("name", "?"); }
+std::string name_of(const json& device) {
+  return device.value("name", "?");
+}
 
 }  // namespace latchkey::cli

@@ -78,8 +78,7 @@ void add_setup(CLI::App& app, All& all) {
 int run(const CLI::App& app, All& all) {
   const cli::Terminal terminal(all.json);
   if (all.common.socket.empty()) {
-    all.common.socket =
-        platform::agent_socket_path(platform::Environment::current()).string();
+    all.common.socket = platform::agent_socket_path(platform::Environment::current()).string();
   }
   all.fetch.has_data = !app.get_subcommand("fetch")->get_option("--data")->empty();
   const std::string name = app.get_subcommands().front()->get_name();
@@ -110,6 +109,7 @@ int main(int argc, char** argv) {
   All all;
   CLI::App app{"Secure connections between web services and the devices in your home."};
   app.require_subcommand(1);
+  app.fallthrough();
   app.set_version_flag("--version", LATCHKEY_VERSION);
   app.add_option("--socket", all.common.socket, "The agent's socket");
   add_devices(app, all);
@@ -119,7 +119,6 @@ int main(int argc, char** argv) {
   for (CLI::App* command : app.get_subcommands({})) {
     command->add_flag("--json", all.json, "One JSON document on standard output");
   }
-  app.fallthrough();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -13,7 +13,7 @@ enum class Exit { kDone = 0, kFailed = 1, kUsage = 2, kUnreachable = 3 };
 // Every one of them ends with the next thing to try.
 struct Failure {
   Exit exit = Exit::kFailed;
-  std::string code;     // one of the protocol's, or "usage", "setup"
+  std::string code;  // one of the protocol's, or "usage", "setup"
   std::string message;
   std::string hint;
 };

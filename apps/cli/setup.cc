@@ -110,8 +110,7 @@ struct Done {
   std::optional<fs::path> extension;
 };
 
-Result<Done> install(const Common& common, const Terminal& terminal,
-                     const SetupOptions& options) {
+Result<Done> install(const Common& common, const Terminal& terminal, const SetupOptions& options) {
   if (platform::probe_local_dns().verdict == platform::LocalDns::kServed) {
     return fail(Failure{Exit::kFailed, "setup",
                         "In this network names that end in .local belong to somebody else, "
@@ -207,8 +206,8 @@ int setup(const Common& common, const Terminal& terminal, const SetupOptions& op
                          "This build of Latchkey does not know its browser extension.",
                          "Install a release, or build the extension first."});
   }
-  const auto done = options.undo ? remove(common, terminal, options)
-                                 : install(common, terminal, options);
+  const auto done =
+      options.undo ? remove(common, terminal, options) : install(common, terminal, options);
   if (!done) {
     return terminal.end(done.error());
   }

@@ -30,14 +30,17 @@ Terminal::Terminal(bool json)
     : json_(json),
       colour_(!json && ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr) {}
 
-void Terminal::line(std::string_view text) const { write_out(stdout, text); }
-
-void Terminal::document(const nlohmann::json& document) const {
-  write_out(stdout,
-            document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+void Terminal::line(std::string_view text) const {
+  write_out(stdout, text);
 }
 
-void Terminal::progress(std::string_view text) const { write_out(stderr, text); }
+void Terminal::document(const nlohmann::json& document) const {
+  write_out(stdout, document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+void Terminal::progress(std::string_view text) const {
+  write_out(stderr, text);
+}
 
 void Terminal::paragraph(std::string_view text, std::size_t indent) const {
   const std::string margin(indent, ' ');
@@ -110,11 +113,19 @@ int Terminal::end(const Failure& failure) const {
 std::string Terminal::painted(std::string_view text, const char* colour) const {
   return colour_ ? std::string(colour) + std::string(text) + "\033[0m" : std::string(text);
 }
-std::string Terminal::strong(std::string_view text) const { return painted(text, "\033[1m"); }
-std::string Terminal::good(std::string_view text) const { return painted(text, "\033[32m"); }
-std::string Terminal::bad(std::string_view text) const { return painted(text, "\033[31m"); }
+std::string Terminal::strong(std::string_view text) const {
+  return painted(text, "\033[1m");
+}
+std::string Terminal::good(std::string_view text) const {
+  return painted(text, "\033[32m");
+}
+std::string Terminal::bad(std::string_view text) const {
+  return painted(text, "\033[31m");
+}
 
-bool Terminal::can_ask() { return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1; }
+bool Terminal::can_ask() {
+  return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1;
+}
 
 std::optional<std::string> Terminal::ask(std::string_view question) {
   std::fwrite(question.data(), 1, question.size(), stderr);
@@ -168,10 +179,12 @@ std::string day_of(std::int64_t unix_seconds) {
   return text.data();
 }
 
-bool interrupted() { return g_interrupted != 0; }
+bool interrupted() {
+  return g_interrupted != 0;
+}
 
 void watch_for_interrupts() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = [](int) {
     // A second time: do not wait for anything.
     if (g_interrupted != 0) {

@@ -17,9 +17,9 @@ class Terminal {
   explicit Terminal(bool json);
   [[nodiscard]] bool json() const { return json_; }
 
-  void line(std::string_view text) const;                      // a result
-  void document(const nlohmann::json& document) const;         // the one JSON document
-  void progress(std::string_view text) const;                  // on standard error
+  void line(std::string_view text) const;               // a result
+  void document(const nlohmann::json& document) const;  // the one JSON document
+  void progress(std::string_view text) const;           // on standard error
   // A result in lines of 80 characters, each begun with so many blanks.
   void paragraph(std::string_view text, std::size_t indent) const;
   // Columns cut so that a row fits 80 characters; the last one may use what is left.

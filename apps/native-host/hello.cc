@@ -22,7 +22,8 @@ std::optional<std::string> stamp_hello(std::string_view message, std::string_vie
     return true;
   };
   json hello = json::parse(message.begin(), message.end(), watch, /*allow_exceptions=*/false);
-  if (deep || hello.is_discarded() || !hello.is_object() || hello.value("method", json()) != "hello") {
+  if (deep || hello.is_discarded() || !hello.is_object() ||
+      hello.value("method", json()) != "hello") {
     return std::nullopt;
   }
   if (!hello.contains("params") || !hello["params"].is_object()) {

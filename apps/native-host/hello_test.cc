@@ -20,7 +20,8 @@ TEST(StampHello, AddsTheExtension) {
 }
 
 TEST(StampHello, ReplacesWhatTheExtensionSaidOfItself) {
-  const auto stamped = stamp_hello(R"({"id":1,"method":"hello","params":{"extension":"other"}})", kId);
+  const auto stamped =
+      stamp_hello(R"({"id":1,"method":"hello","params":{"extension":"other"}})", kId);
   ASSERT_TRUE(stamped);
   EXPECT_EQ(nlohmann::json::parse(*stamped)["params"]["extension"], kId);
 }
@@ -32,7 +33,8 @@ TEST(StampHello, RefusesAnythingElse) {
         R"({"id":1,"method":"hello","params":{"a":[[[[[[1]]]]]]}})"}) {
     EXPECT_FALSE(stamp_hello(message, kId)) << message;
   }
-  EXPECT_FALSE(stamp_hello(R"({"id":1,"method":"hello","params":{}})" + std::string(5000, ' '), kId));
+  EXPECT_FALSE(
+      stamp_hello(R"({"id":1,"method":"hello","params":{}})" + std::string(5000, ' '), kId));
 }
 
 }  // namespace

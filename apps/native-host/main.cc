@@ -41,8 +41,7 @@ int main(int argc, char** argv) {
   if (!stamped) {
     return give_up("the first message is not hello");
   }
-  const std::string path =
-      platform::agent_socket_path(platform::Environment::current()).string();
+  const std::string path = platform::agent_socket_path(platform::Environment::current()).string();
   const auto agent = net::connect_or_start(path, net::agent_program());
   if (!agent) {
     return give_up(agent.error().detail);

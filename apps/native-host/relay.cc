@@ -36,8 +36,7 @@ Moved pass_on(int from, int to, std::span<std::uint8_t> buffer) {
   if (got == 0) {
     return Moved::kEnd;
   }
-  return write_all(to, buffer.first(static_cast<std::size_t>(got))) ? Moved::kSome
-                                                                    : Moved::kBroken;
+  return write_all(to, buffer.first(static_cast<std::size_t>(got))) ? Moved::kSome : Moved::kBroken;
 }
 
 }  // namespace

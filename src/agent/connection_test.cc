@@ -14,7 +14,9 @@ constexpr MonoTime kNow{5000};
 Hello from_extension() {
   return {Hello::Client::kExtension, "1", kProfile, kExtension};
 }
-Hello from_command_line() { return {Hello::Client::kCommandLine, "1", std::nullopt, std::nullopt}; }
+Hello from_command_line() {
+  return {Hello::Client::kCommandLine, "1", std::nullopt, std::nullopt};
+}
 
 TEST(Connection, HelloComesFirstAndOnce) {
   Connection connection(kExtension);

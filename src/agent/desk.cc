@@ -23,7 +23,9 @@ bool is_for(const AgentGrant& grant, const Wish& wish, const DeviceId& device) {
   return grant.profile == wish.profile && grant.device == device && grant.origin == wish.origin;
 }
 
-SpkiHash hash_of(const crypto::PrivateKey& key) { return key.public_key().spki_hash(); }
+SpkiHash hash_of(const crypto::PrivateKey& key) {
+  return key.public_key().spki_hash();
+}
 
 }  // namespace
 
@@ -78,8 +80,7 @@ std::optional<HostName> GrantDesk::host_for(const Wish& wish, const DeviceId& de
                               device);
 }
 
-bool GrantDesk::host_is_free(const HostName& host, const Wish& wish,
-                             const DeviceId& device) const {
+bool GrantDesk::host_is_free(const HostName& host, const Wish& wish, const DeviceId& device) const {
   for (const AgentGrant& grant : records_.grants()) {
     const bool same_owner = grant.device == device && grant.origin == wish.origin;
     if (grant.host == host && !same_owner && (!has_ended(grant) || grant.not_after > now())) {
@@ -114,8 +115,8 @@ wire::Result<Planned> GrantDesk::plan(const Wish& wish, const DeviceId& device) 
     return no(ErrorCode::kInternal, "too many grants");
   }
   if (!binding) {
-    binding = grant::Binding{device, {}, crypto::PrivateKey::generate(), {}, {}, wish.type, {}, {},
-                             {},     0,  {},                             false};
+    binding = grant::Binding{
+        device, {}, crypto::PrivateKey::generate(), {}, {}, wish.type, {}, {}, {}, 0, {}, false};
   }
   auto authority = pki::make_grant_ca(records_.user_root(), *host, now(), random_);
   if (!authority) {
@@ -177,12 +178,12 @@ wire::Result<wire::CertMessage> GrantDesk::sign(AgentGrant& grant, const crypto:
   const pki::Authority authority{grant.ca_key, grant.ca_certificate};
   auto leaf = pki::issue_leaf(authority, grant.host, key, now(), random_);
   if (!leaf) {
-    return no(leaf.error().code == pki::ErrorCode::kExpired ? ErrorCode::kExpired
-                                                            : ErrorCode::kInternal,
-              leaf.error().detail);
+    return no(
+        leaf.error().code == pki::ErrorCode::kExpired ? ErrorCode::kExpired : ErrorCode::kInternal,
+        leaf.error().detail);
   }
-  const auto info = pki::check_chain(*leaf, grant.ca_certificate,
-                                     records_.user_root().certificate, grant.host, now());
+  const auto info = pki::check_chain(*leaf, grant.ca_certificate, records_.user_root().certificate,
+                                     grant.host, now());
   if (!info) {
     return no(ErrorCode::kInternal, info.error().detail);
   }
@@ -192,8 +193,7 @@ wire::Result<wire::CertMessage> GrantDesk::sign(AgentGrant& grant, const crypto:
   return wire::CertMessage{grant.id, grant.leaf, grant.ca_certificate, grant.renew_at};
 }
 
-wire::Result<wire::CertMessage> GrantDesk::issue(const GrantId& id,
-                                                 const wire::CsrMessage& message,
+wire::Result<wire::CertMessage> GrantDesk::issue(const GrantId& id, const wire::CsrMessage& message,
                                                  const enroll::AcceptedCsr& accepted) {
   auto grant = records_.grant(id);
   auto binding = grant ? records_.binding(grant->device) : std::nullopt;

@@ -1,8 +1,8 @@
-// What the agent decides about grants: who gets which host, what is signed, what ends when. All of it
-// over Records; no sockets, no timers.
+// What the agent decides about grants: who gets which host, what is signed, what ends when. All of
+// it over Records; no sockets, no timers.
 //
-// One owner per host: a host belongs to one (device, origin) until its last leaf has expired, in all
-// profiles of this user.
+// One owner per host: a host belongs to one (device, origin) until its last leaf has expired, in
+// all profiles of this user.
 #pragma once
 
 #include <optional>
@@ -28,9 +28,9 @@ inline constexpr std::size_t kMaxGrants = 1024;
 // What a person chose.
 struct Wish {
   ProfileId profile;
-  std::optional<Origin> origin;        // nothing: direct
+  std::optional<Origin> origin;  // nothing: direct
   std::string type;
-  std::optional<HostName> direct_host; // direct: what the person confirmed
+  std::optional<HostName> direct_host;  // direct: what the person confirmed
 };
 
 class GrantDesk {

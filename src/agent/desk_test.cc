@@ -82,13 +82,13 @@ class DeskTest : public ::testing::Test {
     return planned ? carry_offer(*planned) : wire::Result<GrantId>(fail(planned.error()));
   }
   wire::Result<GrantId> carry_offer(const enroll::AgentDesk::Planned& planned) {
-    auto message = enrollment_.on_offer(wire::encode(planned.offer), channel_, agent_key(),
-                                        clock_.wall);
+    auto message =
+        enrollment_.on_offer(wire::encode(planned.offer), channel_, agent_key(), clock_.wall);
     if (!message) {
       return fail(message.error());
     }
-    auto accepted = enroll::check_csr_message(*message, channel_, device_id(), planned.type,
-                                              planned.forbidden);
+    auto accepted =
+        enroll::check_csr_message(*message, channel_, device_id(), planned.type, planned.forbidden);
     if (!accepted) {
       return fail(accepted.error());
     }
@@ -123,9 +123,8 @@ class DeskTest : public ::testing::Test {
     const auto its = device_grants_.find(agent_key(), id);
     ASSERT_TRUE(its);
     EXPECT_EQ(its->leaf, mine.leaf);
-    EXPECT_TRUE(crypto::verify_server_chain(its->leaf, its->grant_ca,
-                                            records_.user_root().certificate, mine.host.text(),
-                                            clock_.wall));
+    EXPECT_TRUE(crypto::verify_server_chain(
+        its->leaf, its->grant_ca, records_.user_root().certificate, mine.host.text(), clock_.wall));
     EXPECT_EQ(crypto::certificate_key(its->leaf)->spki(), its->key.public_key().spki());
   }
 
@@ -182,8 +181,8 @@ TEST_F(DeskTest, AnOfferWhoseEndWasLostIsRepeatedAndCompleted) {
   auto planned = desk_.plan(wish(kPhotos), device_id());
   ASSERT_TRUE(planned);
   // The device answered; nobody heard it.
-  ASSERT_TRUE(enrollment_.on_offer(wire::encode(planned->offer), channel_, agent_key(),
-                                   clock_.wall));
+  ASSERT_TRUE(
+      enrollment_.on_offer(wire::encode(planned->offer), channel_, agent_key(), clock_.wall));
   clock_.pass(3600s);
   Upkeep upkeep;
   const auto visit = upkeep.due_for(records_, device_id(), clock_.wall);
@@ -203,8 +202,8 @@ TEST_F(DeskTest, ACertificateThatWasLostIsCompletedToo) {
   auto planned = desk_.plan(wish(kPhotos), device_id());
   auto message =
       enrollment_.on_offer(wire::encode(planned->offer), channel_, agent_key(), clock_.wall);
-  auto accepted = enroll::check_csr_message(*message, channel_, device_id(), "media-cache",
-                                            planned->forbidden);
+  auto accepted =
+      enroll::check_csr_message(*message, channel_, device_id(), "media-cache", planned->forbidden);
   ASSERT_TRUE(desk_.issue(planned->offer.grant, *message, *accepted));
   auto again = desk_.plan_again(*records_.grant(planned->offer.grant));
   ASSERT_TRUE(again);

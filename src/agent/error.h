@@ -19,6 +19,8 @@ using Result = latchkey::Result<T, Error>;
 
 // The sentence for a code: plain, ends with the next thing to try where there is one.
 std::string words_for(wire::ErrorCode code);
-inline Error error(wire::ErrorCode code) { return {code, words_for(code)}; }
+inline Error error(wire::ErrorCode code) {
+  return {code, words_for(code)};
+}
 
 }  // namespace latchkey::agent

@@ -11,8 +11,7 @@ namespace {
 // rid = 4 random bytes || first 8 bytes of HMAC(discovery key, "rid" || those 4).
 bool made_with(const ByteArray<32>& discovery_key, const ByteArray<12>& rid) {
   const ByteSpan whole(rid);
-  const Digest256 mac =
-      crypto::hmac_sha256(discovery_key, {as_bytes("rid"), whole.first(4)});
+  const Digest256 mac = crypto::hmac_sha256(discovery_key, {as_bytes("rid"), whole.first(4)});
   return constant_time_equal(ByteSpan(mac).first(8), whole.subspan(4));
 }
 
@@ -45,14 +44,13 @@ std::optional<Device> Neighbours::seen(const Announced& announced,
     return std::nullopt;
   }
   const auto known = match(announced, bindings);
-  Device device{
-      .key = before == told_.end() ? "d" + std::to_string(next_++) : before->second.key,
-      .name = announced.name.empty() ? announced.type : announced.name,
-      .type = announced.type,
-      .known = known.has_value(),
-      .window_open = announced.window_open,
-      .model = std::nullopt,
-      .same_name = false};
+  Device device{.key = before == told_.end() ? "d" + std::to_string(next_++) : before->second.key,
+                .name = announced.name.empty() ? announced.type : announced.name,
+                .type = announced.type,
+                .known = known.has_value(),
+                .window_open = announced.window_open,
+                .model = std::nullopt,
+                .same_name = false};
   const std::string look = lookalike_key(device.name);
   for (const grant::Binding& binding : bindings) {
     if (known && binding.device == known->device) {
@@ -79,9 +77,8 @@ std::optional<std::string> Neighbours::lost(std::string_view service) {
 }
 
 std::optional<std::string> Neighbours::service(const DeviceKey& key) const {
-  const auto found = std::find_if(told_.begin(), told_.end(), [&](const auto& entry) {
-    return entry.second.key == key.text;
-  });
+  const auto found = std::find_if(told_.begin(), told_.end(),
+                                  [&](const auto& entry) { return entry.second.key == key.text; });
   return found == told_.end() ? std::nullopt : std::optional(found->first);
 }
 

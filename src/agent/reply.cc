@@ -17,7 +17,9 @@ std::string text_of(const json& message) {
   return message.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-json text_or_null(const std::string& text) { return text.empty() ? json(nullptr) : json(text); }
+json text_or_null(const std::string& text) {
+  return text.empty() ? json(nullptr) : json(text);
+}
 
 }  // namespace
 
@@ -26,8 +28,8 @@ std::string reply_text(std::uint64_t id, const json& result) {
 }
 
 std::string reply_text(std::uint64_t id, const Error& error) {
-  return text_of({{"id", id},
-                  {"error", {{"code", wire::name_of(error.code)}, {"message", error.message}}}});
+  return text_of(
+      {{"id", id}, {"error", {{"code", wire::name_of(error.code)}, {"message", error.message}}}});
 }
 
 std::string event_text(std::string_view event, const json& params) {
@@ -35,8 +37,8 @@ std::string event_text(std::string_view event, const json& params) {
 }
 
 json grant_json(const AgentGrant& grant, const std::optional<grant::Binding>& binding) {
-  const WallTime blocked = grant.state == grant::State::kSuspended ? block_until(grant)
-                                                                   : grant.block_until;
+  const WallTime blocked =
+      grant.state == grant::State::kSuspended ? block_until(grant) : grant.block_until;
   return {{"id", grant.id.hex()},
           {"profile", grant.profile.hex()},
           {"origin", grant.origin ? json(grant.origin->text()) : json(nullptr)},

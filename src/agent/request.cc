@@ -87,7 +87,9 @@ std::optional<std::string> text_of(const json& object, const char* name, std::si
   return text;
 }
 
-bool is_absent(const json& object, const char* name) { return !object.contains(name); }
+bool is_absent(const json& object, const char* name) {
+  return !object.contains(name);
+}
 
 template <class Id>
 std::optional<Id> id_of(const json& object, const char* name) {
@@ -260,8 +262,8 @@ std::optional<Method> read_doctor(const json& p) {
   if (!only(p, {"databases", "browsers"})) {
     return std::nullopt;
   }
-  for (const auto& [name, into] : {std::pair("databases", &doctor.databases),
-                                   std::pair("browsers", &doctor.browsers)}) {
+  for (const auto& [name, into] :
+       {std::pair("databases", &doctor.databases), std::pair("browsers", &doctor.browsers)}) {
     if (!is_absent(p, name)) {
       *into = folders_of(p[name]);
       if (!*into) {

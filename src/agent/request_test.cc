@@ -14,8 +14,8 @@ std::string message(const std::string& method, const std::string& params) {
 TEST(ParseRequest, ReadsEveryMethod) {
   const std::pair<const char*, std::string> good[] = {
       {"hello", R"({"client":"cli","version":"1","profile":null})"},
-      {"hello", R"({"client":"extension","version":"1","profile":")" + kId32 +
-                    R"(","extension":"abc"})"},
+      {"hello",
+       R"({"client":"extension","version":"1","profile":")" + kId32 + R"(","extension":"abc"})"},
       {"discover.start", "{}"},
       {"discover.start", R"({"type":"media-cache"})"},
       {"discover.stop", "{}"},
@@ -77,8 +77,12 @@ TEST(ParseRequest, RefusesWrongParametersButCanAnswer) {
 
 TEST(ParseRequest, GivesUpOnWhatIsNoMessage) {
   for (const std::string& text : {
-           std::string(), std::string("x"), std::string("[]"), std::string("null"),
-           std::string(R"({"method":"doctor"})"), std::string(R"({"id":-1,"method":"doctor"})"),
+           std::string(),
+           std::string("x"),
+           std::string("[]"),
+           std::string("null"),
+           std::string(R"({"method":"doctor"})"),
+           std::string(R"({"id":-1,"method":"doctor"})"),
            std::string(R"({"id":1.5,"method":"doctor"})"),
            std::string(R"({"id":9007199254740992,"method":"doctor"})"),
            std::string(R"({"id":1,"id":2,"method":"doctor"})"),

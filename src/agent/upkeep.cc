@@ -10,7 +10,8 @@ namespace {
 constexpr seconds kUnconfirmedLife{86400};
 
 bool is_empty(const Visit& visit) {
-  return !visit.check_in && visit.tell_ended.empty() && visit.complete.empty() && visit.renew.empty();
+  return !visit.check_in && visit.tell_ended.empty() && visit.complete.empty() &&
+         visit.renew.empty();
 }
 
 }  // namespace
@@ -62,8 +63,8 @@ std::vector<Visit> Upkeep::due(Records& records, WallTime wall, MonoTime mono) {
 void Upkeep::end(const DeviceId& device, bool well, MonoTime mono) {
   Past& past = visits_[device];
   past.busy = false;
-  past.wait = well ? std::chrono::milliseconds(0)
-                       : std::clamp(past.wait * 2, kFirstRetry, kLastRetry);
+  past.wait =
+      well ? std::chrono::milliseconds(0) : std::clamp(past.wait * 2, kFirstRetry, kLastRetry);
   past.next = mono + past.wait;
 }
 

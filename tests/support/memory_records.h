@@ -144,8 +144,8 @@ class MemoryRecords final : public agent::Records {
 
  private:
   grant::AgentGrant* find(const GrantId& id) {
-    const auto found = std::find_if(grants_.begin(), grants_.end(),
-                                    [&](const auto& one) { return one.id == id; });
+    const auto found =
+        std::find_if(grants_.begin(), grants_.end(), [&](const auto& one) { return one.id == id; });
     return found == grants_.end() ? nullptr : &*found;
   }
   template <class F>
