@@ -98,7 +98,9 @@ net::Task<bool> Server::serve_request(Client& client, net::HttpStream& http) {
   if (auto* answer = std::get_if<front::Answer>(&decision)) {
     const bool head_only = head.method == "HEAD";
     const bool small = http.message().done() || !head.fields.has("Expect");
-    const bool keep = wants_more && small && co_await drain(http, parts_.timeouts);
+    // Who sends what is no request (400) is not trusted with where the next one begins.
+    const bool sane = answer->status != 400;
+    const bool keep = wants_more && small && sane && co_await drain(http, parts_.timeouts);
     line.status = answer->status;
     line.bytes = head_only ? 0 : answer->body.size();
     const auto written =

@@ -34,7 +34,7 @@ TEST(ParseRequest, ReadsEveryMethod) {
       {"policy.check", R"({"origin":"https://video.example"})"},
       {"anchor.get", "{}"},
       {"doctor", "{}"},
-      {"doctor", R"({"databases":["/home/u/.pki/nssdb"]})"},
+      {"doctor", R"({"databases":["/h/.pki/nssdb"]})"},
   };
   for (const auto& [method, params] : good) {
     const auto request = parse_request(message(method, params));

@@ -83,7 +83,13 @@ std::set<std::string> nominated(const HttpFields& fields) {
   return names;
 }
 
+// A cookie without a name ("=value") comes back from a browser as its bare value, which may look
+// like a name and a value of ours.
 bool is_our_cookie(std::string_view pair) {
+  pair = trim(pair);
+  while (pair.starts_with('=')) {
+    pair = trim(pair.substr(1));
+  }
   return iequals(trim(pair.substr(0, pair.find('='))), kCookie);
 }
 

@@ -73,6 +73,8 @@ TEST(HeadersTest, Threat56CorsAndOurCookieCannotBeSetByTheService) {
   in.add("Cross-Origin-Resource-Policy", "cross-origin");
   in.add("Set-Cookie", "__Host-latchkey=stolen; Path=/");
   in.add("Set-Cookie", " __HOST-latchkey =stolen");
+  in.add("Set-Cookie", "=__Host-latchkey=stolen");
+  in.add("Set-Cookie", "__Host-latchkey");
   in.add("Set-Cookie", "theirs=1");
   in.add("Vary", "Accept");
   in.add("Content-Type", "video/mp4");

@@ -137,8 +137,19 @@ ManagementOutcome ManagementDesk::certificate(const ManagementRequest& request,
 }
 
 ManagementOutcome ManagementDesk::renew(const ManagementRequest& request) {
+  const auto named = wire::decode<wire::RenewRequest>(request.body);
+  if (!named) {
+    return refuse(named.error());
+  }
   const auto renewal = enrollment_.on_renew(request.body, request.agent, request.exporter);
-  return renewal ? reply(200, wire::encode(*renewal)) : refuse(renewal.error());
+  if (!renewal) {
+    return refuse(renewal.error());
+  }
+  // The agent knows that its first certificate arrived: from now on only the new key gets one.
+  if (!records_.confirm(request.agent, named->grant)) {
+    return refuse(wire::ErrorCode::kInternal, "could not be stored");
+  }
+  return reply(200, wire::encode(*renewal));
 }
 
 ManagementOutcome ManagementDesk::list(const SpkiHash& agent) {

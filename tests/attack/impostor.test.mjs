@@ -1,0 +1,351 @@
+// Whoever answers where a paired device used to be, and devices that misbehave once they are paired:
+// rows 1, 3, 4, 9, 10, 11, 33, 40, 44 and 49 of docs/threat-model.md, from the agent's side.
+
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { createServer } from 'node:http';
+import { test } from 'node:test';
+import { AgentSocket } from './lib/agent-socket.mjs';
+import { Person } from './lib/binding.mjs';
+import { decode, encode } from './lib/cbor.mjs';
+import { ecdsa, general, grantCa, greedyAttribute, keyPem, leaf, newKey, pem, request, sha256, spkiOf, userRoot } from './lib/der.mjs';
+import { Agent, Device, execute, House, BIN, ROOT, until, upstream } from './lib/house.mjs';
+import { readRequest, respond, Rogue } from './lib/rogue.mjs';
+
+const SITE = 'https://video.example';
+const CODE = '12345678';
+
+/** A real agent that is paired with a real device, which then goes away: its port is free. */
+async function bereft(t) {
+  const house = House.open(t);
+  const device = await Device.start(house);
+  const agent = await Agent.start(house, { devices: [{ port: device.port }] });
+  const grant = await agent.grant(device, SITE);
+  const { port } = device;
+  await device.stop();
+  return { house, device, agent, grant, port };
+}
+
+const fetchAt = (agent, grant, port, ...words) => agent.cli(['fetch', `https://${grant.host}/`, '--origin', SITE, '--resolve', `127.0.0.1:${port}`, ...words]);
+
+/** What an agent does by itself and on request, with whatever answers at the device's address. */
+async function pester(agent, grant, port) {
+  const fetched = await fetchAt(agent, grant, port, '--data', 'a secret of the page');
+  assert.notEqual(fetched.code, 0);
+  const socket = await AgentSocket.open(agent.socket);
+  await socket.hello();
+  const renewed = await socket.call('certificate.renew', { id: grant.id });
+  assert.equal(renewed.error.code, 'unreachable', JSON.stringify(renewed));
+  const revoked = await socket.call('grants.revoke', { id: grant.id });
+  assert.equal(revoked.result.delivered, false);
+  socket.close();
+}
+
+test('rows 1, 40 and 49: an impostor with a key of its own gets no ticket, no data, no client certificate', async (t) => {
+  const { house, agent, grant, port } = await bereft(t);
+  const rogue = await Rogue.listen(house, { port });
+  const root = userRoot();
+  const key = newKey();
+  const ca = grantCa(root, grant.host);
+  rogue.install(grant.host, [leaf(ca, grant.host, key), ca.der], key);
+  await pester(agent, grant, port);
+  const reached = rogue.connections.length + rogue.failures.length;
+  assert.ok(reached >= 3, `all three came by: ${JSON.stringify([rogue.connections, rogue.failures])}`);
+  for (const one of rogue.connections) {
+    assert.equal(one.bytes, 0, JSON.stringify(one));
+    assert.equal(one.certificate, undefined);
+  }
+  assert.deepEqual(rogue.offers, []);
+});
+
+test('rows 1 and 40: another real device at the same address, with the same name', async (t) => {
+  const { house, agent, grant, port } = await bereft(t);
+  const other = await Device.start(house, { name: 'Shelf' });
+  await other.stop();
+  await other.run({ port });
+  // It even serves the very host, for somebody else.
+  const person = new Person(other);
+  await person.pair(SITE, { changes: { host: grant.host } });
+  await pester(agent, grant, port);
+  assert.equal((await other.status()).agents.length, 1);
+  const { readFileSync } = await import('node:fs');
+  assert.equal(readFileSync(other.log, 'utf8'), '', 'no request was made');
+});
+
+test('row 40: the impostor shows the right certificate without its key, or one for another name', async (t) => {
+  const house = House.open(t);
+  const rogue = await Rogue.listen(house, { code: CODE });
+  const agent = await Agent.start(house, { devices: [{ port: rogue.port }] });
+  assert.equal((await agent.cli(['grant', '--origin', SITE, '--code', CODE])).code, 0);
+  const [one] = await agent.grants();
+  const { chain } = rogue.certs[0];
+  // The rogue holds this grant by right. Under its CA it cannot make others: it never got that key.
+  const other = await Rogue.listen(house, {});
+  const key = newKey();
+  const root = userRoot();
+  const made = {
+    'under the grant\'s leaf': [leaf({ key: rogue.leafKey }, one.host, key), ...chain],
+    'under another root': (() => { const ca = grantCa(root, one.host); return [leaf(ca, one.host, key), ca.der]; })(),
+    'self-signed': [leaf({ key }, one.host, key, { issuer: one.host })],
+  };
+  for (const [what, certificates] of Object.entries(made)) {
+    other.install(one.host, certificates, key);
+    const fetched = await fetchAt(agent, one, other.port);
+    assert.equal(fetched.code, 1, what);
+    assert.equal(fetched.json.error.code, 'not_granted', what);
+  }
+  assert.ok(other.connections.every((each) => each.bytes === 0));
+});
+
+test('row 4: a candidate on this computer is none, unless the operator said so', async (t) => {
+  const house = House.open(t);
+  const rogue = await Rogue.listen(house, {});
+  const started = await Agent.start(house, { devices: [{ port: rogue.port }], loopback: false }).catch((error) => error);
+  if (!(started instanceof Error)) {
+    const found = await started.cli(['devices', '--timeout', '1']);
+    assert.deepEqual(found.json.devices ?? found.json, []);
+    assert.notEqual((await started.cli(['grant', '--origin', SITE, '--code', CODE])).code, 0);
+  } else {
+    assert.match(started.message, /allow-loopback/);
+  }
+  assert.deepEqual([rogue.connections, rogue.failures], [[], []]);
+  for (const address of ['127.8.8.8', '::1', '::ffff:127.0.0.1', '0.0.0.0', '::', '::ffff:0.0.0.0']) {
+    const other = await Agent.start(house, { devices: [{ port: rogue.port, address }], loopback: false }).catch((error) => error);
+    if (other instanceof Error) continue;
+    assert.notEqual((await other.cli(['grant', '--origin', SITE, '--code', CODE])).code, 0, address);
+    await other.stop();
+  }
+  assert.deepEqual([rogue.connections, rogue.failures], [[], []]);
+});
+
+test('row 10: a request that asks for more gets the template', async (t) => {
+  const house = House.open(t);
+  const names = [general.dns('evil.example'), general.dns('*.local'), general.ip([127, 0, 0, 1]), general.uri('https://evil.example/')];
+  const rogue = await Rogue.listen(house, { code: CODE, csr: (key) => request(key, { subject: 'evil.example', attributes: [greedyAttribute(names)] }) });
+  const agent = await Agent.start(house, { devices: [{ port: rogue.port }] });
+  const made = await agent.cli(['grant', '--origin', SITE, '--code', CODE]);
+  assert.equal(made.code, 0, made.stdout);
+  const [one, ca] = rogue.certs[0].chain.map((der) => new X509Certificate(der));
+  assert.equal(one.subjectAltName, `DNS:${rogue.offers[0].host}`);
+  assert.equal(one.subject, `CN=${rogue.offers[0].host}`);
+  assert.equal(one.ca, false);
+  assert.deepEqual(one.keyUsage, ['1.3.6.1.5.5.7.3.1'], 'serverAuth alone');
+  assert.ok(one.checkIssued(ca) && one.verify(ca.publicKey));
+  const life = (new Date(one.validTo) - new Date(one.validFrom)) / 1000;
+  assert.ok(life <= 7 * 86400 + 3600);
+  assert.ok(!rogue.certs[0].chain[0].includes('evil.example'));
+});
+
+test('rows 9 and 11: a request without proof, with a weak or used key, or that the device did not sign', async (t) => {
+  const house = House.open(t);
+  const other = newKey();
+  const weak = newKey('P-384');
+  const wrong = {
+    'another key\'s signature': { csr: (key) => request(key, { signer: other }) },
+    'a P-384 key': { csr: () => request(weak) },
+    'the bootstrap key': { csr: (_, rogue) => request(rogue.key) },
+    'cut off': { csr: (key) => request(key).subarray(0, -9) },
+    'with more behind it': { csr: (key) => Buffer.concat([request(key), Buffer.from([0])]) },
+    'not DER at all': { csr: () => Buffer.alloc(300, 0x30) },
+    '8 KiB': { csr: (key) => Buffer.concat([request(key), Buffer.alloc(8000)]) },
+    'signed by another bootstrap key': { message: (map, channel) => ({ ...map, bsig: ecdsa(other, Buffer.from('latchkey-boot-v1'), channel.th, sha256(map.csr)) }) },
+    'another bootstrap key': { message: (map, channel) => ({ ...map, boot: spkiOf(other), bsig: ecdsa(other, Buffer.from('latchkey-boot-v1'), channel.th, sha256(map.csr)) }) },
+    'of another channel': { message: (map, _, rogue) => ({ ...map, bsig: ecdsa(rogue.key, Buffer.from('latchkey-boot-v1'), Buffer.alloc(32), sha256(map.csr)) }) },
+    'replaced after it was signed': { message: (map) => ({ ...map, csr: request(newKey()) }) },
+    'of another type of device': { message: (map) => ({ ...map, type: 'nas' }) },
+    'an attestation of nonsense': { message: (map) => ({ ...map, att: { fmt: 'packed', alg: -257, sig: Buffer.alloc(9), x5c: [] } }) },
+  };
+  const rogue = await Rogue.listen(house, { code: CODE });
+  const agent = await Agent.start(house, { devices: [{ port: rogue.port }] });
+  for (const [what, acts] of Object.entries(wrong)) {
+    rogue.acts = { code: CODE, ...acts };
+    rogue.certs.length = 0;
+    const made = await agent.cli(['grant', '--origin', SITE, '--code', CODE]);
+    assert.notEqual(made.code, 0, what);
+    assert.ok(rogue.certs.length > 0, `${what}: it got as far as the request`);
+    assert.ok(rogue.certs.every((one) => one?.t !== 'cert'), `${what}: no certificate`);
+    assert.ok((await agent.grants()).every((one) => one.state === 'revoked'), what);
+  }
+});
+
+test('row 11: the key of another grant', async (t) => {
+  const house = House.open(t);
+  const key = newKey();
+  const rogue = await Rogue.listen(house, { code: CODE });
+  const agent = await Agent.start(house, { devices: [{ port: rogue.port }] });
+  rogue.acts.csr = (_, self) => { self.leafKey = key; return request(key); };
+  assert.equal((await agent.cli(['grant', '--origin', SITE, '--code', CODE])).code, 0);
+  // The next grant goes over the binding. The device answers the offer with the key it has.
+  let answered = 0;
+  rogue.acts.manage = (asked, socket, self) => {
+    if (asked.target !== '/offer') return self.manage(asked, socket);
+    answered += 1;
+    const csr = request(key);
+    const th = socket.exportKeyingMaterial(32, 'EXPORTER-latchkey-manage-v1', Buffer.alloc(0));
+    return respond(socket, 200, encode(self.csrMessage(th, csr)));
+  };
+  const again = await agent.cli(['grant', '--origin', 'https://photos.example', '--code', CODE]);
+  assert.notEqual(again.code, 0);
+  assert.equal(answered, 1);
+  assert.equal((await agent.grants()).filter((one) => one.state === 'active').length, 1);
+});
+
+test('row 32: a device that answers with a weaker hello', async (t) => {
+  const house = House.open(t);
+  const rogue = await Rogue.listen(house, { code: CODE });
+  const agent = await Agent.start(house, { devices: [{ port: rogue.port }] });
+  for (const hello of [
+    { v: 0 }, { v: 2 }, { suite: 'none' }, { suite: 'spake2p-p256 ' }, { kdf: { alg: 'pbkdf2-sha256', salt: Buffer.alloc(16), iter: 1 } }, { kdf: { alg: 'pbkdf2-sha256', salt: Buffer.alloc(16), iter: 2 ** 31 } },
+    { kdf: { alg: 'none', salt: Buffer.alloc(16), iter: 10000 } }, { kdf: { alg: 'pbkdf2-sha256', salt: Buffer.alloc(0), iter: 10000 } }, { kdf: { alg: 'pbkdf2-sha256', salt: Buffer.alloc(4096), iter: 10000 } },
+    { code: 'none' }, { code: 'digits1' }, { id: Buffer.alloc(32) }, { nonce: Buffer.alloc(0) }, { left: -1 },
+  ]) {
+    rogue.acts.hello = hello;
+    assert.notEqual((await agent.cli(['grant', '--origin', SITE, '--code', CODE])).code, 0, JSON.stringify(hello));
+  }
+  assert.deepEqual(rogue.offers, []);
+});
+
+test('row 3: a device\'s own name comes out clean', async (t) => {
+  const house = House.open(t);
+  const rogue = await Rogue.listen(house, { code: CODE, message: (map) => ({ ...map, name: 'She\u202elf\u0000\u0007\u200b\u001b[31m', model: 'M\u2066\n\r1' }) });
+  const agent = await Agent.start(house, { devices: [{ port: rogue.port, name: 'She\u202elf' }] });
+  const made = await agent.cli(['grant', '--origin', SITE, '--code', CODE]);
+  assert.equal(made.code, 0, made.stdout);
+  const [{ device }] = await agent.grants();
+  assert.doesNotMatch(`${device.name}${device.model}`, /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069]/);
+  const listed = await agent.cli(['devices', '--timeout', '1']);
+  assert.doesNotMatch(listed.stdout, /[\u200b-\u200f\u202a-\u202e\u2066-\u2069]|\\u00[01]/);
+});
+
+test('row 44: a device that redirects a request is not followed', async (t) => {
+  const house = House.open(t);
+  const elsewhere = await upstream(house);
+  const service = await upstream(house, (_, response) => { response.writeHead(307, { Location: `${elsewhere.url}/take` }); response.end(); });
+  const device = await Device.start(house, { upstream: service.url });
+  const agent = await Agent.start(house, { devices: [{ port: device.port }] });
+  const grant = await agent.grant(device, SITE);
+  const fetched = await fetchAt(agent, grant, device.port);
+  assert.equal(fetched.code, 1);
+  assert.equal(service.seen.length, 1);
+  assert.deepEqual(elsewhere.seen, []);
+});
+
+test('row 44: a device that redirects the ticket itself, or asks for nonces for ever', async (t) => {
+  const house = House.open(t);
+  const elsewhere = await upstream(house);
+  const seen = [];
+  const rogue = await Rogue.listen(house, { code: CODE });
+  const agent = await Agent.start(house, { devices: [{ port: rogue.port }] });
+  assert.equal((await agent.cli(['grant', '--origin', SITE, '--code', CODE])).code, 0);
+  const [grant] = await agent.grants();
+  const ways = [
+    (socket) => respond(socket, 307, '', `Location: ${elsewhere.url}/take\r\n`),
+    (socket) => respond(socket, 308, '', `Location: https://${grant.host}:${rogue.port}/again\r\n`),
+    (socket) => respond(socket, 401, '{"error":"nonce_required","nonce":"AAAAAAAAAAAAAAAAAAAAAA"}'),
+    (socket) => respond(socket, 401, '{"error":"nonce_required","nonce":7}'),
+    (socket) => respond(socket, 401, `{"error":"nonce_required","nonce":"${'A'.repeat(4000)}"}`),
+    (socket) => respond(socket, 200, '', 'Set-Cookie: __Host-latchkey=x\r\n'),
+    (socket) => respond(socket, 204, '', 'Set-Cookie: other=x\r\n'),
+    (socket) => respond(socket, 401, Buffer.alloc(60000, '[')),
+  ];
+  for (const way of ways) {
+    seen.length = 0;
+    rogue.acts.http = (asked, socket) => { seen.push(asked); return way(socket); };
+    const fetched = await fetchAt(agent, grant, rogue.port);
+    assert.equal(fetched.code, 1, `${way}: ${fetched.stdout}`);
+    assert.ok(seen.length >= 1 && seen.length <= 2 && seen.every((one) => one.target === '/.well-known/latchkey/session'), `${way}: ${seen.length}`);
+  }
+  assert.deepEqual(elsewhere.seen, []);
+});
+
+test('rows 33 and 49: a renewal whose new key the old one did not sign', async (t) => {
+  const house = House.open(t);
+  const rogue = await Rogue.listen(house, { code: CODE });
+  const agent = await Agent.start(house, { devices: [{ port: rogue.port }] });
+  assert.equal((await agent.cli(['grant', '--origin', SITE, '--code', CODE])).code, 0);
+  const [grant] = await agent.grants();
+  const id = Buffer.from(grant.id, 'hex');
+  const old = rogue.leafKey;
+  const given = [];
+  const renewWith = (make) => {
+    rogue.acts.manage = (asked, socket, self) => {
+      if (asked.target === '/certificate') {
+        given.push(decode(asked.body));
+        return respond(socket, 200, encode({ t: 'done', port: self.port }));
+      }
+      if (asked.target !== '/renew') return self.manage(asked, socket);
+      const exported = socket.exportKeyingMaterial(32, 'EXPORTER-latchkey-manage-v1', Buffer.alloc(0));
+      const fresh = newKey();
+      const { csr = request(fresh), by = old, over = exported, about = id } = make(fresh);
+      const proof = ecdsa(by, Buffer.from('latchkey-renew-v1'), about, sha256(csr), over);
+      return respond(socket, 200, encode({ csr, proof, disc: Buffer.alloc(32) }));
+    };
+  };
+  const socket = await AgentSocket.open(agent.socket);
+  await socket.hello();
+  const bad = { 'by the new key': (fresh) => ({ by: fresh }), 'for another connection': () => ({ over: Buffer.alloc(32) }), 'for another grant': () => ({ about: Buffer.alloc(16) }), 'the old key again': () => ({ csr: request(old) }), 'the bootstrap key': () => ({ csr: request(rogue.key) }) };
+  for (const [what, make] of Object.entries(bad)) {
+    given.length = 0;
+    renewWith(make);
+    const answer = await socket.call('certificate.renew', { id: grant.id });
+    assert.ok(answer.error, `${what}: ${JSON.stringify(answer)}`);
+    // At most the old key's own certificate is sent once more.
+    for (const one of given) assert.deepEqual(new X509Certificate(one.chain[0]).publicKey.export({ type: 'spki', format: 'der' }), spkiOf(old), what);
+  }
+  renewWith(() => ({}));
+  assert.ok((await socket.call('certificate.renew', { id: grant.id })).result.not_after > 0, 'an honest one works');
+  socket.close();
+});
+
+test('row 33: the command line refuses a certificate that has expired, or is not yet valid', async (t) => {
+  const house = House.open(t);
+  const clock = house.path('clock.so');
+  const built = await execute(['cc', '-shared', '-fPIC', '-o', clock, `${ROOT}/tests/attack/lib/clock.c`], { env: process.env });
+  assert.equal(built.code, 0, built.stderr);
+  const rogue = await Rogue.listen(house, { code: CODE });
+  const agent = await Agent.start(house, { devices: [{ port: rogue.port }] });
+  assert.equal((await agent.cli(['grant', '--origin', SITE, '--code', CODE])).code, 0);
+  const [grant] = await agent.grants();
+  const words = [`${BIN}/latchkey`, '--socket', agent.socket, 'fetch', `https://${grant.host}/`, '--resolve', `127.0.0.1:${rogue.port}`, '--json'];
+  const at = (shift) => execute(words, { env: { ...agent.env, LD_PRELOAD: clock, LK_SHIFT: String(shift), ASAN_OPTIONS: 'verify_asan_link_order=0' } });
+  const bytes = () => rogue.connections.filter((one) => one.alpn === 'http/1.1').reduce((sum, one) => sum + one.bytes, 0);
+  for (const shift of [8 * 86400, -2 * 3600]) {
+    const fetched = await at(shift);
+    assert.equal(fetched.json?.error?.code, 'not_granted', fetched.stdout);
+    assert.match(fetched.stdout, shift > 0 ? /expired/ : /not yet valid/);
+    assert.equal(bytes(), 0);
+  }
+  await at(0);
+  assert.ok(bytes() > 0, 'at the right time it asks');
+});
+
+test('row 43: a device that answers the agent with bombs', async (t) => {
+  const house = House.open(t);
+  const rogue = await Rogue.listen(house, { code: CODE });
+  const agent = await Agent.start(house, { devices: [{ port: rogue.port }] });
+  assert.equal((await agent.cli(['grant', '--origin', SITE, '--code', CODE])).code, 0);
+  const [grant] = await agent.grants();
+  const socket = await AgentSocket.open(agent.socket);
+  await socket.hello();
+  const endless = (lines) => (_, to) => {
+    to.write(`HTTP/1.1 200 OK\r\n${lines}\r\n`);
+    const flood = Buffer.alloc(65536, 'A');
+    const more = () => { while (!to.destroyed && to.write(flood)); };
+    to.on('drain', more);
+    more();
+  };
+  const ways = [
+    (_, to) => respond(to, 200, Buffer.alloc(65536, 0x5f)), (_, to) => respond(to, 200, Buffer.alloc(60000, 0x81)), (_, to) => respond(to, 200, ''), (_, to) => respond(to, 500, Buffer.alloc(9, 0xff)),
+    endless('Content-Length: 99999999999\r\n'), endless(''), (_, to) => to.write(`HTTP/1.1 200 OK\r\nX: ${'a'.repeat(70000)}\r\n\r\n`), (_, to) => to.end('\r\n\r\n'), (_, to) => to.destroy(),
+    (_, to) => { for (let i = 0; i < 2000; ++i) to.write('HTTP/1.1 100 Continue\r\n\r\n'); to.end(); },
+  ];
+  for (const way of ways) {
+    rogue.acts.manage = way;
+    const answer = await socket.call('certificate.renew', { id: grant.id });
+    assert.ok(answer?.error, String(way));
+  }
+  assert.equal(agent.program.exit, undefined, 'the agent lives');
+  const status = await execute(['cat', `/proc/${agent.program.pid}/status`], { env: process.env });
+  assert.ok(Number(/VmRSS:\s+(\d+)/.exec(status.stdout)[1]) < 400 * 1024, 'and did not grow');
+  socket.close();
+});
