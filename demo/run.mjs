@@ -97,7 +97,7 @@ async function build() {
     mkdirSync(join(house.pc.home, '.config/chromium'), { recursive: true });
     await agent.setup({ browserFolders: [join(house.pc.home, '.config/chromium')] });
   });
-  return { cache, agent };
+  return cache;
 }
 
 async function openWindow() {
@@ -241,15 +241,26 @@ async function takeBack(context, page, cache) {
   });
 }
 
-function byHand(agent) {
-  const enter = house.pc.wrap(['bash']).join(' ');
+/** A small program that runs its arguments on `host`, with Latchkey's programs in reach. */
+function entrance(name, host, environment) {
+  const words = host.wrap(['env', `PATH=${programs()}:${process.env.PATH}`]).map((word) => `'${word}'`).join(' ');
+  const set = Object.entries(environment).map(([key, value]) => `${key}='${value}'`).join(' ');
+  const file = join(OUT, name);
+  writeFileSync(file, `#!/bin/sh\n[ $# -gt 0 ] || set -- bash\nexec env ${set} ${words} "$@"\n`, { mode: 0o755 });
+  return file;
+}
+
+function byHand(cache) {
+  const { HOME, XDG_RUNTIME_DIR } = house.pc.environment;
+  const home = entrance('at-home', house.pc, { HOME, XDG_RUNTIME_DIR });
+  const device = entrance('at-device', cache.host, { HOME: cache.host.home });
   console.log(`
-Everything is still running. Stop it with Ctrl-C.
-  ${visible ? 'Use the browser window.' : 'A shell on the computer in the house (start chromium, latchkey, ... there):'}
-  ${visible ? '' : `env HOME=${house.pc.home} XDG_RUNTIME_DIR=${house.pc.home}/run ${enter}`}
-  The code for a new pairing: ${house.devices[0].wrap([join(programs(), 'latchkey-device'), 'open-window', '--state', join(house.devices[0].home, 'device-state')]).join(' ')}
-  The command line: env HOME=${house.pc.home} XDG_RUNTIME_DIR=${house.pc.home}/run ${house.pc.wrap([join(programs(), 'latchkey'), 'grants']).join(' ')}`);
-  void agent;
+Everything is still running; Ctrl-C ends it. ${visible ? 'Use the browser window, and' : 'Try, in another terminal:'}
+  ${home} latchkey grants
+  ${home} latchkey devices
+  ${home} latchkey doctor
+  ${device} latchkey-device open-window --state ${cache.state}     (shows a new code)
+  ${home}     (a shell on the computer at home)`);
   return new Promise(() => {});
 }
 
@@ -260,7 +271,7 @@ async function main() {
   steps.title(visible ? 'Watch the browser window.' : `No screen to show it on${asRoot && screen ? ' as root' : ''}: pictures go to ${OUT}`);
   await parts();
   steps.title('The house');
-  const { cache, agent } = await build();
+  const cache = await build();
   steps.title('The visit');
   const context = await step('Chromium opens, with the extension', openWindow);
   onFailure = async () => {
@@ -281,7 +292,7 @@ async function main() {
   await page.bringToFront();
   await offline(page);
   await pause(3000);
-  if (KEEP) return byHand(agent);
+  if (KEEP) return byHand(cache);
   await takeBack(context, page, cache);
   await pause(2500);
   await context.close();

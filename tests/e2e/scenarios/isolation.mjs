@@ -36,6 +36,9 @@ export function scenarios(scenario) {
       assert.equal(control.status, 200, `the owner itself is refused: ${JSON.stringify(control)}`);
 
       const asked = stage.upstreamSays(/^asked/).length;
+      const { hostname } = new URL(url);
+      const seen = () => stage.device.requests().filter((each) => each.host.startsWith(hostname)).length;
+      const before = seen();
       const page = await stage.visit(origin);
       const real = await attempts(page, `${url}/pixel.svg`);
       const port = new URL(url).port;
@@ -44,7 +47,14 @@ export function scenarios(scenario) {
         if (origin === SUB && way !== 'image' && way !== 'script' && outcome.status === 403) continue;
         assert.ok(outcome === false || outcome.error === 'TypeError', `${way} got through: ${JSON.stringify(outcome)}`);
       }
-      if (origin === EVIL) assert.deepEqual(real, never, 'the two differ');
+      if (origin === EVIL) {
+        assert.deepEqual(real, never, 'the two differ');
+        assert.equal(seen(), before, 'the browser let a request through to the device');
+      } else {
+        // The browser's rules match subdomains: here it is the device that refuses.
+        const refused = stage.device.requests().slice(-20).filter((each) => each.origin === origin);
+        assert.ok(refused.length > 0 && refused.every((each) => each.status === 403), JSON.stringify(refused));
+      }
       assert.equal(stage.upstreamSays(/^asked/).length, asked, 'a request reached the service behind the device');
       assert.deepEqual(await page.evaluate(async () => (await navigator.localDevices.getDevices()).length), 0);
     });
