@@ -6,16 +6,37 @@
 
 namespace latchkey::device {
 
+namespace {
+
+// Counts a connection in two places while it lives: among all, and among those of its address, so
+// that one neighbour does not take every place.
+class Counted {
+ public:
+  Counted(std::size_t& all, std::size_t& peers) : all_(all), peers_(peers) {
+    ++all_;
+    ++peers_;
+  }
+  ~Counted() {
+    --all_;
+    --peers_;
+  }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  std::size_t& all_;
+  std::size_t& peers_;
+};
+
+}  // namespace
+
 net::Task<void> Server::serve_management(Client client) {
-  struct Count {
-    std::size_t& count;
-    ~Count() { --count; }
-  };
-  if (management_ >= parts_.limits.management) {
+  Peer& peer = peers_.at(client.key);
+  if (management_ >= parts_.limits.management ||
+      peer.management >= parts_.limits.management_per_address) {
     co_return;
   }
-  ++management_;
-  const Count counted{management_};
+  const Counted counted(management_, peer.management);
   net::TlsStream& stream = *client.stream;
   // The handshake has proved that the peer holds this key. Whether it is bound is judged at every
   // request.
@@ -60,24 +81,22 @@ net::Task<bool> Server::serve_management_request(net::HttpStream& http, const Sp
 }
 
 net::Task<void> Server::serve_pairing(Client client) {
-  // Counts the connection, and lists it for the window's end until it has proved the code.
+  // Lists the connection for the window's end until it has proved the code.
   struct Place {
     Server& server;
     net::ByteStream& stream;
     Place(Server& s, net::ByteStream& b) : server(s), stream(b) {
-      ++server.pairing_;
       server.unproven_.insert(&stream);
     }
-    ~Place() {
-      --server.pairing_;
-      server.unproven_.erase(&stream);
-    }
+    ~Place() { server.unproven_.erase(&stream); }
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
   };
-  if (pairing_ >= parts_.limits.pairing) {
+  Peer& peer = peers_.at(client.key);
+  if (pairing_ >= parts_.limits.pairing || peer.pairing >= parts_.limits.pairing_per_address) {
     co_return;
   }
+  const Counted counted(pairing_, peer.pairing);
   net::TlsStream& stream = *client.stream;
   const Place place(*this, stream);
   const auto channel_binding = stream.exporter(wire::kExporterPair);

@@ -134,11 +134,12 @@ net::Task<void> Server::accept_all() {
     }
     const int on = 1;
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    tasks_.spawn(serve(fd, peer_text(peer), std::make_unique<Seat>(*this, key)));
+    tasks_.spawn(serve(fd, peer_text(peer), key, std::make_unique<Seat>(*this, key)));
   }
 }
 
-net::Task<void> Server::serve(int fd, std::string address, std::unique_ptr<Seat> seat) {
+net::Task<void> Server::serve(int fd, std::string address, std::string key,
+                              std::unique_ptr<Seat> seat) {
   auto stream =
       co_await net::TlsStream::accept(executor_, fd, tls_, net::after(parts_.timeouts.handshake));
   seat->shaken();
@@ -146,7 +147,7 @@ net::Task<void> Server::serve(int fd, std::string address, std::unique_ptr<Seat>
     spdlog::debug("handshake with {}: {}", address, stream.error().detail);
     co_return;
   }
-  Client client{*std::move(stream), std::move(address)};
+  Client client{*std::move(stream), std::move(address), std::move(key)};
   switch (client.stream->tag()) {
     case kPairTag:
       co_await serve_pairing(std::move(client));

@@ -21,8 +21,10 @@ struct Limits {
   std::size_t per_address = 192;
   std::size_t handshakes = 128;
   std::size_t handshakes_per_address = 32;
-  std::size_t pairing = 4;
+  std::size_t pairing = 16;
+  std::size_t pairing_per_address = 4;
   std::size_t management = 64;
+  std::size_t management_per_address = 16;
 };
 
 class Server {
@@ -53,14 +55,17 @@ class Server {
   struct Peer {
     std::size_t connections = 0;
     std::size_t handshakes = 0;
+    std::size_t pairing = 0;
+    std::size_t management = 0;
   };
   struct Client {
     std::unique_ptr<net::TlsStream> stream;
-    std::string address;
+    std::string address;  // as text
+    std::string key;      // in peers_, where it is while the connection lives
   };
 
   net::Task<void> accept_all();
-  net::Task<void> serve(int fd, std::string address, std::unique_ptr<Seat> seat);
+  net::Task<void> serve(int fd, std::string address, std::string key, std::unique_ptr<Seat> seat);
   net::Task<void> serve_http(Client client);
   // True: the connection may carry another request.
   net::Task<bool> serve_request(Client& client, net::HttpStream& http);
