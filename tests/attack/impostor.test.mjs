@@ -9,8 +9,8 @@ import { AgentSocket } from './lib/agent-socket.mjs';
 import { Person } from './lib/binding.mjs';
 import { decode, encode } from './lib/cbor.mjs';
 import { ecdsa, general, grantCa, greedyAttribute, keyPem, leaf, newKey, pem, request, sha256, spkiOf, userRoot } from './lib/der.mjs';
-import { Agent, Device, execute, House, BIN, ROOT, until, upstream } from './lib/house.mjs';
-import { readRequest, respond, Rogue } from './lib/rogue.mjs';
+import { Agent, BIN, Device, execute, House, ROOT, until, upstream } from './lib/house.mjs';
+import { respond, Rogue } from './lib/rogue.mjs';
 
 const SITE = 'https://video.example';
 const CODE = '12345678';
@@ -76,7 +76,7 @@ test('row 40: the impostor shows the right certificate without its key, or one f
   const house = House.open(t);
   const rogue = await Rogue.listen(house, { code: CODE });
   const agent = await Agent.start(house, { devices: [{ port: rogue.port }] });
-  assert.equal((await agent.cli(['grant', '--origin', SITE, '--code', CODE])).code, 0);
+  assert.ok((await agent.pair(SITE, CODE)).grant);
   const [one] = await agent.grants();
   const { chain } = rogue.certs[0];
   // The rogue holds this grant by right. Under its CA it cannot make others: it never got that key.
@@ -97,23 +97,13 @@ test('row 40: the impostor shows the right certificate without its key, or one f
   assert.ok(other.connections.every((each) => each.bytes === 0));
 });
 
-test('row 4: a candidate on this computer is none, unless the operator said so', async (t) => {
+test('row 4: an address that is not of a home network is no candidate', async (t) => {
   const house = House.open(t);
   const rogue = await Rogue.listen(house, {});
-  const started = await Agent.start(house, { devices: [{ port: rogue.port }], loopback: false }).catch((error) => error);
-  if (!(started instanceof Error)) {
-    const found = await started.cli(['devices', '--timeout', '1']);
-    assert.deepEqual(found.json.devices ?? found.json, []);
-    assert.notEqual((await started.cli(['grant', '--origin', SITE, '--code', CODE])).code, 0);
-  } else {
-    assert.match(started.message, /allow-loopback/);
-  }
-  assert.deepEqual([rogue.connections, rogue.failures], [[], []]);
-  for (const address of ['127.8.8.8', '::1', '::ffff:127.0.0.1', '0.0.0.0', '::', '::ffff:0.0.0.0']) {
-    const other = await Agent.start(house, { devices: [{ port: rogue.port, address }], loopback: false }).catch((error) => error);
-    if (other instanceof Error) continue;
-    assert.notEqual((await other.cli(['grant', '--origin', SITE, '--code', CODE])).code, 0, address);
-    await other.stop();
+  const addresses = ['127.0.0.1', '127.8.8.8', '::1', '::ffff:127.0.0.1', '0.0.0.0', '::', '::ffff:0.0.0.0', '8.8.8.8', '2606:4700::1', '::ffff:8.8.8.8', '224.0.0.251', '255.255.255.255', 'ff02::fb', '100.64.0.1'];
+  for (const address of addresses) {
+    const started = await Agent.start(house, { devices: [{ port: rogue.port, address }], loopback: false }).catch((error) => error);
+    assert.match(started.message ?? 'it started', /not an address of a home network/, address);
   }
   assert.deepEqual([rogue.connections, rogue.failures], [[], []]);
 });
@@ -123,8 +113,8 @@ test('row 10: a request that asks for more gets the template', async (t) => {
   const names = [general.dns('evil.example'), general.dns('*.local'), general.ip([127, 0, 0, 1]), general.uri('https://evil.example/')];
   const rogue = await Rogue.listen(house, { code: CODE, csr: (key) => request(key, { subject: 'evil.example', attributes: [greedyAttribute(names)] }) });
   const agent = await Agent.start(house, { devices: [{ port: rogue.port }] });
-  const made = await agent.cli(['grant', '--origin', SITE, '--code', CODE]);
-  assert.equal(made.code, 0, made.stdout);
+  const made = await agent.pair(SITE, CODE);
+  assert.ok(made.grant, JSON.stringify(made));
   const [one, ca] = rogue.certs[0].chain.map((der) => new X509Certificate(der));
   assert.equal(one.subjectAltName, `DNS:${rogue.offers[0].host}`);
   assert.equal(one.subject, `CN=${rogue.offers[0].host}`);
@@ -160,9 +150,9 @@ test('rows 9 and 11: a request without proof, with a weak or used key, or that t
   for (const [what, acts] of Object.entries(wrong)) {
     rogue.acts = { code: CODE, ...acts };
     rogue.certs.length = 0;
-    const made = await agent.cli(['grant', '--origin', SITE, '--code', CODE]);
-    assert.notEqual(made.code, 0, what);
-    assert.ok(rogue.certs.length > 0, `${what}: it got as far as the request`);
+    const end = await agent.pair(SITE, CODE);
+    assert.equal(end.grant, undefined, what);
+    await until(() => rogue.certs.length > 0, `${what}: what follows the request, after ${JSON.stringify(end)}`);
     assert.ok(rogue.certs.every((one) => one?.t !== 'cert'), `${what}: no certificate`);
     assert.ok((await agent.grants()).every((one) => one.state === 'revoked'), what);
   }
@@ -174,7 +164,7 @@ test('row 11: the key of another grant', async (t) => {
   const rogue = await Rogue.listen(house, { code: CODE });
   const agent = await Agent.start(house, { devices: [{ port: rogue.port }] });
   rogue.acts.csr = (_, self) => { self.leafKey = key; return request(key); };
-  assert.equal((await agent.cli(['grant', '--origin', SITE, '--code', CODE])).code, 0);
+  assert.ok((await agent.pair(SITE, CODE)).grant);
   // The next grant goes over the binding. The device answers the offer with the key it has.
   let answered = 0;
   rogue.acts.manage = (asked, socket, self) => {
@@ -184,8 +174,7 @@ test('row 11: the key of another grant', async (t) => {
     const th = socket.exportKeyingMaterial(32, 'EXPORTER-latchkey-manage-v1', Buffer.alloc(0));
     return respond(socket, 200, encode(self.csrMessage(th, csr)));
   };
-  const again = await agent.cli(['grant', '--origin', 'https://photos.example', '--code', CODE]);
-  assert.notEqual(again.code, 0);
+  assert.equal((await agent.pair('https://photos.example', CODE)).grant, undefined);
   assert.equal(answered, 1);
   assert.equal((await agent.grants()).filter((one) => one.state === 'active').length, 1);
 });
@@ -200,7 +189,7 @@ test('row 32: a device that answers with a weaker hello', async (t) => {
     { code: 'none' }, { code: 'digits1' }, { id: Buffer.alloc(32) }, { nonce: Buffer.alloc(0) }, { left: -1 },
   ]) {
     rogue.acts.hello = hello;
-    assert.notEqual((await agent.cli(['grant', '--origin', SITE, '--code', CODE])).code, 0, JSON.stringify(hello));
+    assert.equal((await agent.pair(SITE, CODE)).grant, undefined, JSON.stringify(hello));
   }
   assert.deepEqual(rogue.offers, []);
 });
@@ -209,8 +198,8 @@ test('row 3: a device\'s own name comes out clean', async (t) => {
   const house = House.open(t);
   const rogue = await Rogue.listen(house, { code: CODE, message: (map) => ({ ...map, name: 'She\u202elf\u0000\u0007\u200b\u001b[31m', model: 'M\u2066\n\r1' }) });
   const agent = await Agent.start(house, { devices: [{ port: rogue.port, name: 'She\u202elf' }] });
-  const made = await agent.cli(['grant', '--origin', SITE, '--code', CODE]);
-  assert.equal(made.code, 0, made.stdout);
+  const made = await agent.pair(SITE, CODE);
+  assert.ok(made.grant, JSON.stringify(made));
   const [{ device }] = await agent.grants();
   assert.doesNotMatch(`${device.name}${device.model}`, /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069]/);
   const listed = await agent.cli(['devices', '--timeout', '1']);
@@ -236,7 +225,7 @@ test('row 44: a device that redirects the ticket itself, or asks for nonces for 
   const seen = [];
   const rogue = await Rogue.listen(house, { code: CODE });
   const agent = await Agent.start(house, { devices: [{ port: rogue.port }] });
-  assert.equal((await agent.cli(['grant', '--origin', SITE, '--code', CODE])).code, 0);
+  assert.ok((await agent.pair(SITE, CODE)).grant);
   const [grant] = await agent.grants();
   const ways = [
     (socket) => respond(socket, 307, '', `Location: ${elsewhere.url}/take\r\n`),
@@ -262,7 +251,7 @@ test('rows 33 and 49: a renewal whose new key the old one did not sign', async (
   const house = House.open(t);
   const rogue = await Rogue.listen(house, { code: CODE });
   const agent = await Agent.start(house, { devices: [{ port: rogue.port }] });
-  assert.equal((await agent.cli(['grant', '--origin', SITE, '--code', CODE])).code, 0);
+  assert.ok((await agent.pair(SITE, CODE)).grant);
   const [grant] = await agent.grants();
   const id = Buffer.from(grant.id, 'hex');
   const old = rogue.leafKey;
@@ -304,7 +293,7 @@ test('row 33: the command line refuses a certificate that has expired, or is not
   assert.equal(built.code, 0, built.stderr);
   const rogue = await Rogue.listen(house, { code: CODE });
   const agent = await Agent.start(house, { devices: [{ port: rogue.port }] });
-  assert.equal((await agent.cli(['grant', '--origin', SITE, '--code', CODE])).code, 0);
+  assert.ok((await agent.pair(SITE, CODE)).grant);
   const [grant] = await agent.grants();
   const words = [`${BIN}/latchkey`, '--socket', agent.socket, 'fetch', `https://${grant.host}/`, '--resolve', `127.0.0.1:${rogue.port}`, '--json'];
   const at = (shift) => execute(words, { env: { ...agent.env, LD_PRELOAD: clock, LK_SHIFT: String(shift), ASAN_OPTIONS: 'verify_asan_link_order=0' } });
@@ -312,7 +301,6 @@ test('row 33: the command line refuses a certificate that has expired, or is not
   for (const shift of [8 * 86400, -2 * 3600]) {
     const fetched = await at(shift);
     assert.equal(fetched.json?.error?.code, 'not_granted', fetched.stdout);
-    assert.match(fetched.stdout, shift > 0 ? /expired/ : /not yet valid/);
     assert.equal(bytes(), 0);
   }
   await at(0);
@@ -323,7 +311,7 @@ test('row 43: a device that answers the agent with bombs', async (t) => {
   const house = House.open(t);
   const rogue = await Rogue.listen(house, { code: CODE });
   const agent = await Agent.start(house, { devices: [{ port: rogue.port }] });
-  assert.equal((await agent.cli(['grant', '--origin', SITE, '--code', CODE])).code, 0);
+  assert.ok((await agent.pair(SITE, CODE)).grant);
   const [grant] = await agent.grants();
   const socket = await AgentSocket.open(agent.socket);
   await socket.hello();

@@ -1,8 +1,7 @@
 // TLS at the device's one port: rows 13, 14, 32, 33, 47, 49, 51 and 55 of docs/threat-model.md.
 
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
-import { connect as connectPlain, createServer as createPlain } from 'node:net';
+import { connect as connectPlain } from 'node:net';
 import { createServer } from 'node:tls';
 import { test } from 'node:test';
 import { Person } from './lib/binding.mjs';
@@ -213,12 +212,12 @@ test('rows 13 and 14: the device takes no certificate that is not the template\'
   assert.equal((await person.ask('POST', '/certificate', plan.certificates())).status, 200, 'the right one is taken');
 });
 
-test('rows 13 and 14: what a user root or a grant CA signs beyond its names, a verifier refuses', async (t) => {
-  const house = House.open(t);
+test('rows 13 and 14: what a user root or a grant CA signs beyond its names, a verifier refuses', async () => {
   const root = userRoot();
   const host = 'media-cache-aaaaaaaaaaaa.local';
   const ca = grantCa(root, host);
   const key = newKey();
+  const last = newKey();
   const end = leaf(ca, host, key);
   const under = (issuer, name, extra) => leaf(issuer, name, key, extra);
   const tries = {
@@ -228,16 +227,12 @@ test('rows 13 and 14: what a user root or a grant CA signs beyond its names, a v
     'an address under the grant CA': ['127.0.0.1', [under(ca, host, { names: [general.ip([127, 0, 0, 1])] }), ca.der]],
     'a public host under the root': ['evil.example', [under({ key: root.key }, 'evil.example', { issuer: 'Latchkey user root' })]],
     'a public host under a wide CA of the root': (() => { const wide = grantCa(root, 'evil.example'); return ['evil.example', [under(wide, 'evil.example'), wide.der]]; })(),
-    'a leaf used as a CA': ['evil.local', [leaf({ key }, 'evil.local', newKey(), { issuer: host }), end, ca.der]],
-    'a CA under the grant CA': (() => { const deep = grantCa({ key: ca.key }, host, { issuer: 'Latchkey grant CA' }); return [host, [under(deep, host), deep.der, ca.der]]; })(),
+    'a leaf used as a CA': [host, [leaf({ key }, host, last, { issuer: host }), end, ca.der], false, last],
+    'a CA under the grant CA': (() => { const deep = grantCa(ca, host, { subject: 'Another CA', issuer: 'Latchkey grant CA' }); return [host, [under(deep, host, { issuer: 'Another CA' }), deep.der, ca.der]]; })(),
+    // Names are the same there: such a step is not counted by RFC 5280, but the constraints hold on.
+    'a grant CA under the grant CA': (() => { const deep = grantCa(ca, 'evil.local', { issuer: 'Latchkey grant CA' }); return ['evil.local', [under(deep, 'evil.local'), deep.der, ca.der]]; })(),
   };
-  for (const [what, [name, chain, good]] of Object.entries(tries)) {
-    const signer = what === 'a leaf used as a CA' ? null : key;
-    if (!signer) {
-      // Node will not serve a chain whose first key it has not: the chain is judged by hand.
-      assert.equal(new X509Certificate(end).ca, false);
-      continue;
-    }
+  for (const [what, [name, chain, good, signer = key]] of Object.entries(tries)) {
     const server = createServer({ key: keyPem(signer), cert: chain.map(pem).join('') }, (socket) => { socket.on('error', () => {}); });
     server.on('tlsClientError', () => {});
     await new Promise((done) => { server.listen(0, '127.0.0.1', done); });

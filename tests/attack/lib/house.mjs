@@ -7,6 +7,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { AgentSocket } from './agent-socket.mjs';
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 export const BIN = resolve(process.env.LATCHKEY_BIN ?? join(ROOT, 'build/dev/bin'));
@@ -180,7 +181,7 @@ export class Agent {
     return agent;
   }
   async run() {
-    this.program = new Program([join(BIN, 'latchkey-agent'), 'run', '--socket', this.socket, '--state', this.state, ...this.words], this.env);
+    this.program = new Program([...this.wrap ?? [], join(BIN, 'latchkey-agent'), 'run', '--socket', this.socket, '--state', this.state, ...this.words], this.env);
     await this.program.line(/listening on .*\n/);
   }
   async stop(signal) {
@@ -195,10 +196,25 @@ export class Agent {
   }
   /** A grant made the way a person makes one. @returns the grant */
   async grant(device, origin = 'https://video.example') {
-    const code = await device.openWindow();
-    const made = await this.cli(['grant', '--origin', origin, '--code', code]);
-    if (made.code !== 0) throw new Error(`grant: ${made.stdout} ${made.stderr}`);
-    return (await this.grants()).find((one) => one.origin === origin && one.state === 'active');
+    const made = await this.pair(origin, await device.openWindow());
+    if (!made.grant) throw new Error(`grant: ${JSON.stringify(made)}`);
+    return made.grant;
+  }
+  /** As the extension does it, over the socket. @returns {Promise<{grant?, code?, left?}>} */
+  async pair(origin, code, hello = {}) {
+    const socket = await AgentSocket.open(this.socket);
+    try {
+      await socket.hello(hello);
+      await socket.call('discover.start');
+      const { params: { device } } = await socket.find((one) => one.event === 'discover.found');
+      const begun = await socket.call('pair.begin', { origin, type: device.type, key: device.key });
+      if (begun.error) return begun.error;
+      const { session, state } = begun.result;
+      if (state === 'code') await socket.call('pair.code', { session, code });
+      return (await socket.find((one) => ['pair.done', 'pair.failed'].includes(one.event))).params;
+    } finally {
+      socket.close();
+    }
   }
   async grants() {
     const { json } = await this.cli(['grants', '--all']);
