@@ -1,5 +1,6 @@
 #include "agent/request.h"
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
@@ -10,59 +11,17 @@
 #include "base/encoding.h"
 #include "base/host_name.h"
 #include "wire/names.h"
+#include "wire/strict_json.h"
 
 namespace latchkey::agent {
 namespace {
 
 using nlohmann::json;
 
-// Depth is counted on the text, before the library builds anything from it.
-bool is_shallow(std::string_view text) {
-  std::size_t depth = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') {
-        ++i;
-      } else if (c == '"') {
-        in_string = false;
-      }
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > kMaxJsonDepth) {
-        return false;
-      }
-    } else if ((c == '}' || c == ']') && depth > 0) {
-      --depth;
-    }
-  }
-  return true;
-}
-
-// An object without repeated keys at any level, or nothing.
+// An object that can be read in one way only, or nothing.
 std::optional<json> parse_object(std::string_view text) {
-  if (!is_shallow(text)) {
-    return std::nullopt;
-  }
-  std::vector<std::set<std::string>> open;
-  bool repeated = false;
-  const auto watch = [&](int /*depth*/, json::parse_event_t event, json& parsed) {
-    if (event == json::parse_event_t::object_start) {
-      open.emplace_back();
-    } else if (event == json::parse_event_t::object_end) {
-      open.pop_back();
-    } else if (event == json::parse_event_t::key) {
-      repeated = !open.back().insert(parsed.get<std::string>()).second || repeated;
-    }
-    return true;
-  };
-  json value = json::parse(text.begin(), text.end(), watch, /*allow_exceptions=*/false);
-  if (value.is_discarded() || !value.is_object() || repeated) {
-    return std::nullopt;
-  }
-  return value;
+  auto value = wire::parse_json(text, {wire::kMaxAgentMessage, kMaxJsonDepth});
+  return value && value->is_object() ? std::optional(std::move(*value)) : std::nullopt;
 }
 
 bool only(const json& object, std::initializer_list<std::string_view> names) {

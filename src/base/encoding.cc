@@ -37,6 +37,14 @@ std::string encode64(ByteSpan bytes, std::string_view alphabet, bool pad) {
   return out;
 }
 
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') {
+    return c - '0';
+  }
+  const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
 }  // namespace
 
 std::string hex_encode(ByteSpan bytes) {
@@ -115,6 +123,27 @@ std::string base32_prefix(ByteSpan bytes, std::size_t characters) {
       out.push_back(kBase32[(bits >> count) & 31U]);
     }
     bits &= (1U << count) - 1U;
+  }
+  return out;
+}
+
+std::optional<std::string> percent_decode(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out.push_back(text[i]);
+      continue;
+    }
+    if (i + 2 >= text.size()) {
+      return std::nullopt;
+    }
+    const int high = hex_digit(text[i + 1]);
+    const int low = hex_digit(text[i + 2]);
+    if (high < 0 || low < 0) {
+      return std::nullopt;
+    }
+    out.push_back(static_cast<char>(high << 4 | low));
+    i += 2;
   }
   return out;
 }

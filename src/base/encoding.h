@@ -23,6 +23,10 @@ std::optional<Bytes> base64url_decode(std::string_view text, std::size_t max_byt
 // The first `characters` characters of base 32 with the alphabet a-z2-7. Needs 5 bits each.
 std::string base32_prefix(ByteSpan bytes, std::size_t characters);
 
+// Undoes percent-encoding (RFC 3986 section 2.1); nothing where a '%' is not followed by two hex
+// digits. '+' stays '+'. The result may hold any byte.
+std::optional<std::string> percent_decode(std::string_view text);
+
 template <std::size_t N>
 std::optional<ByteArray<N>> to_array(ByteSpan bytes) {
   if (bytes.size() != N) {

@@ -35,6 +35,14 @@ TEST(Encoding, Base32Prefix) {
   EXPECT_EQ(base32_prefix(as_bytes("f"), 1), "m");
 }
 
+TEST(Encoding, PercentDecode) {
+  EXPECT_EQ(percent_decode("a%2Fb%c3%bc+"), "a/b\xC3\xBC+");
+  EXPECT_EQ(percent_decode("%00"), std::string(1, '\0'));
+  for (const char* text : {"%", "%2", "%2g", "a%", "%%%"}) {
+    EXPECT_FALSE(percent_decode(text)) << text;
+  }
+}
+
 TEST(Bytes, ConstantTimeEqual) {
   EXPECT_TRUE(constant_time_equal(Bytes{1, 2}, Bytes{1, 2}));
   EXPECT_FALSE(constant_time_equal(Bytes{1, 2}, Bytes{1, 3}));

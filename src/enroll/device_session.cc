@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "enroll/frames.h"
 #include "enroll/session.h"
 
 namespace latchkey::enroll {
@@ -118,19 +119,12 @@ void DeviceSession::on_plaintext(WallTime wall_now, ByteSpan plaintext,
 }
 
 void DeviceSession::send_sealed(ByteSpan plaintext, std::vector<DeviceEffect>& out) {
-  const auto sealed = channel_->send.seal(plaintext);
-  LATCHKEY_CHECK(sealed.has_value());
-  out.emplace_back(SendBytes{wire::encode_frame(*sealed)});
+  out.emplace_back(SendBytes{sealed_frame(*channel_, plaintext)});
 }
 
 void DeviceSession::end(wire::Error error, std::vector<DeviceEffect>& out) {
-  if (!error.from_peer) {
-    const Bytes message = wire::encode(wire::error_message(error));
-    if (!channel_) {
-      out.emplace_back(SendBytes{wire::encode_frame(message)});
-    } else if (const auto sealed = channel_->send.seal(message)) {
-      out.emplace_back(SendBytes{wire::encode_frame(*sealed)});
-    }
+  if (auto farewell = farewell_frame(channel_, error)) {
+    out.emplace_back(SendBytes{std::move(*farewell)});
   }
   state_ = State::kEnded;
   deadline_.reset();

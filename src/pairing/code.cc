@@ -79,27 +79,6 @@ std::string percent_encode(std::string_view text) {
   return out;
 }
 
-std::optional<std::string> percent_decode(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out.push_back(text[i]);
-      continue;
-    }
-    if (i + 2 >= text.size()) {
-      return std::nullopt;
-    }
-    const std::size_t high = kHexUpper.find(upper(text[i + 1]));
-    const std::size_t low = kHexUpper.find(upper(text[i + 2]));
-    if (high == std::string_view::npos || low == std::string_view::npos) {
-      return std::nullopt;
-    }
-    out.push_back(static_cast<char>(high << 4U | low));
-    i += 2;
-  }
-  return out;
-}
-
 }  // namespace
 
 std::optional<PairingCode> PairingCode::parse(std::string_view typed, CodeKind kind) {
