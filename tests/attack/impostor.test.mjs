@@ -166,17 +166,29 @@ test('row 11: the key of another grant', async (t) => {
   rogue.acts.csr = (_, self) => { self.leafKey = key; return request(key); };
   assert.ok((await agent.pair(SITE, CODE)).grant);
   // The next grant goes over the binding. The device answers the offer with the key it has.
-  let answered = 0;
-  rogue.acts.manage = (asked, socket, self) => {
-    if (asked.target !== '/offer') return self.manage(asked, socket);
-    answered += 1;
-    const csr = request(key);
-    const th = socket.exportKeyingMaterial(32, 'EXPORTER-latchkey-manage-v1', Buffer.alloc(0));
-    return respond(socket, 200, encode(self.csrMessage(th, csr)));
+  const given = [];
+  const answerWith = (used) => {
+    rogue.acts.manage = (asked, socket, self) => {
+      if (asked.target === '/certificate') {
+        const { chain } = decode(asked.body);
+        given.push(chain);
+        self.install(decode(self.offer).host, chain, used);
+        return respond(socket, 200, encode({ t: 'done', port: self.port }));
+      }
+      if (asked.target !== '/offer') return self.manage(asked, socket);
+      self.offer = asked.body;
+      const th = socket.exportKeyingMaterial(32, 'EXPORTER-latchkey-manage-v1', Buffer.alloc(0));
+      return respond(socket, 200, encode(self.csrMessage(th, request(used))));
+    };
   };
+  answerWith(key);
   assert.equal((await agent.pair('https://photos.example', CODE)).grant, undefined);
-  assert.equal(answered, 1);
-  assert.equal((await agent.grants()).filter((one) => one.state === 'active').length, 1);
+  assert.ok(rogue.offer, 'it was asked');
+  assert.deepEqual(given, []);
+  answerWith(newKey());
+  const honest = await agent.pair('https://music.example', CODE);
+  assert.ok(honest.grant, JSON.stringify(honest));
+  assert.equal(given.length, 1);
 });
 
 test('row 32: a device that answers with a weaker hello', async (t) => {
