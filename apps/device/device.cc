@@ -14,11 +14,12 @@ namespace {
 constexpr std::chrono::milliseconds kSweep = std::chrono::hours(1);
 constexpr seconds kUnconfirmedLife{24 * 3600};
 
-enroll::DeviceIdentity make_identity(store::DeviceProfile profile, std::uint16_t port) {
+enroll::DeviceIdentity make_identity(store::DeviceProfile profile, std::string model,
+                                    std::uint16_t port) {
   return {profile.boot_key,
           std::move(profile.name),
           std::move(profile.type),
-          std::string(kModel),
+          std::move(model),
           LATCHKEY_VERSION,
           profile.discovery_key,
           port};
@@ -30,7 +31,7 @@ Device::Device(Parts parts, store::DeviceProfile profile, std::uint16_t port)
     : store_(parts.store),
       random_(parts.random),
       clock_(parts.clock),
-      identity_(make_identity(std::move(profile), port)),
+      identity_(make_identity(std::move(profile), parts.model, port)),
       ledger_(store_),
       records_(store_, random_),
       enrollment_(ledger_, identity_),

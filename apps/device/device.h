@@ -23,7 +23,6 @@
 
 namespace latchkey::device {
 
-inline constexpr std::string_view kModel = "latchkey-device";
 // What the TLS connections of pairing and management are tagged with; grants count up from above.
 inline constexpr std::uint64_t kPairTag = 1;
 inline constexpr std::uint64_t kManageTag = 2;
@@ -52,6 +51,7 @@ class Device {
     store::DeviceStore& store;
     Random& random;
     const Clock& clock;
+    std::string model{};  // what its maker calls it; may be empty
   };
   // Loads what is stored. kIo and so on where that fails.
   static store::Result<std::unique_ptr<Device>> open(Parts parts, store::DeviceProfile profile,

@@ -54,6 +54,7 @@ int run(int argc, char** argv) {
   app.add_option("--state", state, "Where keys and permissions are kept");
   app.add_option("--name", name, "What people see in the list of devices");
   app.add_option("--type", options.type, "What kind of device it is")->capture_default_str();
+  app.add_option("--model", options.model, "What its maker calls it");
   app.add_option("--listen", options.listen, "An address of this machine, or all")
       ->capture_default_str();
   app.add_option("--port", options.port, "0: any free one")->capture_default_str();

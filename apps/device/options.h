@@ -13,6 +13,7 @@ struct RunOptions {
   std::filesystem::path state;
   std::optional<std::string> name;  // nothing: what is stored, else the machine's name
   std::string type = "media-cache";
+  std::string model;  // as its maker calls it
   std::string listen = "all";
   std::uint16_t port = 8443;
   std::string upstream;  // "http://127.0.0.1:PORT", or

@@ -243,7 +243,7 @@ Result<bool, std::string> live(const RunOptions& options, Setup& setup, Random& 
     return fail(profile.error().detail);
   }
   auto device =
-      Device::open({*setup.store, random, clock}, *std::move(profile), setup.listening.port);
+      Device::open({*setup.store, random, clock, options.model}, *std::move(profile), setup.listening.port);
   if (!device) {
     return fail(device.error().detail);
   }
