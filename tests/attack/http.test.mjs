@@ -408,7 +408,7 @@ test('files: nothing outside the served folder, nothing hidden in it', async (t)
   symlinkSync('../secret.txt', `${files}/link.txt`);
   symlinkSync(house.path('secret.txt'), `${files}/absolute.txt`);
   symlinkSync('..', `${files}/up`);
-  symlinkSync('/', `${files}/root`);
+  symlinkSync('/', `${files}/whole-disk`);
   symlinkSync('/proc/self/fd/0', `${files}/magic`);
   symlinkSync('fine.txt', `${files}/inside.txt`);
   execFileSync('mkfifo', [`${files}/pipe`]);
@@ -419,7 +419,7 @@ test('files: nothing outside the served folder, nothing hidden in it', async (t)
   const targets = [
     '/../secret.txt', '/sub/../../secret.txt', '/%2e%2e/secret.txt', '/..%2fsecret.txt', '/%2e%2e%2fsecret.txt', '/..%5csecret.txt', '/..\\secret.txt', '/sub/..%00/secret.txt',
     '/%252e%252e/secret.txt', '/%c0%ae%c0%ae/secret.txt', '/....//secret.txt', '/.%2e/secret.txt', `/${'../'.repeat(20)}etc/passwd`, '//etc/passwd', '/link.txt', '/absolute.txt', '/up/secret.txt',
-    '/root/etc/passwd', '/magic', '/.hidden', '/%2ehidden', '/.git/config', '/sub/../.hidden', '/pipe', '/fine.txt%00.png', '/fine.txt/', '/%', '/%2', '/%zz', `/${'a/'.repeat(40)}`, `/${'a'.repeat(3000)}`,
+    '/whole-disk/etc/passwd', '/magic', '/.hidden', '/%2ehidden', '/.git/config', '/sub/../.hidden', '/pipe', '/fine.txt%00.png', '/fine.txt/', '/%', '/%2', '/%zz', `/${'a/'.repeat(40)}`, `/${'a'.repeat(3000)}`,
     '/fine.txt%2f..%2f..%2fsecret.txt', '/;/../secret.txt', `https://${grant.host}/../secret.txt`, `/sub/%2e%2e/%2e%2e/secret.txt`, '/.', '/..', '/./fine.txt',
   ];
   for (const target of targets) {
