@@ -15,7 +15,7 @@ constexpr std::chrono::milliseconds kSweep = std::chrono::hours(1);
 constexpr seconds kUnconfirmedLife{24 * 3600};
 
 enroll::DeviceIdentity make_identity(store::DeviceProfile profile, std::string model,
-                                    std::uint16_t port) {
+                                     std::uint16_t port) {
   return {profile.boot_key,
           std::move(profile.name),
           std::move(profile.type),
