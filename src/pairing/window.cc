@@ -33,12 +33,11 @@ PairingWindow::PairingWindow(WindowLedger& ledger, MonoTime now)
 }
 
 wire::Result<void> PairingWindow::open(Secret secret, milliseconds length, MonoTime now) {
-  if (wait_left(now) > milliseconds(0)) {
-    return fail(wire::Error{wire::ErrorCode::kLocked, "too many wrong codes: wait a little"});
-  }
   if (is_open(now) && record_.attempts_left == 0) {
     end_window(true, now);
-    return open(std::move(secret), length, now);
+  }
+  if (wait_left(now) > milliseconds(0)) {
+    return fail(wire::Error{wire::ErrorCode::kLocked, "too many wrong codes: wait a little"});
   }
   WindowRecord next = record_;
   ++next.generation;
