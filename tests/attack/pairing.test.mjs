@@ -291,6 +291,11 @@ test('row 8: with the right code, but bound to another TLS connection', async (t
   prover.binding = elsewhere.binding;
   await prover.hello();
   assert.equal((await prover.share(code)).right, false);
+  prover.close();
+  elsewhere.close();
+  const direct = await Prover.connect(device.port);
+  await direct.hello();
+  assert.equal((await direct.share(code)).right, true, 'the same code on one connection');
 });
 
 test('row 12: offers for names outside the namespace', async (t) => {

@@ -77,8 +77,11 @@ test('row 16: two users have nothing in common', async (t) => {
   assert.match(stderr, /another agent/);
 });
 
-function modes(folder) {
-  return readdirSync(folder, { recursive: true }).map((name) => join(folder, name)).concat(folder).map((path) => [path, statSync(path)]);
+// Node 18's recursive readdir takes a socket for a folder.
+function modes(path) {
+  const info = statSync(path);
+  const inside = info.isDirectory() ? readdirSync(path).flatMap((name) => modes(join(path, name))) : [];
+  return [[path, info], ...inside];
 }
 
 test('row 29: nobody else can read, list or enter what is kept', async (t) => {

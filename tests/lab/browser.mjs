@@ -61,9 +61,17 @@ export async function openBrowser(host, options = {}) {
   });
 }
 
-/** The extension's service worker, started if it sleeps. */
+/**
+ * The extension's service worker, once the extension is loaded and answers. Chromium holds pages back
+ * while an extension is being loaded; its own page shows when that is over.
+ */
 export async function extensionWorker(context) {
-  return context.serviceWorkers()[0] ?? context.waitForEvent('serviceworker', { timeout: 15000 });
+  const worker = context.serviceWorkers()[0] ?? await context.waitForEvent('serviceworker', { timeout: 15000 });
+  const page = await context.newPage();
+  await page.goto(new URL('home.html', worker.url()).href);
+  await page.locator('#list > *').first().waitFor();
+  await page.close();
+  return worker;
 }
 
 /** A tab of a desktop's size. */

@@ -146,10 +146,9 @@ export class Verifier extends Channel {
   async hello(changes = {}) {
     this.agentHello = await this.receiveRaw();
     if (!this.agentHello) return null;
-    this.salt = randomBytes(16);
+    this.kdf = { alg: 'pbkdf2-sha256', salt: randomBytes(16), iter: 10000, ...changes.kdf };
     this.deviceHello = this.send({
-      t: 'hello', v: 1, suite: 'spake2p-p256', nonce: randomBytes(32), id: this.id,
-      kdf: { alg: 'pbkdf2-sha256', salt: this.salt, iter: 10000 }, code: 'digits8', left: 5, ...changes,
+      t: 'hello', v: 1, suite: 'spake2p-p256', nonce: randomBytes(32), id: this.id, code: 'digits8', left: 5, ...changes, kdf: this.kdf,
     });
     return decode(this.agentHello);
   }
@@ -157,7 +156,7 @@ export class Verifier extends Channel {
   async prove(code) {
     const asked = await this.receive();
     if (asked?.t !== 'share') return asked;
-    const key = spake.passwordKey(code, this.salt, 10000);
+    const key = spake.passwordKey(code, this.kdf.salt, this.kdf.iter);
     const y = spake.randomScalar();
     const hellos = Buffer.concat([this.agentHello, this.deviceHello]);
     const shareV = spake.verifierShare(key, y);
