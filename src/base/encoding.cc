@@ -116,6 +116,9 @@ std::string base32_prefix(ByteSpan bytes, std::size_t characters) {
   std::uint32_t bits = 0;
   unsigned count = 0;
   for (const std::uint8_t byte : bytes) {
+    if (out.size() == characters) {
+      break;  // the rest is not asked for
+    }
     bits = (bits << 8U) | byte;
     count += 8;
     while (count >= 5 && out.size() < characters) {

@@ -33,6 +33,7 @@ TEST(Encoding, Base64UrlIsStrict) {
 TEST(Encoding, Base32Prefix) {
   EXPECT_EQ(base32_prefix(as_bytes("foobar"), 8), "mzxw6ytb");  // RFC 4648, lower case
   EXPECT_EQ(base32_prefix(as_bytes("f"), 1), "m");
+  EXPECT_EQ(base32_prefix(Bytes(32, 0x66), 3), "mzt") << "many more bytes than characters";
 }
 
 TEST(Encoding, PercentDecode) {
