@@ -67,10 +67,10 @@ test('row 47: nothing of a session outlives its grant, and there is no early dat
   const given = await tickets(held, { target: '/.well-known/latchkey', headers: { Host: grant.host } });
   const session = await until(() => given.at(-1), 'a ticket for a granted host');
   // max_early_data would be field 15 of OpenSSL's SSL_SESSION; nothing there means none.
-  for (let at = 4; at < session.length;) {
+  const head = (at) => 2 + (session[at + 1] & 0x80 ? session[at + 1] & 0x7f : 0);
+  const body = (at) => (head(at) > 2 ? session.readUIntBE(at + 2, head(at) - 2) : session[at + 1]);
+  for (let at = head(0); at < session.length; at += head(at) + body(at)) {
     assert.notEqual(session[at], 0xaf, 'no early data is offered');
-    const long = session[at + 1] & 0x80 ? session[at + 1] & 0x7f : 0;
-    at += 2 + long + (long ? session.readUIntBE(at + 2, long) : session[at + 1]);
   }
   const resumed = await grant.connect({ session });
   assert.ok(resumed.isSessionReused(), 'while the grant lives');
