@@ -50,7 +50,7 @@ SHELLS = ["store", "discovery", "net", "platform"]
 
 # Shells implement interfaces that the deciding folders own; those headers, and no others, are open
 # to them.
-INTERFACE_HEADER = re.compile(r"^(agent|front|provider|cache)/(ports|\w+_port|\w+_interface)\.h$")
+INTERFACE_HEADER = re.compile(r"^(agent|front|provider|cache)/(ports|records|\w+_port|\w+_interface)\.h$")
 
 # Headers that hold state machines only, no values and no interface that a store implements.
 STORE_VALUES_DENY = re.compile(r"^(enroll/session|pairing/(session|spake2plus))\.h$")
@@ -96,7 +96,9 @@ OWNERS = [
     (re.compile(r"^boost/asio"), ["src/net", "src/discovery", "apps", "tests", "bench"], "Asio"),
     (re.compile(r"^avahi-"), ["src/discovery"], "Avahi"),
     (re.compile(r"^(?:SQLiteCpp/|sqlite3\.h)"), ["src/store", "tests", "bench"], "SQLite"),
-    (re.compile(r"^soci/"), ["src/store", "src/provider"], "SOCI"),
+    (re.compile(r"^soci/"), ["src/store", "tests", "bench"], "SOCI"),
+    (re.compile(r"^p11-kit"), ["src/platform"], "PKCS#11"),
+    (re.compile(r"^curl/"), ["src/net"], "libcurl"),
     (re.compile(r"^(?:nss3?/|nspr4?/|nss\.h|cert\.h|certdb\.h|pk11pub\.h|prinit\.h|secmod\.h|prerror\.h)"),
      ["src/platform"], "NSS"),
     (re.compile(r"^libsecret/"), ["src/platform"], "libsecret"),

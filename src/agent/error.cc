@@ -27,6 +27,8 @@ std::string words_for(wire::ErrorCode code) {
       return "This name is taken. Choose another one.";
     case kNotGranted:
       return "There is no such permission.";
+    case kNotAllowed:
+      return "The settings of this computer don't allow this. Ask whoever looks after it.";
     case kExpired:
       return "This has run out. Make sure the device is on, then try again.";
     case kUnreachable:

@@ -7,7 +7,7 @@ namespace latchkey::wire {
 namespace {
 
 // The one list of error codes. scripts/check_names compares the extension's with it.
-constexpr std::array<std::pair<ErrorCode, std::string_view>, 15> kNames{{
+constexpr std::array<std::pair<ErrorCode, std::string_view>, 16> kNames{{
     {ErrorCode::kMalformed, "malformed"},
     {ErrorCode::kUnsupported, "unsupported"},
     {ErrorCode::kWindowClosed, "window_closed"},
@@ -19,6 +19,7 @@ constexpr std::array<std::pair<ErrorCode, std::string_view>, 15> kNames{{
     {ErrorCode::kMetadataStale, "metadata_stale"},
     {ErrorCode::kNameConflict, "name_conflict"},
     {ErrorCode::kNotGranted, "not_granted"},
+    {ErrorCode::kNotAllowed, "not_allowed"},
     {ErrorCode::kExpired, "expired"},
     {ErrorCode::kUnreachable, "unreachable"},
     {ErrorCode::kCancelled, "cancelled"},

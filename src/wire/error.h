@@ -21,6 +21,7 @@ enum class ErrorCode {
   kMetadataStale,
   kNameConflict,
   kNotGranted,
+  kNotAllowed,  // this computer's administrator does not allow it
   kExpired,
   kUnreachable,
   kCancelled,

@@ -26,6 +26,8 @@ inline constexpr std::string_view kTicketMint = "ticket.mint";
 inline constexpr std::string_view kCertificateRenew = "certificate.renew";
 inline constexpr std::string_view kPolicyCheck = "policy.check";
 inline constexpr std::string_view kAnchorGet = "anchor.get";
+inline constexpr std::string_view kMetadataStatus = "metadata.status";
+inline constexpr std::string_view kMetadataRefresh = "metadata.refresh";
 inline constexpr std::string_view kDoctor = "doctor";
 
 // Events.
@@ -36,5 +38,6 @@ inline constexpr std::string_view kPairProgress = "pair.progress";
 inline constexpr std::string_view kPairDone = "pair.done";
 inline constexpr std::string_view kPairFailed = "pair.failed";
 inline constexpr std::string_view kGrantsChanged = "grants.changed";
+inline constexpr std::string_view kTrustChanged = "trust.changed";
 
 }  // namespace latchkey::wire

@@ -30,6 +30,8 @@ export const kTicketMint = 'ticket.mint';
 export const kCertificateRenew = 'certificate.renew';
 export const kPolicyCheck = 'policy.check';
 export const kAnchorGet = 'anchor.get';
+export const kMetadataStatus = 'metadata.status';
+export const kMetadataRefresh = 'metadata.refresh';
 export const kDoctor = 'doctor';
 
 // Events
@@ -40,6 +42,7 @@ export const kPairProgress = 'pair.progress';
 export const kPairDone = 'pair.done';
 export const kPairFailed = 'pair.failed';
 export const kGrantsChanged = 'grants.changed';
+export const kTrustChanged = 'trust.changed';
 
 // Fields
 export const kAgain = 'again';
@@ -116,6 +119,7 @@ export const kDeviceRevoked = 'device_revoked';
 export const kMetadataStale = 'metadata_stale';
 export const kNameConflict = 'name_conflict';
 export const kNotGranted = 'not_granted';
+export const kNotAllowed = 'not_allowed';
 export const kExpired = 'expired';
 export const kUnreachable = 'unreachable';
 export const kCancelled = 'cancelled';
@@ -133,6 +137,7 @@ export const kErrorCodes = [
   kMetadataStale,
   kNameConflict,
   kNotGranted,
+  kNotAllowed,
   kExpired,
   kUnreachable,
   kCancelled,
