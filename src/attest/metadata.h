@@ -1,7 +1,8 @@
 // `metadata.jws`: what a provider signs (docs/protocol.md section 13). A compact JWS (RFC 7515),
 // ES256, whose header is exactly {alg, typ: "latchkey-metadata+jwt", x5c}, over
 //
-//   {"legalHeader": text, "no": N, "nextUpdate": "YYYY-MM-DD", "entries": [FIDO-like, newest first],
+//   {"legalHeader": text, "no": N, "nextUpdate": "YYYY-MM-DD", "entries": [FIDO-like, newest
+//   first],
 //    "latchkey": {"v": 1, "name": text, "published": time,
 //      "tables": {"models": Table, "roots": Table, "origins": Table, "devices": Table}}}
 //   Table: {"file": name, "sha256": base64url, "size": N, "count": N,
@@ -21,12 +22,16 @@
 #include "attest/models.h"
 #include "attest/table.h"
 #include "base/clock.h"
+#include "crypto/chain.h"
 #include "crypto/keys.h"
+#include "crypto/x509.h"
 
 namespace latchkey::attest {
 
 inline constexpr std::size_t kMaxMetadata = 262144;
+inline constexpr std::size_t kMaxHeaderText = 49152;  // of a JWS: kMaxChain certificates
 inline constexpr std::size_t kMaxEntries = 100;
+inline constexpr std::string_view kMetadataType = "latchkey-metadata+jwt";
 inline constexpr std::size_t kMaxDeltas = 40;    // per table
 inline constexpr std::size_t kMaxFileName = 80;  // [a-z0-9.-], no leading dot
 inline constexpr std::string_view kMetadataFile = "metadata.jws";

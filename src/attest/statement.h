@@ -38,15 +38,16 @@ std::optional<wire::Attestation> make_attestation(Attester* attester, const Tran
 // What a device has proved, kept with its binding and judged again whenever metadata changes.
 struct Evidence {
   Aaguid aaguid;
-  SpkiHash key;             // of the attestation key: what is revoked when it leaks
-  std::vector<Bytes> x5c;   // leaf first
-  WallTime proved;          // by the agent's clock; the chain is judged as of then
+  SpkiHash key;            // of the attestation key: what is revoked when it leaks
+  std::vector<Bytes> x5c;  // leaf first
+  WallTime proved;         // by the agent's clock; the chain is judged as of then
 };
 Bytes encode_evidence(const Evidence& evidence);  // CBOR, for the store
 Result<Evidence> decode_evidence(ByteSpan bytes);
 
 // nullopt for fmt "none". kMalformed, kBadSignature, kUntrusted (the leaf is a CA, has no AAGUID,
-// is no P-256 key, or its key is one of `forbidden`). Whose root it is, is not judged here: trust.h.
+// is no P-256 key, or its key is one of `forbidden`). Whose root it is, is not judged here:
+// trust.h.
 Result<std::optional<Evidence>> verify_attestation(const wire::Attestation& attestation,
                                                    const Transcript& transcript,
                                                    std::span<const SpkiHash> forbidden,

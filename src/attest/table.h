@@ -64,8 +64,12 @@ class Table {
   [[nodiscard]] bool is_sound() const;
 
  private:
-  friend class Merge;
-  Table(TableKind kind) : kind_(kind), shape_(shape_of(kind)) {}
+  friend class Merge;  // table_writer.cc
+  explicit Table(TableKind kind) : kind_(kind), shape_(shape_of(kind)) {}
+  [[nodiscard]] ByteSpan key_at(std::uint64_t index) const;
+  [[nodiscard]] std::uint64_t offset_at(std::uint64_t index) const;  // index <= count()
+  // The first record whose key is not less.
+  [[nodiscard]] std::uint64_t lower_bound(ByteSpan key) const;
   TableKind kind_;
   TableShape shape_;
   std::uint64_t count_ = 0;

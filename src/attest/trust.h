@@ -1,6 +1,6 @@
 // Who is real and who is revoked, by what the providers say (docs/protocol.md section 13). Values:
-// made anew whenever a provider's metadata changes. Several providers: one that revokes is enough to
-// refuse, one that knows is enough to know.
+// made anew whenever a provider's metadata changes. Several providers: one that revokes is enough
+// to refuse, one that knows is enough to know.
 #pragma once
 
 #include <array>
@@ -40,7 +40,8 @@ class Snapshot {
 // Whether `bytes` are the table that `named` names: size and SHA-256.
 bool is_named(const TableFile& named, ByteSpan bytes);
 
-// A provider as the agent is configured with it. `snapshot` null: nothing was ever accepted from it.
+// A provider as the agent is configured with it. `snapshot` null: nothing was ever accepted from
+// it.
 struct ProviderView {
   std::string name;  // as configured, until its metadata says its own
   std::shared_ptr<const Snapshot> snapshot;
@@ -54,7 +55,8 @@ struct OriginStanding {
   std::string name;      // display name, where a provider gives one
   std::string provider;  // who says so
 };
-std::string_view name_of(OriginState state);  // "none", "unregistered", "known", "suspended", "revoked"
+std::string_view name_of(
+    OriginState state);  // "none", "unregistered", "known", "suspended", "revoked"
 
 // kUnproven: it showed a proof that no provider's maker stands behind.
 enum class DeviceState { kNoProvider, kUnattested, kUnproven, kProven, kRevoked };
@@ -65,7 +67,8 @@ struct DeviceStanding {
   std::optional<ModelStatus> status;
   std::string provider;
 };
-std::string_view name_of(DeviceState state);  // "none", "unattested", "unproven", "proven", "revoked"
+std::string_view name_of(
+    DeviceState state);  // "none", "unattested", "unproven", "proven", "revoked"
 
 // What an administrator demands (policy.h).
 struct Policy {

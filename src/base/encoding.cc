@@ -45,6 +45,33 @@ int hex_digit(char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
+// Without padding.
+std::optional<Bytes> decode64(std::string_view text, std::string_view alphabet,
+                              std::size_t max_bytes) {
+  if (text.size() % 4 == 1 || text.size() / 4 > max_bytes || text.size() * 3 / 4 > max_bytes) {
+    return std::nullopt;
+  }
+  Bytes out;
+  out.reserve(text.size() * 3 / 4);
+  std::uint32_t bits = 0;
+  unsigned count = 0;
+  for (const char character : text) {
+    const std::size_t value = alphabet.find(character);
+    if (value == std::string_view::npos) {
+      return std::nullopt;
+    }
+    bits = (bits << 6U) | static_cast<std::uint32_t>(value);
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      out.push_back(static_cast<std::uint8_t>(bits >> count));
+      bits &= (1U << count) - 1U;
+    }
+  }
+  // Two texts for one value would let a signature's text change without its meaning.
+  return bits == 0 ? std::optional(std::move(out)) : std::nullopt;
+}
+
 }  // namespace
 
 std::string hex_encode(ByteSpan bytes) {
@@ -83,31 +110,17 @@ std::string base64url_encode(ByteSpan bytes) {
 }
 
 std::optional<Bytes> base64url_decode(std::string_view text, std::size_t max_bytes) {
-  if (text.size() % 4 == 1 || text.size() / 4 > max_bytes || text.size() * 3 / 4 > max_bytes) {
+  return decode64(text, kBase64Url, max_bytes);
+}
+
+std::optional<Bytes> base64_decode(std::string_view text, std::size_t max_bytes) {
+  if (text.size() % 4 != 0) {
     return std::nullopt;
   }
-  Bytes out;
-  out.reserve(text.size() * 3 / 4);
-  std::uint32_t bits = 0;
-  unsigned count = 0;
-  for (const char character : text) {
-    const std::size_t value = kBase64Url.find(character);
-    if (value == std::string_view::npos) {
-      return std::nullopt;
-    }
-    bits = (bits << 6U) | static_cast<std::uint32_t>(value);
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      out.push_back(static_cast<std::uint8_t>(bits >> count));
-      bits &= (1U << count) - 1U;
-    }
+  for (int i = 0; i < 2 && text.ends_with('='); ++i) {
+    text.remove_suffix(1);
   }
-  // Two texts for one value would let a signature's text change without its meaning.
-  if (bits != 0) {
-    return std::nullopt;
-  }
-  return out;
+  return decode64(text, kBase64, max_bytes);
 }
 
 std::string base32_prefix(ByteSpan bytes, std::size_t characters) {

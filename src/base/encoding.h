@@ -17,6 +17,8 @@ std::string hex_encode(ByteSpan bytes);
 std::optional<Bytes> hex_decode(std::string_view text, std::size_t max_bytes);
 
 std::string base64_encode(ByteSpan bytes);
+// Padded, as base64_encode writes it.
+std::optional<Bytes> base64_decode(std::string_view text, std::size_t max_bytes);
 std::string base64url_encode(ByteSpan bytes);
 std::optional<Bytes> base64url_decode(std::string_view text, std::size_t max_bytes);
 

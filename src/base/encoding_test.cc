@@ -36,6 +36,16 @@ TEST(Encoding, Base32Prefix) {
   EXPECT_EQ(base32_prefix(Bytes(32, 0x66), 3), "mzt") << "many more bytes than characters";
 }
 
+TEST(Encoding, Base64Decode) {
+  EXPECT_EQ(base64_decode("Zm9vYg==", 4), to_bytes(as_bytes("foob")));
+  EXPECT_EQ(base64_decode("+/8=", 2), (Bytes{0xfb, 0xff}));
+  EXPECT_EQ(base64_decode("", 4), Bytes{});
+  for (const char* text : {"Zg", "Zg=", "Zh==", "====", "Z===", "Zm9v====", "Zm 9v", "-_8="}) {
+    EXPECT_FALSE(base64_decode(text, 64)) << text;
+  }
+  EXPECT_FALSE(base64_decode("Zm9vYg==", 3)) << "over the limit";
+}
+
 TEST(Encoding, PercentDecode) {
   EXPECT_EQ(percent_decode("a%2Fb%c3%bc+"), "a/b\xC3\xBC+");
   EXPECT_EQ(percent_decode("%00"), std::string(1, '\0'));

@@ -39,8 +39,8 @@ struct IssueFields {
   std::string organization;  // may be empty
   WallTime not_before;
   WallTime not_after;
-  std::optional<int> ca_path_length;     // set: a CA
-  std::optional<ByteArray<16>> aaguid;   // leaves
+  std::optional<int> ca_path_length;    // set: a CA
+  std::optional<ByteArray<16>> aaguid;  // leaves
 };
 struct Issuer {
   PrivateKey key;
@@ -52,6 +52,8 @@ Result<Bytes> issue_certificate(const IssueFields& fields, const PublicKey& key,
 Result<Bytes> issue_root(const IssueFields& fields, const PrivateKey& key, Random& random);
 // Subject's CN, or empty: for messages.
 std::string certificate_name(ByteSpan der);
+// Whether it says that it is a CA (basicConstraints).
+bool is_ca_certificate(ByteSpan der);
 
 // PEM (RFC 7468). Certificates in order, at most kMaxPemCertificates; other blocks are skipped.
 inline constexpr std::size_t kMaxPem = 262144;
@@ -60,7 +62,7 @@ Result<std::vector<Bytes>> certificates_from_pem(std::string_view pem);
 std::string certificates_to_pem(std::span<const Bytes> certificates);
 // "PRIVATE KEY" (PKCS#8) or "EC PRIVATE KEY", unencrypted, P-256.
 Result<PrivateKey> private_key_from_pem(std::string_view pem);
-std::string private_key_to_pem(const PrivateKey& key);  // PKCS#8; the caller wipes it
+std::string private_key_to_pem(const PrivateKey& key);        // PKCS#8; the caller wipes it
 Result<PublicKey> public_key_from_pem(std::string_view pem);  // "PUBLIC KEY"
 std::string public_key_to_pem(const PublicKey& key);
 

@@ -36,6 +36,22 @@ const std::uint8_t* address_of(ByteSpan bytes) {
 
 }  // namespace
 
+struct Sha256::State {
+  MdCtxPtr ctx;
+};
+Sha256::Sha256() : state_(std::make_unique<State>(State{checked(MdCtxPtr(EVP_MD_CTX_new()))})) {
+  LATCHKEY_CHECK(EVP_DigestInit_ex2(state_->ctx.get(), sha256_algorithm(), nullptr) == 1);
+}
+Sha256::~Sha256() = default;
+void Sha256::update(ByteSpan data) {
+  LATCHKEY_CHECK(EVP_DigestUpdate(state_->ctx.get(), address_of(data), data.size()) == 1);
+}
+Digest256 Sha256::finish() {
+  Digest256 digest{};
+  LATCHKEY_CHECK(EVP_DigestFinal_ex(state_->ctx.get(), digest.data(), nullptr) == 1);
+  return digest;
+}
+
 Digest256 sha256(ByteSpan data) {
   return sha256({data});
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 
 #include "base/bytes.h"
 
@@ -12,6 +13,20 @@ namespace latchkey::crypto {
 Digest256 sha256(ByteSpan data);
 // Of the parts one after the other.
 Digest256 sha256(std::initializer_list<ByteSpan> parts);
+// Piece by piece, for what is not held in memory.
+class Sha256 {
+ public:
+  Sha256();
+  ~Sha256();
+  Sha256(const Sha256&) = delete;
+  Sha256& operator=(const Sha256&) = delete;
+  void update(ByteSpan data);
+  Digest256 finish();  // once
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 Digest256 hmac_sha256(ByteSpan key, ByteSpan data);
 Digest256 hmac_sha256(ByteSpan key, std::initializer_list<ByteSpan> parts);
 // At most 8160 bytes (255 blocks).

@@ -18,10 +18,10 @@
 namespace latchkey::provider {
 
 enum class ErrorCode {
-  kInvalid,    // what was asked for is not possible as it stands (the caller's mistake)
+  kInvalid,  // what was asked for is not possible as it stands (the caller's mistake)
   kNotFound,
-  kConflict,   // it is there already, or changed meanwhile
-  kForbidden,  // this role may not
+  kConflict,     // it is there already, or changed meanwhile
+  kForbidden,    // this role may not
   kUnreachable,  // the outside (a web origin, the database) does not answer
   kInternal,
 };
@@ -42,8 +42,8 @@ struct Act {
 
 struct Vendor {
   std::int64_t id = 0;
-  std::string name;     // unique, for display
-  std::string contact;  // e-mail or URL
+  std::string name;          // unique, for display
+  std::string contact;       // e-mail or URL
   std::vector<Bytes> roots;  // DER, of its attestation
   WallTime created;
 };
@@ -64,13 +64,13 @@ struct Model {
 };
 struct RegisteredOrigin {
   Origin origin;
-  std::string name;     // display name
-  std::string icon;     // URL on the origin, may be empty
+  std::string name;  // display name
+  std::string icon;  // URL on the origin, may be empty
   std::string contact;
   attest::OriginStatus status = attest::OriginStatus::kActive;
-  std::string reason;   // of the status
-  WallTime since;       // the status
-  WallTime checked;     // its well-known file, last
+  std::string reason;  // of the status
+  WallTime since;      // the status
+  WallTime checked;    // its well-known file, last
 };
 struct RevokedDevice {
   SpkiHash key;  // of the attestation key
@@ -160,16 +160,14 @@ class Records {
   virtual Result<std::vector<AuditEntry>> changed_since(std::uint64_t seq) = 0;
   // Everything, in order of the key that the table uses (unordered where that is a hash).
   virtual Result<void> each_model(const std::function<void(const Model&)>& visit) = 0;
-  virtual Result<void> each_origin(
-      const std::function<void(const Origin&, attest::OriginStatus, const std::string& name)>&
-          visit) = 0;
+  virtual Result<void> each_origin(const std::function<void(const Origin&, attest::OriginStatus,
+                                                            const std::string& name)>& visit) = 0;
   virtual Result<void> each_device(const std::function<void(const SpkiHash&)>& visit) = 0;
 
   // The newest `limit`, newest first. `jws` only of the newest.
   virtual Result<std::vector<Publication>> publications(std::size_t limit) = 0;
   // kConflict where `no` is not above the newest, or the lease is not `holder`'s at `when`.
-  virtual Result<void> add_publication(const Publication& publication,
-                                       std::string_view holder) = 0;
+  virtual Result<void> add_publication(const Publication& publication, std::string_view holder) = 0;
   // Takes or extends the lease: true where it is `holder`'s now. One conditional UPDATE of one row
   // (compare and swap), so that it also holds on databases without advisory locks.
   virtual Result<bool> take_lease(std::string_view holder, WallTime now, seconds length) = 0;
