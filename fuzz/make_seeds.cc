@@ -5,12 +5,15 @@
 #include <fstream>
 #include <string>
 
+#include "attest/metadata.h"
+#include "attest/statement.h"
 #include "base/encoding.h"
 #include "crypto/x509.h"
 #include "grant/ticket.h"
 #include "pairing/code.h"
 #include "pki/pki.h"
 #include "support/fake_random.h"
+#include "support/trust_maker.h"
 #include "wire/frame.h"
 #include "wire/messages.h"
 
@@ -119,6 +122,38 @@ void write_ticket(const SeedWriter& seeds, const crypto::PrivateKey& key) {
   seeds.write("ticket", "full", parts);
 }
 
+void write_trust(const SeedWriter& seeds) {
+  testing::Maker maker(kNow, attest::Aaguid(ByteArray<16>{7}));
+  testing::Provider provider(kNow);
+  provider.add_model(maker, "media-cache");
+  provider.set_origin(*Origin::parse("https://video.example"), attest::OriginStatus::kActive,
+                      "Example Video");
+  provider.revoke_device(maker.evidence().key);
+  const auto files = provider.publish(kNow);
+  for (const auto& [name, bytes] : files) {
+    if (name != attest::kMetadataFile) {
+      seeds.write("table", name.substr(0, name.find('-')), bytes);
+    }
+  }
+  seeds.write("table", "delta",
+              attest::encode_delta(
+                  {attest::TableKind::kOrigins,
+                   {1},
+                   {2},
+                   {{Bytes(16, 1), false, 3, Bytes(4, 'a')}, {Bytes(16, 2), true, 0, {}}}}));
+  provider.metadata.entries = {{maker.aaguid, attest::ModelStatus::kRevoked, "Acme One", kNow}};
+  provider.metadata.table(attest::TableKind::kOrigins).deltas = {{{1}, "a.lkd", {2}, 77}};
+  seeds.write("metadata", "payload", as_bytes(*attest::encode_metadata(provider.metadata)));
+  seeds.write("metadata", "policy",
+              as_bytes(R"({"only_attested_devices":true,"grace_days":3,"consented_origins":)"
+                       R"([{"origin":"https://a.example","types":["nas"]}]})"));
+  seeds.write("attestation", "leaf", maker.leaf);
+  seeds.write("attestation", "evidence", attest::encode_evidence(maker.evidence()));
+  seeds.write("attestation", "model",
+              attest::encode_model({"Acme", "One", "media-cache", {Digest256{1}}}));
+  seeds.write("attestation", "pem", as_bytes(crypto::certificates_to_pem(maker.chain())));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -133,6 +168,7 @@ int main(int argc, char** argv) {
   write_frames(seeds);
   write_certificates(seeds, key);
   write_ticket(seeds, key);
+  write_trust(seeds);
   seeds.write("text", "origin", as_bytes("https://video.example:9443"));
   seeds.write("text", "host", as_bytes("media-cache-k3f7x2m7q4ab.local"));
   seeds.write("text", "digits", as_bytes("1234 5678"));

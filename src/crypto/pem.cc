@@ -13,7 +13,9 @@ namespace {
 using BioPtr = OpensslPtr<BIO, BIO_free_all>;
 
 BioPtr reading(std::string_view text) {
-  return checked(BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))));
+  // OpenSSL takes no address for a mistake, even where there is nothing to read.
+  const char* data = text.empty() ? "" : text.data();
+  return checked(BioPtr(BIO_new_mem_buf(data, static_cast<int>(text.size()))));
 }
 
 std::string written(BIO* bio) {
