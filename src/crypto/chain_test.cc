@@ -47,8 +47,8 @@ TEST_F(ChainTest, LeadsToItsOwnRootOnly) {
   auto with_model = fields("Leaf", std::nullopt);
   with_model.aaguid = ByteArray<16>{1, 2, 3};
   const Pair leaf = under(middle, with_model);
-  const auto verified = verify_chain(std::vector{leaf.certificate, middle.certificate},
-                                     std::vector{root.certificate}, kNow);
+  const auto verified = verify_chain(std::vector<Bytes>{leaf.certificate, middle.certificate},
+                                     std::vector<Bytes>{root.certificate}, kNow);
   ASSERT_TRUE(verified) << verified.error().detail;
   EXPECT_EQ(verified->key, leaf.key.public_key());
   EXPECT_EQ(verified->aaguid, (ByteArray<16>{1, 2, 3}));
@@ -98,7 +98,8 @@ TEST_F(ChainTest, NothingOutlivesItsIssuer) {
 
 TEST_F(ChainTest, PemComesBack) {
   const Pair root = make_root();
-  const std::string text = certificates_to_pem(std::vector{root.certificate, root.certificate});
+  const std::string text =
+      certificates_to_pem(std::vector<Bytes>{root.certificate, root.certificate});
   EXPECT_EQ(certificates_from_pem("words before\n" + text)->size(), 2U);
   EXPECT_EQ(certificates_from_pem(text)->front(), root.certificate);
   EXPECT_FALSE(certificates_from_pem(""));
