@@ -1,4 +1,4 @@
-// `metadata.jws`: what a provider signs (docs/protocol.md section 13). A compact JWS (RFC 7515),
+// `metadata.jws`: what a provider signs (docs/protocol.md section 12). A compact JWS (RFC 7515),
 // ES256, whose header is exactly {alg, typ: "latchkey-metadata+jwt", x5c}, over
 //
 //   {"legalHeader": text, "no": N, "nextUpdate": "YYYY-MM-DD", "entries": [FIDO-like, newest

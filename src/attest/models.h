@@ -1,4 +1,4 @@
-// What the tables' records mean (docs/protocol.md section 13).
+// What the tables' records mean (docs/protocol.md section 12).
 #pragma once
 
 #include <optional>

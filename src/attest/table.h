@@ -1,5 +1,5 @@
 // Tables: large sets as one sorted file that is mapped and searched in place (docs/protocol.md
-// section 13). All integers are big-endian.
+// section 12). All integers are big-endian.
 //
 //   "LKTB" | version 1 | kind | key size | flags (1: status, 2: blobs) | u64 count | u64 blob bytes
 //   | 8 zero bytes | keys, strictly ascending | a status byte each | zeros to a multiple of 4

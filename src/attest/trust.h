@@ -1,4 +1,4 @@
-// Who is real and who is revoked, by what the providers say (docs/protocol.md section 13). Values:
+// Who is real and who is revoked, by what the providers say (docs/protocol.md section 12). Values:
 // made anew whenever a provider's metadata changes. Several providers: one that revokes is enough
 // to refuse, one that knows is enough to know.
 #pragma once
