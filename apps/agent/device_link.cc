@@ -175,7 +175,8 @@ net::Task<wire::Result<void>> DeviceLink::deliver(wire::CertMessage certificate)
 
 net::Task<wire::Result<grant::AgentGrant>> DeviceLink::enrol(enroll::AgentDesk::Planned planned) {
   const GrantId id = planned.offer.grant;
-  const auto body = co_await ask("POST", "/offer", wire::encode(planned.offer));
+  const Bytes offer = wire::encode(planned.offer);
+  const auto body = co_await ask("POST", "/offer", offer);
   if (!body) {
     if (is_not_granted(body.error())) {
       co_await on_not_granted(id);
@@ -186,8 +187,9 @@ net::Task<wire::Result<grant::AgentGrant>> DeviceLink::enrol(enroll::AgentDesk::
   if (!message) {
     co_return fail(message.error());
   }
-  const auto accepted = enroll::check_csr_message(*message, client_->exporter(), binding_.device,
-                                                  planned.type, planned.forbidden);
+  const auto accepted =
+      enroll::check_csr_message(*message, offer, client_->exporter(), binding_.device, planned.type,
+                                planned.forbidden, planned.offer.now);
   if (!accepted) {
     co_return fail(accepted.error());
   }

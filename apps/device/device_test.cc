@@ -183,7 +183,8 @@ TEST_F(DeviceTest, LaterGrantsNeedNoCode) {
   ASSERT_EQ(csr.status, 200);
   const auto message = wire::decode<wire::CsrMessage>(csr.body).value();
   const auto accepted =
-      enroll::check_csr_message(message, csr.exporter, device_->id(), "media-cache", {});
+      enroll::check_csr_message(message, wire::encode(offer), csr.exporter, device_->id(),
+                                "media-cache", {}, clock_.wall_now());
   ASSERT_TRUE(accepted);
   const auto cert = agent_.certify(grant(offer.grant), accepted->key);
   const auto done = run(manage("POST", "/certificate", wire::encode(cert)));

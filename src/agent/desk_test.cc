@@ -82,13 +82,13 @@ class DeskTest : public ::testing::Test {
     return planned ? carry_offer(*planned) : wire::Result<GrantId>(fail(planned.error()));
   }
   wire::Result<GrantId> carry_offer(const enroll::AgentDesk::Planned& planned) {
-    auto message =
-        enrollment_.on_offer(wire::encode(planned.offer), channel_, agent_key(), clock_.wall);
+    const Bytes offer = wire::encode(planned.offer);
+    auto message = enrollment_.on_offer(offer, channel_, agent_key(), clock_.wall);
     if (!message) {
       return fail(message.error());
     }
-    auto accepted =
-        enroll::check_csr_message(*message, channel_, device_id(), planned.type, planned.forbidden);
+    auto accepted = enroll::check_csr_message(*message, offer, channel_, device_id(), planned.type,
+                                              planned.forbidden, clock_.wall);
     if (!accepted) {
       return fail(accepted.error());
     }
@@ -200,10 +200,10 @@ TEST_F(DeskTest, AnOfferWhoseEndWasLostIsRepeatedAndCompleted) {
 TEST_F(DeskTest, ACertificateThatWasLostIsCompletedToo) {
   ASSERT_TRUE(pair(wish()));
   auto planned = desk_.plan(wish(kPhotos), device_id());
-  auto message =
-      enrollment_.on_offer(wire::encode(planned->offer), channel_, agent_key(), clock_.wall);
-  auto accepted =
-      enroll::check_csr_message(*message, channel_, device_id(), "media-cache", planned->forbidden);
+  const Bytes offer = wire::encode(planned->offer);
+  auto message = enrollment_.on_offer(offer, channel_, agent_key(), clock_.wall);
+  auto accepted = enroll::check_csr_message(*message, offer, channel_, device_id(), "media-cache",
+                                            planned->forbidden, clock_.wall);
   ASSERT_TRUE(desk_.issue(planned->offer.grant, *message, *accepted));
   auto again = desk_.plan_again(*records_.grant(planned->offer.grant));
   ASSERT_TRUE(again);

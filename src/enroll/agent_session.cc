@@ -99,7 +99,8 @@ void AgentSession::on_established(pairing::AgentPairing::Reply reply,
   }
   planned_ = std::move(*planned);
   state_ = State::kCsr;
-  send_sealed(wire::encode(planned_->offer), out);
+  offer_ = wire::encode(planned_->offer);
+  send_sealed(offer_, out);
 }
 
 void AgentSession::on_csr(ByteSpan plaintext, std::vector<AgentEffect>& out) {
@@ -108,8 +109,9 @@ void AgentSession::on_csr(ByteSpan plaintext, std::vector<AgentEffect>& out) {
     end(message.error(), out);
     return;
   }
-  const auto accepted = check_csr_message(*message, channel_->transcript, *device_, planned_->type,
-                                          planned_->forbidden);
+  // The offer's time is the desk's, from a moment ago: the device answers within kStepTime.
+  const auto accepted = check_csr_message(*message, offer_, channel_->transcript, *device_,
+                                          planned_->type, planned_->forbidden, planned_->offer.now);
   if (!accepted) {
     end(accepted.error(), out);
     return;

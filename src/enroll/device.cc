@@ -80,9 +80,10 @@ wire::Result<wire::CsrMessage> DeviceEnrollment::on_offer(ByteSpan message, cons
   if (agent && *agent != *key_hash) {
     return refuse(ErrorCode::kNotGranted, "the offer names another agent's key");
   }
-  auto existing = ledger_.find(*key_hash, offer->grant);
-  if (existing) {
-    if (existing->offer_digest != offer_digest(*offer)) {
+  auto grant = ledger_.find(*key_hash, offer->grant);
+  const bool repeated = grant.has_value();
+  if (repeated) {
+    if (grant->offer_digest != offer_digest(*offer)) {
       return refuse(ErrorCode::kMalformed, "a repeated offer that differs");
     }
   } else {
@@ -92,16 +93,24 @@ wire::Result<wire::CsrMessage> DeviceEnrollment::on_offer(ByteSpan message, cons
     if (ledger_.count(*key_hash) >= kMaxGrantsPerAgent) {
       return refuse(ErrorCode::kLocked, "this agent holds too many grants here");
     }
-    existing = new_grant(*offer, *key_hash, now);
+    grant = new_grant(*offer, *key_hash, now);
+  }
+  const Bytes& boot_spki = identity_.boot_key.public_key().spki();
+  auto attestation = attest::make_attestation(
+      identity_.attester, attest_transcript(th, message, grant->csr, boot_spki));
+  if (!attestation) {
+    return refuse(ErrorCode::kInternal, "the attestation key could not be used");
+  }
+  if (!repeated) {
     const grant::BoundAgent bound{*key_hash, offer->agent_spki, now, offer->now};
-    if (!ledger_.add_pending(bound, *existing)) {
+    if (!ledger_.add_pending(bound, *grant)) {
       return refuse(ErrorCode::kInternal, "the grant could not be stored");
     }
   }
-  return wire::CsrMessage{existing->csr,
-                          identity_.boot_key.public_key().spki(),
-                          identity_.boot_key.sign(boot_statement(th, existing->csr)),
-                          {},
+  return wire::CsrMessage{grant->csr,
+                          boot_spki,
+                          identity_.boot_key.sign(boot_statement(th, grant->csr)),
+                          *std::move(attestation),
                           identity_.name,
                           identity_.type,
                           identity_.model,

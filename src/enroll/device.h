@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "attest/statement.h"
 #include "base/clock.h"
 #include "base/ids.h"
 #include "crypto/keys.h"
@@ -34,6 +35,8 @@ struct DeviceIdentity {
   std::string name, type, model, firmware;
   ByteArray<32> discovery_key{};
   std::uint16_t port = 0;
+  // Proves the make; null where this device has no such key. Outlives the device.
+  attest::Attester* attester = nullptr;
 };
 
 class DeviceEnrollment {
@@ -45,7 +48,8 @@ class DeviceEnrollment {
 
   // Steps 1 and 2. `offer` as received; `th`: transcript hash or exporter; `agent`: the key of the
   // management channel, which the offer's must equal (nothing on the pairing channel).
-  // An offer repeated with the same content gets the same CSR.
+  // An offer repeated with the same content gets the same CSR, attested anew for this channel.
+  // kInternal where there is an attester and it cannot sign: nothing is stored then.
   wire::Result<wire::CsrMessage> on_offer(ByteSpan offer, const Digest256& th,
                                           const std::optional<SpkiHash>& agent, WallTime now);
   // Steps 3 and 4. `agent`: whose grant it is. Repeating it is harmless. `now` is the agent's time:

@@ -29,7 +29,14 @@ class DeviceEnrollmentTest : public ::testing::Test {
   }
   SpkiHash agent() { return management_.public_key().spki_hash(); }
   wire::Result<wire::CsrMessage> send(const wire::Offer& message) {
-    return device_.on_offer(wire::encode(message), th_, agent(), kNow);
+    sent_ = wire::encode(message);
+    return device_.on_offer(sent_, th_, agent(), kNow);
+  }
+  // As the agent checks an answer to the offer that was sent last.
+  wire::Result<AcceptedCsr> check(const wire::CsrMessage& message, const Digest256& th,
+                                  const DeviceId& device,
+                                  std::span<const SpkiHash> forbidden = {}) const {
+    return check_csr_message(message, sent_, th, device, "media-cache", forbidden, kNow);
   }
   ErrorCode refusal(const wire::Offer& message) {
     const auto result = send(message);
@@ -59,6 +66,7 @@ class DeviceEnrollmentTest : public ::testing::Test {
       pki::make_user_root(crypto::PrivateKey::generate(), {}, kNow, random_).value();
   pki::Authority ca_ = pki::make_grant_ca(root_, host_, kNow, random_).value();
   Digest256 th_{9};
+  Bytes sent_;
   DeviceId self_{identity_.boot_key.public_key().spki_hash().bytes()};
 };
 
@@ -76,25 +84,25 @@ TEST_F(DeviceEnrollmentTest, ARepeatedOfferGetsTheSameRequest) {
 TEST_F(DeviceEnrollmentTest, Row9TheBootstrapSignatureBindsRequestAndChannel) {
   const auto message = send(offer());
   ASSERT_TRUE(message);
-  EXPECT_TRUE(check_csr_message(*message, th_, self_, "media-cache", {}));
-  EXPECT_FALSE(check_csr_message(*message, Digest256{8}, self_, "media-cache", {}));
-  EXPECT_FALSE(check_csr_message(*message, th_, DeviceId(Digest256{1}), "media-cache", {}));
+  EXPECT_TRUE(check(*message, th_, self_));
+  EXPECT_FALSE(check(*message, Digest256{8}, self_));
+  EXPECT_FALSE(check(*message, th_, DeviceId(Digest256{1})));
   auto swapped = *message;
   swapped.csr = crypto::make_csr(crypto::PrivateKey::generate());
-  EXPECT_FALSE(check_csr_message(swapped, th_, self_, "media-cache", {}));
+  EXPECT_FALSE(check(swapped, th_, self_));
   auto other_boot = *message;
   other_boot.boot_spki = crypto::PrivateKey::generate().public_key().spki();
-  EXPECT_FALSE(check_csr_message(other_boot, th_, self_, "media-cache", {}));
+  EXPECT_FALSE(check(other_boot, th_, self_));
 }
 
 // threats.md row 11: a key that has another use.
 TEST_F(DeviceEnrollmentTest, Row11TheBootstrapKeyOrAForbiddenKeyIsRefused) {
   auto message = *send(offer());
   const auto key = crypto::verify_csr(message.csr)->spki_hash();
-  EXPECT_FALSE(check_csr_message(message, th_, self_, "media-cache", std::vector{key}));
+  EXPECT_FALSE(check(message, th_, self_, std::vector{key}));
   message.csr = crypto::make_csr(identity_.boot_key);
   message.boot_signature = identity_.boot_key.sign(boot_statement(th_, message.csr));
-  EXPECT_FALSE(check_csr_message(message, th_, self_, "media-cache", {}));
+  EXPECT_FALSE(check(message, th_, self_));
 }
 
 // threats.md row 50.

@@ -82,6 +82,7 @@ class AgentSession {
   std::optional<DeviceId> device_;
   std::optional<pairing::Established> channel_;
   std::optional<AgentDesk::Planned> planned_;
+  Bytes offer_;  // as sent: what the device attests is this, not something equal to it
 };
 
 // An offer was answered: the caller stays connected; Installed means a grant is ready to be served.
