@@ -350,6 +350,12 @@ Result<SignedMetadata> verify_metadata(std::string_view jws, std::span<const Byt
   return SignedMetadata{*std::move(metadata), signer->not_before};
 }
 
+Result<Metadata> peek_metadata(std::string_view jws) {
+  const auto parts = jws.size() <= kMaxMetadata ? split(jws) : std::nullopt;
+  const auto payload = parts ? base64url_decode(parts->payload, kMaxMetadata) : std::nullopt;
+  return payload ? read_payload(as_text(*payload)) : malformed("not a signed page");
+}
+
 Result<Floor> raise(const Floor& floor, const SignedMetadata& candidate) {
   if (candidate.metadata.no <= floor.no) {
     return fail(Error{ErrorCode::kRolledBack, "number " + std::to_string(candidate.metadata.no) +

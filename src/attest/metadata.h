@@ -88,6 +88,10 @@ struct SignedMetadata {
 Result<SignedMetadata> verify_metadata(std::string_view jws, std::span<const Bytes> anchors,
                                        WallTime now);
 
+// The payload of a page whose signature nobody checks: for a publisher's own pages, on its own
+// disk.
+Result<Metadata> peek_metadata(std::string_view jws);
+
 // What an agent has accepted before: nothing older is accepted again.
 struct Floor {
   std::uint64_t no = 0;
