@@ -215,7 +215,8 @@ ControlResult Control::status() {
                         {"agent", id},
                         {"host", grant.host.text()},
                         {"origin", grant.origin ? json(grant.origin->text()) : json(nullptr)},
-                        {"state", std::string(grant::name_of(grant.state))},
+                        {"state", std::string(grant::name_of(
+                                      grant.suspended ? grant::State::kSuspended : grant.state))},
                         {"not_after", grant.not_after.unix_seconds}});
     }
   }

@@ -56,7 +56,7 @@ store::Result<std::unique_ptr<Device>> Device::open(Parts parts, store::DevicePr
     return fail(std::move(grants).error());
   }
   for (const grant::DeviceGrant& grant : *grants) {
-    if (!device->install(grant)) {
+    if (!grant.suspended && !device->install(grant)) {
       spdlog::error("the permission for {} cannot be served: its certificate does not fit its key",
                     grant.host.text());
     }
@@ -132,22 +132,37 @@ front::Decision Device::decide(const front::Request& request, const grant::Devic
 
 front::Answer Device::manage(const front::ManagementRequest& request) {
   auto outcome = management_.handle(request, clock_.wall_now(), clock_.mono_now());
-  const front::ManagementEffects& effects = outcome.effects;
+  apply(request.agent, outcome.effects);
+  return std::move(outcome.answer);
+}
+
+void Device::apply(const SpkiHash& agent, const front::ManagementEffects& effects) {
   if (effects.installed) {
-    const auto grant = store_.find(request.agent, *effects.installed);
+    const auto grant = store_.find(agent, *effects.installed);
     if (grant && install(*grant)) {
-      audit("granted", request.agent, effects.installed, grant->host.text());
+      audit("granted", agent, effects.installed, grant->host.text());
     }
+  }
+  if (effects.suspended) {
+    withdraw(*effects.suspended);
+    audit("suspended", agent, effects.suspended);
+  }
+  if (effects.resumed) {
+    const auto grant = store_.find(agent, *effects.resumed);
+    if (grant && grant->state == grant::State::kActive && !install(*grant)) {
+      spdlog::error("the permission for {} cannot be served: its certificate does not fit its key",
+                    grant->host.text());
+    }
+    audit("resumed", agent, effects.resumed);
   }
   for (const GrantId& grant : effects.ended) {
     end(grant);
-    audit("deleted", request.agent, grant);
+    audit("deleted", agent, grant);
   }
   if (effects.agent_ended) {
     reload_discovery_key();
-    audit("agent_left", request.agent);
+    audit("agent_left", agent);
   }
-  return std::move(outcome.answer);
 }
 
 std::unique_ptr<enroll::DeviceSession> Device::pairing_session(const Digest256& channel_binding) {
@@ -172,7 +187,7 @@ void Device::on_installed(const enroll::Installed& installed) {
 }
 
 bool Device::install(const grant::DeviceGrant& grant) {
-  if (grant.state != grant::State::kActive || grant.leaf.empty()) {
+  if (grant.state != grant::State::kActive || grant.suspended || grant.leaf.empty()) {
     return false;
   }
   auto identity = net::TlsIdentity::make(grant.key, {grant.leaf, grant.grant_ca});
@@ -193,9 +208,9 @@ bool Device::install(const grant::DeviceGrant& grant) {
   return true;
 }
 
-void Device::end(const GrantId& id) {
+// What the gate knows of used tickets stays: a grant that comes back takes none of them again.
+void Device::withdraw(const GrantId& id) {
   streams_.cut_sessions(sessions_.close_all(id));
-  gate_.forget(id);
   const auto at = std::find_if(live_.begin(), live_.end(),
                                [&id](const auto& entry) { return entry.second->grant.id == id; });
   if (at == live_.end()) {
@@ -207,7 +222,12 @@ void Device::end(const GrantId& id) {
   if (watcher_ != nullptr) {
     watcher_->host_removed(ended->grant.host);
   }
-  spdlog::info("the permission for {} has ended", ended->grant.host.text());
+  spdlog::info("the permission for {} is not served any more", ended->grant.host.text());
+}
+
+void Device::end(const GrantId& id) {
+  withdraw(id);
+  gate_.forget(id);
 }
 
 bool Device::remove_agent(const SpkiHash& agent) {

@@ -211,6 +211,65 @@ TEST_F(DeviceTest, RenewalShowsTheNewCertificate) {
   EXPECT_EQ(page.stream->peer_certificate(), grant(id).leaf);
 }
 
+TEST_F(DeviceTest, SuspendingCutsAtOnceAndResumingBringsItBack) {
+  serve_files();
+  write("www/huge.bin", std::string(40'000'000, 'x'));
+  const GrantId id = pair();
+  const Bytes named = wire::encode(wire::RenewRequest{id});
+  ASSERT_EQ(run(sign_in(grant(id))), 204);
+  auto page = run(open_page(grant(id)));
+  ASSERT_TRUE(page.http);
+  run([](DeviceTest& test, Page& on, GrantId which) -> net::Task<bool> {
+    auto head = test.request(test.grant(which), "GET", "/huge.bin");
+    (void)co_await on.http->write(net::encode_head(head), 5s);
+    co_return (co_await on.http->read_response(false, net::after(5s))).has_value();
+  }(*this, page, id));
+  EXPECT_EQ(run(manage("POST", "/suspend", named)).status, 204);
+  EXPECT_EQ(run(manage("POST", "/suspend", named)).status, 204);
+  const bool whole = run([](Page& on) -> net::Task<bool> {
+    co_return (co_await on.http->read_all(50'000'000, net::after(10s))).has_value();
+  }(page));
+  EXPECT_FALSE(whole);
+  const std::string host = grant(id).host.text();
+  EXPECT_NE(dial_error(host, "http/1.1").find("unrecognized name"), std::string::npos);
+  EXPECT_EQ(code_of(run(manage("POST", "/renew", named))), "not_allowed");
+  restart();
+  EXPECT_NE(dial_error(host, "http/1.1").find("unrecognized name"), std::string::npos);
+  EXPECT_TRUE(device_->live_grants().empty());
+  EXPECT_EQ(run(manage("POST", "/resume", named)).status, 204);
+  EXPECT_EQ(run(manage("POST", "/resume", named)).status, 204);
+  EXPECT_EQ(get(id, "/").head.status, 401) << "its sessions are gone";
+  EXPECT_EQ(run(sign_in(grant(id))), 204);
+  EXPECT_EQ(get(id, "/").head.status, 200);
+  std::vector<std::string> kinds;
+  for (const auto& event : store_->audit(20).value()) {
+    kinds.push_back(event.kind);
+  }
+  EXPECT_EQ(std::count(kinds.begin(), kinds.end(), "suspended"), 1);
+  EXPECT_EQ(std::count(kinds.begin(), kinds.end(), "resumed"), 1);
+}
+
+// A ticket that was used before the suspension is used after it.
+TEST_F(DeviceTest, ResumingBringsNoUsedTicketBack) {
+  serve_files();
+  const GrantId id = pair();
+  clock_.ahead += 10s;
+  const std::string ticket = agent_.ticket(grant(id));
+  const auto post = [&] {
+    return run([](DeviceTest& test, GrantId which, std::string text) -> net::Task<int> {
+      Page page = co_await test.open_page(test.grant(which));
+      auto head = test.request(test.grant(which), "POST", "/.well-known/latchkey/session");
+      head.fields.add("Authorization", "Bearer " + text);
+      co_return (co_await test.ask(page, std::move(head))).head.status;
+    }(*this, id, ticket));
+  };
+  EXPECT_EQ(post(), 204);
+  const Bytes named = wire::encode(wire::RenewRequest{id});
+  EXPECT_EQ(run(manage("POST", "/suspend", named)).status, 204);
+  EXPECT_EQ(run(manage("POST", "/resume", named)).status, 204);
+  EXPECT_EQ(post(), 401);
+}
+
 TEST_F(DeviceTest, AnAgentThatLeftIsUnknown) {
   serve_files();
   const GrantId id = pair();

@@ -47,6 +47,10 @@ bool Records::confirm(const SpkiHash& agent, const GrantId& grant) {
   return store_.confirm({agent, grant}).has_value();
 }
 
+bool Records::set_suspended(const SpkiHash& agent, const GrantId& grant, bool suspended) {
+  return store_.set_suspended({agent, grant}, suspended).has_value();
+}
+
 bool Records::delete_grant(const SpkiHash& agent, const GrantId& grant) {
   const auto deleted = store_.delete_grant({agent, grant});
   return deleted || deleted.error().code == store::ErrorCode::kNotFound;

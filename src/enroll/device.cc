@@ -129,6 +129,9 @@ wire::Result<wire::DoneMessage> DeviceEnrollment::on_certificate(ByteSpan messag
   if (!grant) {
     return refuse(ErrorCode::kNotGranted, "no such grant of this agent");
   }
+  if (grant->suspended) {
+    return refuse(ErrorCode::kNotAllowed, "the grant is suspended");
+  }
   const wire::DoneMessage done{identity_.port};
   if (grant->state == grant::State::kActive && grant->leaf == cert->leaf &&
       grant->grant_ca == cert->grant_ca) {
@@ -172,6 +175,10 @@ wire::Result<wire::RenewReply> DeviceEnrollment::on_renew(ByteSpan message, cons
   auto grant = ledger_.find(agent, request->grant);
   if (!grant || grant->state != grant::State::kActive) {
     return refuse(ErrorCode::kNotGranted, "no such grant of this agent");
+  }
+  // Not kNotGranted: that would say that the grant is gone.
+  if (grant->suspended) {
+    return refuse(ErrorCode::kNotAllowed, "the grant is suspended");
   }
   if (!grant->next_key) {
     grant->next_key = crypto::PrivateKey::generate();

@@ -53,7 +53,7 @@ class DeviceEnrollment {
   wire::Result<wire::CsrMessage> on_offer(ByteSpan offer, const Digest256& th,
                                           const std::optional<SpkiHash>& agent, WallTime now);
   // Steps 3 and 4. `agent`: whose grant it is. Repeating it is harmless. `now` is the agent's time:
-  // the device's own clock may be wrong.
+  // the device's own clock may be wrong. kNotAllowed while the grant is suspended; so for on_renew.
   wire::Result<wire::DoneMessage> on_certificate(ByteSpan message, const SpkiHash& agent,
                                                  WallTime now);
   // POST /renew. A new key each time a renewal begins; repeated until /certificate ends it.

@@ -95,7 +95,7 @@ Answer preflight(const wire::HttpRequestHead& head) {
 }  // namespace
 
 bool is_servable(const grant::DeviceGrant& grant, std::optional<WallTime> trusted_now) {
-  return grant.state == grant::State::kActive && !grant.leaf.empty() &&
+  return grant.state == grant::State::kActive && !grant.suspended && !grant.leaf.empty() &&
          (!trusted_now || *trusted_now < grant.not_after);
 }
 

@@ -257,6 +257,9 @@ TEST_F(DeskTest, Threat33GrantsAreServableUntilNotAfter) {
   EXPECT_TRUE(is_servable(grant_, std::nullopt));
   EXPECT_TRUE(is_servable(grant_, kWall));
   EXPECT_FALSE(is_servable(grant_, grant_.not_after));
+  grant_.suspended = true;
+  EXPECT_FALSE(is_servable(grant_, kWall));
+  grant_.suspended = false;
   grant_.state = grant::State::kPending;
   EXPECT_FALSE(is_servable(grant_, kWall));
 }

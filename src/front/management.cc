@@ -27,6 +27,7 @@ ManagementOutcome reply(int status, ByteSpan body) {
 int status_of(wire::ErrorCode code) {
   switch (code) {
     case wire::ErrorCode::kNotGranted:
+    case wire::ErrorCode::kNotAllowed:
     case wire::ErrorCode::kAttestationFailed:
       return 403;
     case wire::ErrorCode::kNameConflict:
@@ -101,6 +102,9 @@ ManagementOutcome ManagementDesk::dispatch(const ManagementRequest& request, Wal
   if (call == "POST /renew") {
     return renew(request);
   }
+  if (call == "POST /suspend" || call == "POST /resume") {
+    return set_suspended(request, call == "POST /suspend");
+  }
   if (call == "GET /grants") {
     return list(request.agent);
   }
@@ -152,6 +156,29 @@ ManagementOutcome ManagementDesk::renew(const ManagementRequest& request) {
   return reply(200, wire::encode(*renewal));
 }
 
+ManagementOutcome ManagementDesk::set_suspended(const ManagementRequest& request, bool suspended) {
+  const auto named = wire::decode<wire::RenewRequest>(request.body);  // {grant}, as there
+  if (!named) {
+    return refuse(named.error());
+  }
+  const auto held = records_.grants_of(request.agent);
+  const auto grant = std::find_if(held.begin(), held.end(), [&](const grant::DeviceGrant& one) {
+    return one.id == named->grant;
+  });
+  if (grant == held.end()) {
+    return refuse(wire::ErrorCode::kNotGranted, "no such grant of this agent");
+  }
+  if (grant->suspended != suspended &&
+      !records_.set_suspended(request.agent, named->grant, suspended)) {
+    return refuse(wire::ErrorCode::kInternal, "could not be stored");
+  }
+  auto outcome = reply(204, {});
+  if (grant->suspended != suspended) {
+    (suspended ? outcome.effects.suspended : outcome.effects.resumed) = named->grant;
+  }
+  return outcome;
+}
+
 ManagementOutcome ManagementDesk::list(const SpkiHash& agent) {
   json grants = json::array();
   for (const grant::DeviceGrant& grant : records_.grants_of(agent)) {
@@ -160,11 +187,13 @@ ManagementOutcome ManagementDesk::list(const SpkiHash& agent) {
         !records_.confirm(agent, grant.id)) {
       return refuse(wire::ErrorCode::kInternal, "could not be stored");
     }
-    json line = {{"grant", binary(grant.id.span())},
-                 {"host", grant.host.text()},
-                 {"state", std::string(grant::name_of(grant.state))},
-                 {"not_after", static_cast<std::uint64_t>(
-                                   std::max<std::int64_t>(0, grant.not_after.unix_seconds))}};
+    json line = {
+        {"grant", binary(grant.id.span())},
+        {"host", grant.host.text()},
+        {"state",
+         std::string(grant::name_of(grant.suspended ? grant::State::kSuspended : grant.state))},
+        {"not_after",
+         static_cast<std::uint64_t>(std::max<std::int64_t>(0, grant.not_after.unix_seconds))}};
     line["origin"] = grant.origin ? json(grant.origin->text()) : json(nullptr);
     grants.push_back(std::move(line));
   }

@@ -5,6 +5,8 @@
 //   POST /offer        offer              -> csr
 //   POST /renew        {grant}            -> {csr, proof, disc}
 //   POST /certificate  cert               -> done
+//   POST /suspend      {grant}            -> 204, also when it is suspended already
+//   POST /resume       {grant}            -> 204, also when it is not suspended
 //   GET /grants                           -> {grants: [{grant, origin, host, state, not_after}]}
 //   DELETE /grants/<32 hex>               -> 204, also when it is gone already
 //   DELETE /agent                         -> 204
@@ -44,6 +46,7 @@ class ManagementRecords {
   virtual bool seen(const SpkiHash& agent, WallTime agent_now) = 0;
   virtual std::vector<grant::DeviceGrant> grants_of(const SpkiHash& agent) = 0;
   virtual bool confirm(const SpkiHash& agent, const GrantId& grant) = 0;
+  virtual bool set_suspended(const SpkiHash& agent, const GrantId& grant, bool suspended) = 0;
   // True also where there is no such grant.
   virtual bool delete_grant(const SpkiHash& agent, const GrantId& grant) = 0;
   virtual bool delete_agent(const SpkiHash& agent) = 0;
@@ -60,6 +63,8 @@ struct ManagementRequest {
 // What the device must do besides answering, before it answers.
 struct ManagementEffects {
   std::optional<GrantId> installed;  // has a new certificate
+  std::optional<GrantId> suspended;  // was served until now, and is not any more
+  std::optional<GrantId> resumed;
   std::vector<GrantId> ended;
   bool agent_ended = false;  // all grants of the agent are gone, and its other connections
 };
@@ -82,6 +87,7 @@ class ManagementDesk {
                              WallTime wall_now);
   ManagementOutcome certificate(const ManagementRequest& request, WallTime agent_now);
   ManagementOutcome renew(const ManagementRequest& request);
+  ManagementOutcome set_suspended(const ManagementRequest& request, bool suspended);
   ManagementOutcome list(const SpkiHash& agent);
   ManagementOutcome remove(const SpkiHash& agent, std::string_view id);
   ManagementOutcome remove_agent(const SpkiHash& agent);

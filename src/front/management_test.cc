@@ -44,6 +44,13 @@ class MemoryRecords final : public ManagementRecords {
     ledger_.grants.at({key, id}).confirmed = true;
     return true;
   }
+  bool set_suspended(const SpkiHash& key, const GrantId& id, bool suspended) override {
+    if (broken_writes) {
+      return false;
+    }
+    ledger_.grants.at({key, id}).suspended = suspended;
+    return true;
+  }
   bool delete_grant(const SpkiHash& key, const GrantId& id) override {
     ledger_.grants.erase({key, id});
     return true;
@@ -56,6 +63,7 @@ class MemoryRecords final : public ManagementRecords {
   std::vector<AuditLine> audit(std::size_t /*at_most*/) override { return lines; }
   std::vector<AuditLine> lines;
   bool broken = false;
+  bool broken_writes = false;
 
  private:
   testing::MemoryDeviceLedger& ledger_;
@@ -76,12 +84,12 @@ class ManagementTest : public ::testing::Test {
   }
   ManagementOutcome ask(std::string method, std::string target,
                         std::optional<std::string> time = "1800000000",
-                        std::optional<SpkiHash> agent = std::nullopt) {
+                        std::optional<SpkiHash> agent = std::nullopt, ByteSpan body = {}) {
     wire::HttpRequestHead head{std::move(method), std::move(target), 1, {}};
     if (time) {
       head.fields.add("Latchkey-Time", *time);
     }
-    return desk_.handle({head, {}, agent.value_or(mine_), {}}, kWall, kNow);
+    return desk_.handle({head, body, agent.value_or(mine_), {}}, kWall, kNow);
   }
   static std::string code(const ManagementOutcome& outcome) {
     return wire::decode_cbor(as_bytes(outcome.answer.body))->value("code", "");
@@ -168,11 +176,48 @@ TEST_F(ManagementTest, AuditHidesWhoTheOthersAre) {
   EXPECT_EQ(outcome.answer.body.find("their.local"), std::string::npos);
 }
 
+TEST_F(ManagementTest, SuspendsItsOwnAndBringsThemBack) {
+  const GrantId id = hold(mine_, "media-cache-k3f7x2m7q4ab.local");
+  const GrantId theirs = hold(other_, "media-cache-zzzzzzzzzzzz.local");
+  const auto post = [&](const char* target, const GrantId& grant) {
+    const Bytes body = wire::encode(wire::RenewRequest{grant});
+    return ask("POST", target, "1800000000", std::nullopt, body);
+  };
+  EXPECT_EQ(code(post("/suspend", theirs)), "not_granted");
+  EXPECT_FALSE(ledger_.grants.at({other_, theirs}).suspended);
+  const auto first = post("/suspend", id);
+  EXPECT_EQ(first.answer.status, 204);
+  EXPECT_EQ(first.effects.suspended, id);
+  EXPECT_TRUE(ledger_.grants.at({mine_, id}).suspended);
+  const auto again = post("/suspend", id);
+  EXPECT_EQ(again.answer.status, 204);
+  EXPECT_FALSE(again.effects.suspended) << "repeated: nothing is cut twice, nothing audited twice";
+  EXPECT_EQ(code(post("/renew", id)), "not_allowed") << "not_granted would say it is gone";
+  const auto list = *wire::decode_cbor(as_bytes(ask("GET", "/grants").answer.body));
+  EXPECT_EQ(list.at("grants")[0].at("state"), "suspended");
+  const auto back = post("/resume", id);
+  EXPECT_EQ(back.effects.resumed, id);
+  EXPECT_FALSE(ledger_.grants.at({mine_, id}).suspended);
+  EXPECT_FALSE(post("/resume", id).effects.resumed);
+  EXPECT_EQ(post("/renew", id).answer.status, 200);
+  EXPECT_EQ(code(ask("POST", "/suspend")), "malformed");
+}
+
+TEST_F(ManagementTest, ASuspensionThatIsNotStoredIsNotAnswered) {
+  const GrantId id = hold(mine_, "media-cache-k3f7x2m7q4ab.local");
+  records_.broken_writes = true;
+  const Bytes body = wire::encode(wire::RenewRequest{id});
+  const auto outcome = ask("POST", "/suspend", "1800000000", std::nullopt, body);
+  EXPECT_EQ(code(outcome), "internal");
+  EXPECT_FALSE(outcome.effects.suspended);
+}
+
 TEST_F(ManagementTest, UnknownRequestsAndBrokenBodies) {
   EXPECT_EQ(ask("GET", "/other").answer.status, 404);
   EXPECT_EQ(code(ask("POST", "/offer")), "malformed");
   EXPECT_EQ(code(ask("POST", "/renew")), "malformed");
   EXPECT_EQ(code(ask("POST", "/certificate")), "malformed");
+  EXPECT_EQ(code(ask("POST", "/resume")), "malformed");
 }
 
 }  // namespace

@@ -83,6 +83,7 @@ struct DeviceGrant {
   WallTime created;
   std::optional<crypto::PrivateKey> next_key;  // a renewal under way
   Bytes next_csr;
+  bool suspended = false;  // its agent took it out of service: served to nobody, but kept
 };
 
 // --- names (docs/protocol.md section 4) ---

@@ -95,10 +95,12 @@ class DeviceStore final : public enroll::DeviceLedger, public pairing::WindowLed
   // The agent's clock said `agent_now` on its management channel. Never goes back.
   Result<void> seen(const SpkiHash& key_hash, WallTime agent_now);
   Result<std::vector<grant::DeviceGrant>> grants_of(const SpkiHash& agent);
-  // To be served at start.
+  // To be served at start, apart from those that are suspended.
   Result<std::vector<grant::DeviceGrant>> active_grants();
   // A management contact has named the grant. kNotFound.
   Result<void> confirm(const GrantKey& key);
+  // Takes a grant out of service, or back. kNotFound.
+  Result<void> set_suspended(const GrantKey& key, bool suspended);
   Result<void> delete_grant(const GrantKey& key);  // kNotFound
   // The binding and all its grants; the discovery key is replaced in the same step. kNotFound.
   Result<void> delete_agent(const SpkiHash& agent, const ByteArray<32>& new_discovery_key);

@@ -148,6 +148,21 @@ TEST_F(DeviceStoreTest, DeletingAnAgentTakesItsGrantsAndReplacesTheDiscoveryKey)
   EXPECT_EQ(store().profile().value()->discovery_key, kNewKey);
 }
 
+TEST_F(DeviceStoreTest, ASuspensionSurvivesUntilItIsLifted) {
+  add(1, 5);
+  ASSERT_TRUE(store().update(activated(make_device_grant(1, 5))));
+  const std::string before = stored(1, 5);
+  ASSERT_TRUE(store().set_suspended(key(1, 5), true));
+  ASSERT_TRUE(store().set_suspended(key(1, 5), true));
+  reopen();
+  EXPECT_EQ(stored(1, 5), before + "|suspended");
+  EXPECT_TRUE(store().active_grants().value().front().suspended);
+  ASSERT_TRUE(store().set_suspended(key(1, 5), false));
+  reopen();
+  EXPECT_EQ(stored(1, 5), before);
+  EXPECT_EQ(store().set_suspended(key(2, 5), true).error().code, ErrorCode::kNotFound);
+}
+
 TEST_F(DeviceStoreTest, DropsWhatNobodyConfirmed) {
   add(1, 5);  // created 3001
   add(2, 5);  // 3002

@@ -39,7 +39,12 @@ CREATE TABLE audit (
   detail TEXT NOT NULL, sum BLOB NOT NULL) STRICT;
 )sql";
 
-constexpr std::array kMigrations = {kVersion1};
+// Null, which no sum covers, where a grant is not suspended: rows of version 1 stay as they are.
+constexpr const char* kVersion2 = R"sql(
+ALTER TABLE device_grant ADD COLUMN suspended INTEGER CHECK (suspended IS NULL OR suspended = 1);
+)sql";
+
+constexpr std::array kMigrations = {kVersion1, kVersion2};
 
 constexpr std::size_t kSealed = 256;
 constexpr std::size_t kSpki = 128;
@@ -62,6 +67,14 @@ std::optional<Id> read_id(RowReader& reader) {
     return std::nullopt;
   }
   return reader.id<Id>();
+}
+
+bool read_mark(RowReader& reader) {
+  if (reader.is_null()) {
+    reader.skip();
+    return false;
+  }
+  return reader.flag();
 }
 
 std::optional<crypto::PrivateKey> read_next_key(RowReader& reader) {
@@ -114,7 +127,8 @@ const TableShape kGrant = {"device_grant",
                             {"confirmed", Kind::kInteger},
                             {"created", Kind::kInteger},
                             {"next_key", Kind::kSealed, kSealed, true},
-                            {"next_csr", Kind::kBlob, kCsr}}};
+                            {"next_csr", Kind::kBlob, kCsr},
+                            {"suspended", Kind::kInteger, 0, true}}};
 const TableShape kAudit = {"audit",
                            1,
                            {{"number", Kind::kInteger},
@@ -210,7 +224,13 @@ Row row_of(Vault& vault, const grant::DeviceGrant& grant) {
   } else {
     writer.null();
   }
-  return writer.blob(grant.next_csr).row();
+  writer.blob(grant.next_csr);
+  if (grant.suspended) {
+    writer.flag(true);
+  } else {
+    writer.null();
+  }
+  return writer.row();
 }
 
 grant::DeviceGrant grant_from(Vault& vault, const Row& row) {
@@ -231,7 +251,8 @@ grant::DeviceGrant grant_from(Vault& vault, const Row& row) {
           .confirmed = reader.flag(),
           .created = reader.time(),
           .next_key = read_next_key(reader),
-          .next_csr = reader.blob()};
+          .next_csr = reader.blob(),
+          .suspended = read_mark(reader)};
 }
 
 Row row_of(Vault& vault, const AuditEvent& event) {

@@ -64,6 +64,9 @@ void fill(DeviceStore& store) {
   ASSERT_TRUE(store.add_pending(make_agent(5), make_device_grant(1, 5)));
   ASSERT_TRUE(store.update(activated(make_device_grant(1, 5))));
   ASSERT_TRUE(store.add_pending(make_agent(6), make_device_grant(2, 6)));
+  ASSERT_TRUE(store.add_pending(make_agent(5), make_device_grant(3, 5)));
+  ASSERT_TRUE(store.update(activated(make_device_grant(3, 5))));
+  ASSERT_TRUE(store.set_suspended({make_agent(5).key_hash, id_of<GrantId>(3)}, true));
   ASSERT_TRUE(store.record({0, {1}, make_agent(5).key_hash, "paired", id_of<GrantId>(1), "x"}));
 }
 
@@ -106,6 +109,16 @@ TEST_F(FixtureTest, DeviceVersion1) {
   auto store = DeviceStore::open(folder_.path(), sealer_, random_);
   ASSERT_TRUE(store) << store.error().detail;
   check(**store);
+  // And goes on as a store of today: the rows of then take the new column.
+  ASSERT_TRUE((*store)->set_suspended({make_agent(5).key_hash, id_of<GrantId>(1)}, true));
+}
+
+TEST_F(FixtureTest, DeviceVersion2) {
+  load("device-v2.sql", "device.db");
+  auto store = DeviceStore::open(folder_.path(), sealer_, random_);
+  ASSERT_TRUE(store) << store.error().detail;
+  check(**store);
+  EXPECT_TRUE((*store)->find(make_agent(5).key_hash, id_of<GrantId>(3))->suspended);
 }
 
 // Run by make_fixtures.sh only.

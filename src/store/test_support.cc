@@ -198,7 +198,8 @@ std::string describe(const grant::DeviceGrant& g) {
          "|" + std::to_string(g.not_after.unix_seconds) + "|" +
          std::string(grant::name_of(g.state)) + "|" + (g.confirmed ? "confirmed" : "") + "|" +
          std::to_string(g.created.unix_seconds) + "|" +
-         (g.next_key ? hex(g.next_key->scalar().span()) : "none") + "|" + hex(g.next_csr);
+         (g.next_key ? hex(g.next_key->scalar().span()) : "none") + "|" + hex(g.next_csr) +
+         (g.suspended ? "|suspended" : "");
 }
 
 std::string dump(const std::filesystem::path& file) {

@@ -15,8 +15,8 @@ for name in agent device; do
   version=$(sqlite3 "$file" 'PRAGMA user_version')
   out="$here/$name-v$version.sql"
   if [ -e "$out" ]; then
-    echo "$out is there already: remove it first if it was never released" >&2
-    exit 1
+    echo "$out is kept: remove it first if it was never released" >&2
+    continue
   fi
   {
     sqlite3 "$file" .dump
