@@ -48,6 +48,11 @@ bool is_published_name(std::string_view name) {
   return name.ends_with(".lkt") || name.ends_with(".lkd") || name.starts_with(".draft-");
 }
 
+bool is_published_subject(std::string_view action) {
+  return action.starts_with("vendor.") || action.starts_with("model.") ||
+         action.starts_with("origin.") || action.starts_with("device.");
+}
+
 void sort_by_key(std::vector<Change>& changes) {
   std::sort(changes.begin(), changes.end(),
             [](const Change& a, const Change& b) { return a.key < b.key; });

@@ -43,6 +43,9 @@ std::string delta_name(attest::TableKind kind, const attest::Delta& delta);
 // Whether a file is one of ours, or a draft that was left behind: what cleaning may remove.
 bool is_published_name(std::string_view name);
 
+// Whether changes of this kind are published ("origin.status"), or are the operator's own.
+bool is_published_subject(std::string_view action);
+
 void sort_by_key(std::vector<attest::Change>& changes);
 // `older`, then `newer` where both name a key.
 std::vector<attest::Change> on_top(std::vector<attest::Change> older,

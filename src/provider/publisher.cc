@@ -66,13 +66,13 @@ Result<Published> Publisher::publish(const SigningKey& key, std::string_view hol
     return fail(repaired.error());
   }
   const auto shown = page_on_shelf();
-  const auto last = records_.last_seq();
-  if (!shown || !last) {
-    return fail(shown ? last.error() : shown.error());
+  const auto changed = has_changed(newest);
+  if (!shown || !changed) {
+    return fail(shown ? changed.error() : shown.error());
   }
   const std::uint64_t shown_no = *shown ? (*shown)->no : 0;
   outcome.no = shown_no;
-  if (newest && newest->no == shown_no && newest->seq == *last && !force &&
+  if (newest && newest->no == shown_no && !*changed && !force &&
       now < newest->when + settings_.validity / 2) {
     outcome.why_not = "nothing has changed";
     return outcome;
@@ -110,6 +110,19 @@ Result<Published> Publisher::publish(const SigningKey& key, std::string_view hol
     return fail(cleaned.error());
   }
   return outcome;
+}
+
+// Tokens and publications are in the log as well, and are nobody's business.
+Result<bool> Publisher::has_changed(const std::optional<Publication>& newest) {
+  if (!newest) {
+    return true;
+  }
+  const auto entries = records_.changed_since(newest->seq);
+  if (!entries) {
+    return fail(entries.error());
+  }
+  return std::any_of(entries->begin(), entries->end(),
+                     [](const AuditEntry& entry) { return is_published_subject(entry.action); });
 }
 
 // Between "in the records" and "on the shelf" a crash leaves a page in the records only.

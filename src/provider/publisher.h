@@ -59,6 +59,7 @@ class Publisher {
 
  private:
   struct Step;  // one publication in the making
+  Result<bool> has_changed(const std::optional<Publication>& newest);
   Result<void> repair(const std::optional<Publication>& newest, Published& outcome);
   Result<void> collect(Step& step);
   Result<void> collect_changes(Step& step, std::uint64_t since);

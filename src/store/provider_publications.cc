@@ -27,26 +27,30 @@ std::optional<Lease> read_lease(ProviderDatabase& database, const char* how) {
 }  // namespace
 
 Result<std::vector<Publication>> ProviderStore::publications(std::size_t limit) {
-  return database_->moment([&] {
-    const int most = page_size({.after = {}, .limit = limit});
-    std::vector<long long> numbers(limit);
-    std::vector<long long> changes(limit);
-    std::vector<long long> times(limit);
-    database_->sql() << "SELECT no, seq, published FROM publication ORDER BY no DESC LIMIT :most",
-        use(most), into(numbers), into(changes), into(times);
-    std::vector<Publication> found;
-    for (std::size_t i = 0; i < numbers.size(); ++i) {
-      found.push_back({static_cast<std::uint64_t>(numbers[i]),
-                       static_cast<std::uint64_t>(changes[i]),
-                       {times[i]},
-                       {}});
-    }
-    if (!found.empty()) {
-      database_->sql() << "SELECT jws FROM publication WHERE no = :no", use(numbers.front()),
-          into(found.front().jws);
-    }
-    return found;
-  });
+  return database_->moment(
+      [&] {
+        const int most = page_size({.after = {}, .limit = limit});
+        // Row by row: SOCI leaves a vector as long as it was where there is no row at all.
+        long long no = 0;
+        long long seq = 0;
+        long long when = 0;
+        soci::statement rows =
+            (database_->sql().prepare
+                 << "SELECT no, seq, published FROM publication ORDER BY no DESC LIMIT :most",
+             use(most), into(no), into(seq), into(when));
+        std::vector<Publication> found;
+        rows.execute();
+        while (rows.fetch()) {
+          found.push_back(
+              {static_cast<std::uint64_t>(no), static_cast<std::uint64_t>(seq), {when}, {}});
+        }
+        if (!found.empty()) {
+          const auto newest = static_cast<long long>(found.front().no);
+          database_->sql() << "SELECT jws FROM publication WHERE no = :no", use(newest),
+              into(found.front().jws);
+        }
+        return found;
+      });
 }
 
 Result<void> ProviderStore::add_publication(const Publication& publication,
