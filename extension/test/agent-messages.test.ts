@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  cleanName,
   readDevice,
-  readErrorCode,
   readEvent,
   readGrant,
   readGrants,
@@ -11,7 +9,9 @@ import {
   readPairBegin,
   readTicket,
 } from '../src/protocol/agent';
+import { readErrorCode } from '../src/protocol/errors';
 import { Malformed } from '../src/protocol/read';
+import { cleanName } from '../src/protocol/words';
 import { deviceMessage, grantMessage } from './grants-data';
 
 test('a grant as the agent writes it', () => {

@@ -4,20 +4,30 @@ import { Arming, kArmingMs } from '../src/consent/arming';
 import { type Act, type Flow, act, hear, kMaxRows, kStart } from '../src/consent/flow';
 import { readDevice } from '../src/protocol/agent';
 import type { ConsentCommand, ConsentNews } from '../src/protocol/internal';
-import { deviceMessage } from './grants-data';
+import { readVerdict } from '../src/protocol/trust';
+import { deviceMessage, policyMessage, siteMessage } from './grants-data';
 
 const question: ConsentNews = {
   kind: 'question',
   question: { origin: 'https://video.example', types: ['media-cache'], localNetwork: 'prompt' },
 };
 const setup = { ready: true, rootInstalled: true, restartNeeded: false };
-const ready: ConsentNews = { kind: 'agent', agent: { state: 'ready', setup }, siteBlocked: false };
+const make = { standing: 'none', maker: null, model: null } as const;
+const ready: ConsentNews = {
+  kind: 'agent',
+  agent: { state: 'ready', setup },
+  verdict: readVerdict(policyMessage()),
+};
+const judged = (change: Record<string, unknown>): ConsentNews => ({
+  ...ready,
+  verdict: readVerdict(policyMessage(change)),
+});
 const found: ConsentNews = { kind: 'found', device: readDevice(deviceMessage()) };
 const askForCode: ConsentNews = { kind: 'code', code: { kind: 'digits8', left: 5 } };
 const wrong: ConsentNews = { kind: 'failed', code: 'wrong_code', left: 4, again: true };
 
 function play(...steps: (ConsentNews | Act)[]): { flow: Flow; sent: ConsentCommand[] } {
-  const acts = ['allow', 'select', 'continue', 'submit', 'again', 'lost_worker'];
+  const acts = ['allow', 'select', 'continue', 'settled', 'submit', 'again', 'lost_worker'];
   let flow = kStart;
   const sent: ConsentCommand[] = [];
   for (const one of steps) {
@@ -42,9 +52,9 @@ test('from the question to done', () => {
     { kind: 'submit', text: ' 1234 5678 ' },
     wrong,
     { kind: 'submit', text: '8765-4321' },
-    { kind: 'progress', step: 'check', done: false },
-    { kind: 'progress', step: 'check', done: true },
-    { kind: 'done', deviceName: 'Living room', warnings: [] },
+    { kind: 'progress', step: 'check', done: false, make: null },
+    { kind: 'progress', step: 'check', done: true, make: null },
+    { kind: 'done', deviceName: 'Living room', make, warnings: [] },
   );
   assert.equal(flow.view.state, 'done');
   assert.deepEqual(sent, [
@@ -61,21 +71,108 @@ test('nothing is looked for before allow, and allow needs a ready agent', () => 
   assert.equal(play(question, ready, found).flow.view.state, 'asking');
 });
 
-test('a site that was stopped has no way on', () => {
-  const { flow } = play(question, { ...ready, siteBlocked: true });
-  assert.deepEqual(flow.view, {
-    state: 'problem',
-    problem: 'site_blocked',
-    device: null,
-    again: 'never',
-  });
-  assert.equal(act(flow, { kind: 'allow' }).flow, flow);
-  assert.equal(act(flow, { kind: 'again' }).flow, flow);
+test('a site that was stopped has no way on, and the problem says how it was stopped', () => {
+  const suspended = { allowed: false, code: 'origin_revoked', site: siteMessage({ state: 'suspended' }) };
+  const revoked = { ...suspended, site: siteMessage({ state: 'revoked' }) };
+  const cases = [
+    [suspended, 'origin_suspended', 'never'],
+    [revoked, 'origin_revoked', 'never'],
+    [{ allowed: false, code: 'not_allowed' }, 'not_allowed', 'never'],
+    [{ allowed: false, code: 'metadata_stale' }, 'metadata_stale', 'agent'],
+    [{ allowed: false }, 'not_allowed', 'never'],
+  ] as const;
+  for (const [change, problem, again] of cases) {
+    const { flow } = play(question, judged(change));
+    assert.deepEqual(flow.view, { state: 'problem', problem, device: null, again });
+    assert.equal(act(flow, { kind: 'allow' }).flow, flow);
+    if (again === 'never') assert.equal(act(flow, { kind: 'again' }).flow, flow);
+    else assert.deepEqual(act(flow, { kind: 'again' }).send, [{ kind: 'retry' }]);
+  }
+});
+
+test('a ready agent that gave no verdict is no permission', () => {
+  const { flow } = play(question, { ...ready, verdict: null });
+  assert.ok(flow.view.state === 'problem' && flow.view.problem === 'internal');
+  assert.deepEqual(act(flow, { kind: 'allow' }).send, []);
+});
+
+test('what a provider says while the window is open counts at once', () => {
+  const revoked = readVerdict(policyMessage({ site: siteMessage({ state: 'revoked' }) }));
+  const news: ConsentNews = { kind: 'verdict', verdict: revoked };
+  for (const start of [[question, ready], toList, toCode]) {
+    const { view } = play(...start, news).flow;
+    assert.ok(view.state === 'problem' && view.problem === 'origin_revoked');
+  }
+  const known: ConsentNews = { kind: 'verdict', verdict: readVerdict(policyMessage()) };
+  assert.equal(play(...toCode, known).flow.view.state, 'code');
+});
+
+test('a device that was revoked cannot be picked', () => {
+  const device = readDevice(deviceMessage({ standing: 'revoked', known: true }));
+  const { flow, sent } = play(
+    question,
+    ready,
+    { kind: 'allow' },
+    { kind: 'found', device },
+    { kind: 'select', key: 'k1' },
+    { kind: 'continue' },
+  );
+  assert.ok(flow.view.state === 'looking' && flow.view.selected === null);
+  assert.deepEqual(sent, [{ kind: 'look' }]);
+});
+
+test('what the check found is kept through the steps', () => {
+  const proven = { standing: 'proven', maker: 'Nordlicht', model: 'C2' } as const;
+  const { view } = play(
+    ...toCode,
+    { kind: 'progress', step: 'check', done: true, make: proven },
+    { kind: 'progress', step: 'issue', done: false, make: null },
+  ).flow;
+  assert.ok(view.state === 'working');
+  assert.deepEqual(view.make, proven);
+});
+
+const known = (key: string): ConsentNews => ({
+  kind: 'found',
+  device: readDevice(deviceMessage({ key, known: true })),
+});
+const consented = judged({ consented: true });
+
+test('with an administrator’s consent nothing is asked, and the one known device is taken', () => {
+  const first = play(question, consented);
+  assert.equal(first.flow.view.state, 'looking');
+  assert.deepEqual(first.sent, [{ kind: 'look' }]);
+  assert.deepEqual(play(question, consented, known('k1')).sent.length, 1, 'not before it settled');
+  const picked = { kind: 'pick', key: 'k1', type: 'media-cache' };
+  const stranger: ConsentNews = { kind: 'found', device: readDevice(deviceMessage({ key: 'k2' })) };
+  for (const order of [
+    [known('k1'), { kind: 'settled' }],
+    [{ kind: 'settled' }, known('k1')],
+    [stranger, known('k1'), { kind: 'settled' }],
+  ] as (ConsentNews | Act)[][]) {
+    assert.deepEqual(play(question, consented, ...order).sent.at(-1), picked);
+  }
+});
+
+test('consent of an administrator chooses no device where there are several, or only new ones', () => {
+  const settled: Act = { kind: 'settled' };
+  for (const seen of [[known('k1'), known('k2')], [found], []]) {
+    assert.deepEqual(play(question, consented, ...seen, settled).sent, [{ kind: 'look' }]);
+  }
+  // Nor after the person took the choice over, or after it failed once.
+  const taken = play(question, consented, known('k1'), { kind: 'select', key: 'k1' }, settled);
+  assert.deepEqual(taken.sent, [{ kind: 'look' }]);
+  const off: ConsentNews = { kind: 'failed', code: 'unreachable', left: null, again: false };
+  const failed = play(question, consented, known('k1'), settled, off, { kind: 'again' });
+  const again = hear(failed.flow, known('k1')).flow;
+  assert.deepEqual(act(again, settled).send, []);
+  // And not at all without it.
+  assert.deepEqual(play(...toList, known('k1'), settled).sent, [{ kind: 'look' }]);
 });
 
 test('setup that is not finished says what to do', () => {
   const problem = (agent: Extract<ConsentNews, { kind: 'agent' }>['agent']): string => {
-    const { view } = play(question, { kind: 'agent', agent, siteBlocked: false }).flow;
+    const { view } = play(question, { kind: 'agent', agent, verdict: null }).flow;
     return view.state === 'problem' ? view.problem : view.state;
   };
   assert.equal(problem({ state: 'not_installed' }), 'not_installed');
@@ -141,7 +238,7 @@ test('the worker dying in the middle of pairing is said; while looking it is men
 });
 
 test('late news does not undo the end', () => {
-  const done: ConsentNews = { kind: 'done', deviceName: 'x', warnings: [] };
+  const done: ConsentNews = { kind: 'done', deviceName: 'x', make, warnings: [] };
   const { flow } = play(...toCode, done, wrong, { kind: 'over' });
   assert.equal(flow.view.state, 'done');
 });

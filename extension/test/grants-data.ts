@@ -8,12 +8,20 @@ export function grantMessage(change: Record<string, unknown> = {}): Record<strin
     port: 8443,
     url: 'https://media-cache-k3f7x2m7q4ab.local:8443',
     type: 'media-cache',
-    device: { id: 'ab'.repeat(32), name: 'Living room', model: null, maker: null },
+    device: {
+      id: 'ab'.repeat(32),
+      name: 'Living room',
+      model: null,
+      maker: null,
+      standing: 'none',
+    },
+    site: null,
     created: 1_700_000_000,
     last_used: 0,
     not_after: 1_700_600_000,
     renew_at: 1_700_300_000,
     state: 'active',
+    hold: null,
     block_until: 1_700_700_000,
     ...change,
   };
@@ -29,7 +37,23 @@ export function deviceMessage(change: Record<string, unknown> = {}): Record<stri
     maker: null,
     model: null,
     proven: false,
+    standing: 'none',
     warning: null,
+    ...change,
+  };
+}
+
+export function siteMessage(change: Record<string, unknown> = {}): Record<string, unknown> {
+  return { state: 'known', name: 'Film House', provider: 'Example Trust', ...change };
+}
+
+export function policyMessage(change: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    allowed: true,
+    code: null,
+    message: null,
+    site: siteMessage(),
+    consented: false,
     ...change,
   };
 }

@@ -5,7 +5,7 @@ import { refusalDelayMs } from '../src/content/delay';
 import { type Bridge, Refused } from '../src/page/bridge';
 import { type LocalDevice, makeLocalDevices, typesOf } from '../src/page/devices';
 import { errorFor } from '../src/page/errors';
-import { kFailures } from '../src/protocol/internal';
+import { type PageEvent, kFailures } from '../src/protocol/internal';
 
 const device = {
   id: 'A'.repeat(22),
@@ -23,8 +23,8 @@ function localDevices(answer: Answer, fetch: Fetch = () => Promise.resolve(new R
       new Promise((resolve) => {
         resolve(answer(request.method));
       }),
-    onRevoked: (id: string): void => {
-      assert.fail(id);
+    onEvent: (event: PageEvent): void => {
+      assert.fail(event.event);
     },
   };
   const target = { fetch: (request: Request) => fetch(request) };
@@ -134,11 +134,33 @@ test('a device that is taken back says so once and is gone', async () => {
   const [found] = (await api.getDevices()) as [LocalDevice];
   let events = 0;
   found.addEventListener('revoked', () => (events += 1));
-  bridge.onRevoked(device.id);
-  bridge.onRevoked(device.id);
+  bridge.onEvent({ event: 'revoked', device: device.id });
+  bridge.onEvent({ event: 'revoked', device: device.id });
   assert.equal(events, 1);
   assert.match(await outcome(found.fetch('/')), /InvalidStateError/);
   assert.match(await outcome(found.renew()), /InvalidStateError/);
+});
+
+test('a device that is given back is the same object, and works again', async () => {
+  const { api, bridge } = localDevices((method) => (method === 'list' ? [device] : null));
+  const [found] = (await api.getDevices()) as [LocalDevice];
+  const heard: string[] = [];
+  for (const name of ['revoked', 'restored']) {
+    found.addEventListener(name, () => heard.push(name));
+  }
+  const event = (what: 'revoked' | 'restored'): void => {
+    bridge.onEvent({ event: what, device: device.id });
+  };
+  event('restored');
+  assert.deepEqual(heard, [], 'nothing was gone');
+  event('revoked');
+  event('restored');
+  assert.equal(await outcome(found.fetch('/')), 'fine');
+  event('revoked');
+  assert.ok((await api.getDevices())[0] === found, 'the list tells, too');
+  assert.equal(await outcome(found.fetch('/')), 'fine');
+  assert.deepEqual(heard, ['revoked', 'restored', 'revoked', 'restored']);
+  bridge.onEvent({ event: 'restored', device: 'B'.repeat(22) }); // of another page
 });
 
 test('options that are no options are the page’s own mistake', () => {

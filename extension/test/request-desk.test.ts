@@ -4,7 +4,7 @@ import type { AgentLink } from '../src/background/agent-link';
 import { type Asking, RequestDesk } from '../src/background/request-desk';
 import { type Grant, readDevice, readGrant } from '../src/protocol/agent';
 import type { ConsentNews } from '../src/protocol/internal';
-import { deviceMessage, grantMessage } from './grants-data';
+import { deviceMessage, grantMessage, policyMessage, siteMessage } from './grants-data';
 
 const page = { origin: 'https://video.example', tabId: 1, documentId: 'D' };
 const setup = { ready: true, rootInstalled: true, restartNeeded: false };
@@ -18,6 +18,7 @@ interface Desk {
   readonly news: ConsentNews[];
   readonly port: { postMessage(message: ConsentNews): void };
   readonly kept: { asking: Asking | null };
+  readonly answers: Record<string, unknown>;
   clock: number;
 }
 
@@ -27,7 +28,7 @@ function makeDesk(kept: { asking: Asking | null } = { asking: null }): Desk {
   const closed: number[] = [];
   const news: ConsentNews[] = [];
   const answers: Record<string, unknown> = {
-    'policy.check': { allowed: true },
+    'policy.check': policyMessage(),
     'pair.begin': { session: 's1', state: 'code', code: { kind: 'digits8', left: 5 } },
   };
   const agent = {
@@ -45,6 +46,7 @@ function makeDesk(kept: { asking: Asking | null } = { asking: null }): Desk {
     closed,
     news,
     kept,
+    answers,
     clock: 0,
     port: { postMessage: (message: ConsentNews) => void news.push(message) },
   };
@@ -98,7 +100,7 @@ test('the way to a device: the origin is the page’s, the page hears at the end
   await made.desk.command(made.port, { kind: 'seen' });
   assert.equal(made.told[0]?.origin, page.origin);
   assert.deepEqual(made.calls, [
-    'policy.check {"origin":"https://video.example"}',
+    'policy.check {"origin":"https://video.example","type":"media-cache"}',
     'discover.start {"type":"media-cache"}',
     'pair.begin {"origin":"https://video.example","type":"media-cache","key":"k1"}',
     'pair.code {"session":"s1","code":"12345678"}',
@@ -189,4 +191,58 @@ test('the page leaving ends it without an answer', async () => {
   await made.desk.pageLeft((asking) => asking.token === token);
   assert.deepEqual(made.closed, [7]);
   assert.deepEqual(made.told, []);
+});
+
+const verdicts = (made: Desk): (ConsentNews & { kind: 'agent' | 'verdict' })[] =>
+  made.news.filter((one) => one.kind === 'agent' || one.kind === 'verdict');
+
+test('a revocation reaches an open window and ends the pairing', async () => {
+  const made = makeDesk();
+  await upToCode(made);
+  made.answers['policy.check'] = policyMessage({
+    allowed: false,
+    code: 'origin_revoked',
+    site: siteMessage({ state: 'revoked' }),
+  });
+  await made.desk.agentEvent({ kind: 'trust' });
+  assert.equal(verdicts(made).at(-1)?.verdict?.allowed, false);
+  assert.ok(made.calls.includes('pair.cancel {"session":"s1"}'));
+});
+
+test('an agent that gives no answer, or a wrong one, gives no verdict', async () => {
+  for (const answer of [null, {}, { allowed: 'yes' }, policyMessage({ site: { state: 'great' } })]) {
+    const made = makeDesk();
+    made.answers['policy.check'] = answer;
+    await upToCode(made);
+    assert.equal(verdicts(made)[0]?.verdict, null);
+  }
+});
+
+test('consent has to cover every kind of device that was asked for', async () => {
+  const made = makeDesk();
+  made.answers['policy.check'] = policyMessage({ consented: true });
+  await upToCode(made);
+  assert.equal(verdicts(made)[0]?.verdict?.consented, true);
+
+  const both = makeDesk();
+  let asked = 0;
+  Object.defineProperty(both.answers, 'policy.check', {
+    get: () => policyMessage({ consented: (asked += 1) === 1 }),
+  });
+  await both.desk.begin(page, token, ['nas', 'printer'], 'prompt');
+  await both.desk.command(both.port, { kind: 'open', request: 'b'.repeat(32) });
+  assert.equal(verdicts(both)[0]?.verdict?.consented, false);
+  assert.equal(asked, 2);
+});
+
+test('trying again where news was missing asks the providers', async () => {
+  const made = makeDesk();
+  made.answers['policy.check'] = policyMessage({ allowed: false, code: 'metadata_stale' });
+  await made.desk.begin(page, token, ['nas'], 'prompt');
+  await made.desk.command(made.port, { kind: 'open', request: 'b'.repeat(32) });
+  await made.desk.command(made.port, { kind: 'retry' });
+  assert.deepEqual(
+    made.calls.map((call) => call.split(' ')[0]),
+    ['policy.check', 'metadata.refresh', 'policy.check'],
+  );
 });

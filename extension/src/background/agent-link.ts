@@ -4,10 +4,10 @@
 import {
   type AgentEvent,
   type SetupState,
-  readErrorCode,
   readEvent,
   readHello,
 } from '../protocol/agent';
+import { readErrorCode } from '../protocol/errors';
 import type { AgentStatus } from '../protocol/internal';
 import * as names from '../protocol/names';
 import { Malformed, isFields } from '../protocol/read';

@@ -16,6 +16,8 @@ export interface GrantBookOptions {
   readonly replaceRules: (remove: readonly number[], add: readonly Rule[]) => Promise<void>;
   // Grants that were in use before and are not any more.
   readonly onEnded: (ended: readonly Grant[]) => void;
+  // Grants that were suspended before and are in use again.
+  readonly onRestored: (restored: readonly Grant[]) => void;
   readonly now: () => number; // seconds since 1970
 }
 
@@ -85,6 +87,9 @@ export class GrantBook {
     const alive = new Set(after.filter((one) => one.state === 'active').map((one) => one.id));
     const ended = before.filter((one) => one.state === 'active' && !alive.has(one.id));
     if (ended.length > 0) this.options.onEnded(ended);
+    const paused = new Set(before.filter((one) => one.state === 'suspended').map((one) => one.id));
+    const restored = after.filter((one) => one.state === 'active' && paused.has(one.id));
+    if (restored.length > 0) this.options.onRestored(restored);
   }
 
   private async applyRules(grants: readonly Grant[]): Promise<void> {
@@ -127,11 +132,14 @@ function toStored(grant: Grant): unknown {
       [names.kName]: grant.deviceName,
       [names.kModel]: grant.model,
       [names.kMaker]: grant.maker,
+      [names.kStanding]: grant.standing,
     },
+    [names.kSite]: grant.site, // has the agent's names
     [names.kCreated]: grant.created,
     [names.kLastUsed]: grant.lastUsed,
     [names.kNotAfter]: grant.notAfter,
     [names.kState]: grant.state,
+    [names.kHold]: grant.hold,
     [names.kBlockUntil]: grant.blockUntil,
   };
 }

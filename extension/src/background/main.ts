@@ -16,6 +16,7 @@ import {
   readHomeMessage,
 } from '../protocol/internal';
 import * as names from '../protocol/names';
+import { type Provider, readProviders } from '../protocol/trust';
 import { AgentError, AgentLink } from './agent-link';
 import { GrantBook, toPageDevice } from './grant-book';
 import type { LimitsState } from './limits';
@@ -67,7 +68,10 @@ const book: GrantBook = new GrantBook({
       addRules: add as unknown as chrome.declarativeNetRequest.Rule[],
     }),
   onEnded: (ended) => {
-    run(tellEnded(ended));
+    run(tellWatchers(ended, 'revoked'));
+  },
+  onRestored: (restored) => {
+    run(tellWatchers(restored, 'restored'));
   },
   now: () => Math.floor(Date.now() / 1000),
 });
@@ -242,13 +246,16 @@ function failureOf(error: unknown): Failure {
     case names.kDeviceRevoked:
     case names.kOriginRevoked:
       return 'gone';
+    // Who is trusted and why is the person's business: to a page all of it is "not allowed".
+    case names.kAttestationFailed:
+    case names.kMetadataStale:
+    case names.kNotAllowed:
+      return 'denied';
     case names.kMalformed:
     case names.kUnsupported:
     case names.kWindowClosed:
     case names.kWrongCode:
     case names.kLocked:
-    case names.kAttestationFailed:
-    case names.kMetadataStale:
     case names.kNameConflict:
     case names.kUnreachable:
     case names.kCancelled:
@@ -277,15 +284,19 @@ async function agentEvent(event: AgentEvent): Promise<void> {
     if (event.state !== 'active') await book.mark(event.id, event.state);
     await book.sync();
   }
+  if (event.kind === 'trust') await book.sync();
   await desk.agentEvent(event);
 }
 
-async function tellEnded(ended: readonly Grant[]): Promise<void> {
-  for (const grant of ended) {
+async function tellWatchers(
+  grants: readonly Grant[],
+  kind: 'revoked' | 'restored',
+): Promise<void> {
+  for (const grant of grants) {
     if (grant.origin === null) continue;
     const { id } = await toPageDevice(grant);
     for (const watcher of await watchers.of(grant.origin)) {
-      await tell(watcher, { kind: 'revoked', device: id });
+      await tell(watcher, { kind, device: id });
     }
   }
 }
@@ -320,7 +331,18 @@ async function homeMessage(message: HomeMessage): Promise<HomeState> {
     }
   }
   const grants = (await book.all()).filter((one) => one.state !== 'revoked');
-  return { agent: agent.status, grants, nearby: await nearby.load() };
+  const providers = await knownProviders();
+  return { agent: agent.status, grants, nearby: await nearby.load(), providers };
+}
+
+async function knownProviders(): Promise<readonly Provider[]> {
+  if (agent.status.state !== 'ready') return [];
+  try {
+    return readProviders(await agent.call(names.kMetadataStatus, {}));
+  } catch {
+    // An agent from before there were providers.
+    return [];
+  }
 }
 
 // --- small joints ---

@@ -2,7 +2,7 @@
 // agent, and tells the page how it ended. What must outlive the service worker is in `Asking`;
 // the window itself keeps what it shows and asks again when the worker comes back.
 import type { AgentEvent, Grant } from '../protocol/agent';
-import { readPairBegin, readPolicy } from '../protocol/agent';
+import { readPairBegin } from '../protocol/agent';
 import type {
   AgentStatus,
   ConsentCommand,
@@ -14,6 +14,7 @@ import { siteKey } from '../ui/origin';
 import { AgentError, type AgentLink } from './agent-link';
 import { AskLimits, type LimitsState } from './limits';
 import type { Page } from './sender';
+import { askVerdict } from './verdict';
 
 export interface Asking {
   readonly request: string; // id of this question, 32 hex digits
@@ -55,6 +56,8 @@ export class RequestDesk {
   private grantsBefore: ReadonlySet<string> = new Set();
   // Sessions given up while the agent may still have been finishing them.
   private readonly abandoned = new Map<string, ReadonlySet<string>>();
+  // The last refusal was for want of news from a provider, which trying again asks for.
+  private stale = false;
 
   constructor(private readonly options: RequestDeskOptions) {
     this.restored = this.restore();
@@ -126,7 +129,8 @@ export class RequestDesk {
         return;
       case 'progress':
         if (event.session === this.session) {
-          this.say({ kind: 'progress', step: event.step, done: event.done });
+          const { step, done, make } = event;
+          this.say({ kind: 'progress', step, done, make });
         }
         return;
       case 'failed':
@@ -137,6 +141,10 @@ export class RequestDesk {
         return;
       case 'done':
         await this.paired(event.session, event.grant, event.warnings);
+        return;
+      case 'trust':
+        // What was allowed a moment ago may not be any more, and the window is told why.
+        if (this.asking !== null) await this.reportVerdict(this.asking);
         return;
       case 'changed':
         return;
@@ -168,8 +176,7 @@ export class RequestDesk {
         await this.cancelSession();
         return;
       case 'retry':
-        this.options.agent.reset();
-        await this.reportAgent(asking);
+        await this.retry(asking);
         return;
       case 'seen':
         if (asking.grant !== null) await this.settle(asking);
@@ -211,18 +218,27 @@ export class RequestDesk {
     await this.reportAgent(asking);
   }
 
-  private async reportAgent(asking: Asking): Promise<void> {
-    let siteBlocked = false;
-    try {
-      await this.options.agent.ready();
-      const params = { [names.kOrigin]: asking.page.origin };
-      const policy = readPolicy(await this.options.agent.call(names.kPolicyCheck, params));
-      siteBlocked = !policy.allowed;
-    } catch {
-      // Told by the status; a policy that cannot be read is no permission.
-      siteBlocked = this.options.agent.status.state === 'ready';
+  private async retry(asking: Asking): Promise<void> {
+    this.options.agent.reset();
+    if (this.stale) {
+      await this.options.agent.call(names.kMetadataRefresh, {}).catch(() => undefined);
     }
-    this.say({ kind: 'agent', agent: this.options.agent.status, siteBlocked });
+    await this.reportAgent(asking);
+  }
+
+  private async reportAgent(asking: Asking): Promise<void> {
+    const { agent } = this.options;
+    const verdict = await askVerdict(agent, asking.page.origin, asking.types);
+    this.stale = verdict?.code === names.kMetadataStale;
+    this.say({ kind: 'agent', agent: agent.status, verdict });
+  }
+
+  private async reportVerdict(asking: Asking): Promise<void> {
+    const verdict = await askVerdict(this.options.agent, asking.page.origin, asking.types);
+    if (verdict === null || this.asking?.request !== asking.request) return;
+    this.stale = verdict.code === names.kMetadataStale;
+    if (!verdict.allowed) await this.cancelSession();
+    this.say({ kind: 'verdict', verdict });
   }
 
   private async look(asking: Asking): Promise<void> {
@@ -297,7 +313,8 @@ export class RequestDesk {
     }
     await this.options.sync(); // the rules stand before the page hears of it
     await this.update({ grant });
-    this.say({ kind: 'done', deviceName: grant.deviceName, warnings });
+    const { deviceName, standing, maker, model } = grant;
+    this.say({ kind: 'done', deviceName, make: { standing, maker, model }, warnings });
   }
 
   // The window is done with, one way or the other.

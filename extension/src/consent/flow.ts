@@ -2,12 +2,14 @@
 // service worker or an act of the person. No DOM, no timers, no messages of its own.
 //
 //   asking -> looking -> code -> working -> done
-//                 \--------------^ (a device that is known needs no code)
+//     |           \--------------^ (a device that is known needs no code)
+//     \ skipped where an administrator has consented for the person
 //   any -> problem -> looking again, or asking again where nothing could start yet
-import type { CodeRequest, Device, PairStep } from '../protocol/agent';
+import type { CodeRequest, Device, Make, PairStep } from '../protocol/agent';
 import type { ConsentCommand, ConsentNews, Question } from '../protocol/internal';
 import type { ErrorCode } from '../protocol/names';
 import * as names from '../protocol/names';
+import type { Verdict } from '../protocol/trust';
 
 export type SetupProblem =
   | 'not_installed'
@@ -15,9 +17,8 @@ export type SetupProblem =
   | 'too_old'
   | 'setup_needed'
   | 'restart_needed'
-  | 'site_blocked'
   | 'interrupted';
-export type Problem = SetupProblem | ErrorCode;
+export type Problem = SetupProblem | 'origin_suspended' | ErrorCode;
 
 export interface Row extends Device {
   readonly away: boolean; // was found, is not seen any more; keeps its place so that nothing jumps
@@ -35,6 +36,7 @@ export type View =
       readonly selected: string | null;
       readonly available: boolean;
       readonly busy: boolean;
+      readonly settled: boolean;
     }
   | {
       readonly state: 'code';
@@ -44,8 +46,18 @@ export type View =
       readonly busy: boolean;
       readonly tries: number; // codes refused so far: each one is announced anew
     }
-  | { readonly state: 'working'; readonly device: Device; readonly steps: Steps }
-  | { readonly state: 'done'; readonly deviceName: string; readonly warnings: readonly string[] }
+  | {
+      readonly state: 'working';
+      readonly device: Device;
+      readonly steps: Steps;
+      readonly make: Make | null; // null until it was checked
+    }
+  | {
+      readonly state: 'done';
+      readonly deviceName: string;
+      readonly make: Make;
+      readonly warnings: readonly string[];
+    }
   | {
       readonly state: 'problem';
       readonly problem: Problem;
@@ -56,6 +68,9 @@ export type View =
 
 export interface Flow {
   readonly question: Question | null;
+  readonly verdict: Verdict | null; // the last one the agent gave
+  // Consented by an administrator, and neither the person nor a failure has taken the choice over.
+  readonly auto: boolean;
   readonly picked: Device | null;
   readonly view: View;
 }
@@ -64,6 +79,7 @@ export type Act =
   | { readonly kind: 'allow' }
   | { readonly kind: 'select'; readonly key: string }
   | { readonly kind: 'continue' }
+  | { readonly kind: 'settled' } // the list has been filling for kSettleMs
   | { readonly kind: 'submit'; readonly text: string }
   | { readonly kind: 'again' }
   | { readonly kind: 'lost_worker' };
@@ -74,6 +90,8 @@ export interface Step {
 }
 
 export const kMaxRows = 50;
+// How long devices have to show themselves before one is taken as the only one.
+export const kSettleMs = 2000;
 const kNoSteps: Steps = { check: 'waiting', issue: 'waiting', try: 'waiting' };
 const kLooking: View = {
   state: 'looking',
@@ -81,10 +99,13 @@ const kLooking: View = {
   selected: null,
   available: true,
   busy: false,
+  settled: false,
 };
 
 export const kStart: Flow = {
   question: null,
+  verdict: null,
+  auto: false,
   picked: null,
   view: { state: 'asking', ready: false },
 };
@@ -97,19 +118,17 @@ export function act(flow: Flow, what: Act): Step {
       return { flow: { ...flow, view: kLooking }, send: [{ kind: 'look' }] };
     case 'select': {
       if (view.state !== 'looking' || view.busy) return stay(flow);
-      const row = view.rows.find((one) => one.key === what.key && !one.away);
+      const row = view.rows.find((one) => one.key === what.key && mayPick(one));
       if (row === undefined) return stay(flow);
-      return show(flow, { ...view, selected: row.key });
+      return show({ ...flow, auto: false }, { ...view, selected: row.key });
     }
     case 'continue': {
       if (view.state !== 'looking' || view.busy) return stay(flow);
-      const row = view.rows.find((one) => one.key === view.selected && !one.away);
-      if (row === undefined) return stay(flow);
-      return {
-        flow: { ...flow, picked: row, view: { ...view, busy: true } },
-        send: [{ kind: 'pick', key: row.key, type: row.type }],
-      };
+      const row = view.rows.find((one) => one.key === view.selected && mayPick(one));
+      return row === undefined ? stay(flow) : pick(flow, view, row);
     }
+    case 'settled':
+      return view.state === 'looking' ? goOnAlone(flow, { ...view, settled: true }) : stay(flow);
     case 'submit': {
       const text = what.text.trim();
       if (view.state !== 'code' || view.busy || text === '') return stay(flow);
@@ -122,7 +141,7 @@ export function act(flow: Flow, what: Act): Step {
       if (view.state !== 'problem') return stay(flow);
       if (view.again === 'looking') {
         return {
-          flow: { ...flow, picked: null, view: kLooking },
+          flow: { ...flow, auto: false, picked: null, view: kLooking },
           send: [{ kind: 'back' }, { kind: 'look' }],
         };
       }
@@ -145,10 +164,12 @@ export function hear(flow: Flow, news: ConsentNews): Step {
       return { flow: { ...flow, question: news.question }, send: [] };
     case 'agent':
       return hearAgent(flow, news);
+    case 'verdict':
+      return hearVerdict(flow, news.verdict) ?? stay({ ...flow, verdict: news.verdict });
     case 'found':
     case 'lost':
     case 'network':
-      return view.state === 'looking' ? show(flow, updateRows(view, news)) : stay(flow);
+      return view.state === 'looking' ? goOnAlone(flow, updateRows(view, news)) : stay(flow);
     case 'code':
       if (view.state !== 'looking' || flow.picked === null) return stay(flow);
       return show(flow, {
@@ -161,12 +182,17 @@ export function hear(flow: Flow, news: ConsentNews): Step {
       });
     case 'working':
       if (flow.picked === null || view.state !== 'looking') return stay(flow);
-      return show(flow, { state: 'working', device: flow.picked, steps: kNoSteps });
+      return show(flow, { state: 'working', device: flow.picked, steps: kNoSteps, make: null });
     case 'progress':
-      return hearProgress(flow, news.step, news.done);
+      return hearProgress(flow, news);
     case 'done':
       if (view.state !== 'working' && view.state !== 'code') return stay(flow);
-      return show(flow, { state: 'done', deviceName: news.deviceName, warnings: news.warnings });
+      return show(flow, {
+        state: 'done',
+        deviceName: news.deviceName,
+        make: news.make,
+        warnings: news.warnings,
+      });
     case 'failed':
       return hearFailed(flow, news);
     case 'over':
@@ -174,9 +200,15 @@ export function hear(flow: Flow, news: ConsentNews): Step {
   }
 }
 
-function hearAgent(flow: Flow, news: Extract<ConsentNews, { kind: 'agent' }>): Step {
+type AgentNews = Extract<ConsentNews, { kind: 'agent' }>;
+
+function hearAgent(before: Flow, news: AgentNews): Step {
+  const { verdict } = news;
+  const refused = verdict === null ? null : hearVerdict(before, verdict);
+  if (refused !== null) return refused;
+  const flow = verdict === null ? before : { ...before, verdict };
   const { view } = flow;
-  const problem = setupProblem(news);
+  const problem = problemOf(news);
   if (view.state !== 'asking') {
     // The worker was restarted under an open window; what was being looked for is asked again.
     if (view.state === 'looking' && problem === null) {
@@ -184,13 +216,25 @@ function hearAgent(flow: Flow, news: Extract<ConsentNews, { kind: 'agent' }>): S
     }
     return stay(flow);
   }
-  if (problem === null) return show(flow, { state: 'asking', ready: true });
-  const again = problem === 'site_blocked' ? 'never' : 'agent';
-  return show(flow, { state: 'problem', problem, device: null, again });
+  if (problem !== null) return show(flow, { state: 'problem', problem, device: null, again: 'agent' });
+  if (verdict?.consented === true && flow.question !== null) {
+    return { flow: { ...flow, auto: true, view: kLooking }, send: [{ kind: 'look' }] };
+  }
+  return show(flow, { state: 'asking', ready: true });
 }
 
-function setupProblem(news: Extract<ConsentNews, { kind: 'agent' }>): SetupProblem | null {
-  const { agent } = news;
+// A refusal counts at every moment before the end: a provider may have spoken while the window was
+// open. Null where there is none.
+function hearVerdict(flow: Flow, verdict: Verdict): Step | null {
+  const { state } = flow.view;
+  if (verdict.allowed || state === 'done' || state === 'over') return null;
+  const problem = verdict.site.state === names.kSuspended ? 'origin_suspended' : verdict.code;
+  const again = problem === names.kMetadataStale ? 'agent' : 'never';
+  const view: View = { state: 'problem', problem: problem ?? names.kNotAllowed, device: null, again };
+  return show({ ...flow, verdict }, view);
+}
+
+function problemOf({ agent, verdict }: AgentNews): Problem | null {
   switch (agent.state) {
     case 'connecting':
       return 'not_running';
@@ -199,11 +243,34 @@ function setupProblem(news: Extract<ConsentNews, { kind: 'agent' }>): SetupProbl
     case 'too_old':
       return agent.state;
     case 'ready':
-      if (news.siteBlocked) return 'site_blocked';
       if (!agent.setup.rootInstalled) return 'setup_needed';
       if (agent.setup.restartNeeded) return 'restart_needed';
-      return agent.setup.ready ? null : 'setup_needed';
+      if (!agent.setup.ready) return 'setup_needed';
+      // Nobody said that it may.
+      return verdict === null ? names.kInternal : null;
   }
+}
+
+export function mayPick(row: Row): boolean {
+  return !row.away && row.standing !== names.kRevoked;
+}
+
+function pick(flow: Flow, view: Looking, row: Row): Step {
+  return {
+    flow: { ...flow, picked: row, view: { ...view, selected: row.key, busy: true } },
+    send: [{ kind: 'pick', key: row.key, type: row.type }],
+  };
+}
+
+// With an administrator's consent the one device that this computer knows is taken without asking;
+// none or several are the person's to choose from, and a new one always needs its code.
+function goOnAlone(flow: Flow, view: Looking): Step {
+  const known = view.rows.filter((row) => row.known && mayPick(row));
+  const [only] = known;
+  if (!flow.auto || !view.settled || view.busy || known.length !== 1 || only === undefined) {
+    return show(flow, view);
+  }
+  return pick({ ...flow, auto: false }, view, only);
 }
 
 type Looking = Extract<View, { state: 'looking' }>;
@@ -230,12 +297,13 @@ function updateRows(
   }
 }
 
-function hearProgress(flow: Flow, step: PairStep, done: boolean): Step {
+function hearProgress(flow: Flow, news: Extract<ConsentNews, { kind: 'progress' }>): Step {
   const { view } = flow;
   if (view.state !== 'code' && view.state !== 'working') return stay(flow);
-  const before = view.state === 'working' ? view.steps : kNoSteps;
-  const steps: Steps = { ...before, [step]: done ? 'done' : 'running' };
-  return show(flow, { state: 'working', device: view.device, steps });
+  const before = view.state === 'working' ? view : { steps: kNoSteps, make: null };
+  const steps: Steps = { ...before.steps, [news.step]: news.done ? 'done' : 'running' };
+  const make = news.make ?? before.make;
+  return show(flow, { state: 'working', device: view.device, steps, make });
 }
 
 function hearFailed(flow: Flow, news: Extract<ConsentNews, { kind: 'failed' }>): Step {
@@ -260,7 +328,9 @@ function hearFailed(flow: Flow, news: Extract<ConsentNews, { kind: 'failed' }>):
 
 // Where trying again can not help, and must not be offered.
 function isFinal(code: ErrorCode): boolean {
-  return code === names.kOriginRevoked || code === names.kDeviceRevoked;
+  return (
+    code === names.kOriginRevoked || code === names.kDeviceRevoked || code === names.kNotAllowed
+  );
 }
 
 function lostWorker(flow: Flow): Step {

@@ -1,12 +1,14 @@
 // The state "looking": the live list of devices. Rows are only ever added at the end, and one that
 // went away keeps its place: nothing moves under a finger.
 import type { Question } from '../protocol/internal';
-import { h, nameNode } from '../ui/dom';
+import * as names from '../protocol/names';
+import { h, nameNode, note } from '../ui/dom';
 import { icon, typeIcon } from '../ui/icons';
 import { siteView } from '../ui/origin-view';
 import { rich, text, typeKey } from '../ui/text';
-import type { Row, View } from './flow';
-import { type Doing, type Screen, button, heading, note } from './screens';
+import { makeName, standingMark } from '../ui/trust-view';
+import { type Row, type View, kSettleMs, mayPick } from './flow';
+import { type Doing, type Screen, button, heading } from './screens';
 
 const kQuietAfterMs = 5000;
 
@@ -43,6 +45,9 @@ export function deviceList(first: Looking, question: Question | null, doing: Doi
     go.textContent = text(view.busy ? 'checking' : 'continue');
   };
   update(first);
+  setTimeout(() => {
+    doing.act({ kind: 'settled' });
+  }, kSettleMs);
   setTimeout(() => {
     quiet = true;
     update(current);
@@ -96,17 +101,16 @@ function drawRow(
 
 function rowLabel(row: Row, doing: Doing): HTMLLabelElement {
   const radio = h('input', { type: 'radio', name: 'device', value: row.key });
-  radio.disabled = row.away;
+  radio.disabled = !mayPick(row);
   radio.addEventListener('change', () => {
     doing.act({ kind: 'select', key: row.key });
   });
-  const kind = [row.maker, row.model].filter((part) => part !== null).join(' ');
   const title = h(
     'span',
     {},
     h('span', { class: 'title' }, nameNode(row.name || text('unnamed'))),
     h('br'),
-    h('span', { class: 'under' }, h('bdi', {}, kind || text(typeKey('type', row.type)))),
+    h('span', { class: 'under' }, underName(row)),
   );
   const tag = h(
     'span',
@@ -115,7 +119,7 @@ function rowLabel(row: Row, doing: Doing): HTMLLabelElement {
   );
   const label = h(
     'label',
-    { class: row.away ? 'row away' : 'row' },
+    { class: mayPick(row) ? 'row' : row.away ? 'row away' : 'row barred' },
     radio,
     typeIcon(row.type),
     title,
@@ -125,13 +129,25 @@ function rowLabel(row: Row, doing: Doing): HTMLLabelElement {
   return label;
 }
 
+// What is proven says so; what a device says of itself does not stand in the same place.
+function underName(row: Row): Node {
+  const proven = row.standing === names.kProven ? standingMark(row) : null;
+  return proven ?? h('bdi', {}, makeName(row) || text(typeKey('type', row.type)));
+}
+
 function rowNotes(row: Row): HTMLElement[] {
   if (row.away) return [note('', 'away', text('rowAway'))];
   const notes: HTMLElement[] = [];
   if (row.sameName) notes.push(note('warn boxed', 'alert', text('sameName')));
-  if (row.proven && row.maker !== null) notes.push(note('good', 'yes', text('proven', row.maker)));
-  if (row.known) return notes;
-  if (!row.proven) notes.push(note('', 'info', text('unproven')));
-  if (!row.windowOpen) notes.push(note('', 'info', text('pressButton')));
+  if (row.standing === names.kRevoked) {
+    notes.push(note('bad boxed', 'stop', text('deviceRevoked')));
+    return notes;
+  }
+  if (!row.known && row.standing === names.kUnattested) {
+    notes.push(note('', 'proven', text('checkedLater')));
+  } else if (row.standing !== names.kProven && !(row.known && row.standing === names.kNone)) {
+    notes.push(note('', 'unknown', text('unproven')));
+  }
+  if (!row.known && !row.windowOpen) notes.push(note('', 'info', text('pressButton')));
   return notes;
 }

@@ -1,6 +1,9 @@
 // The consent window: joins the flow, the screens and the service worker.
+import type { Make } from '../protocol/agent';
 import type { ConsentCommand, ConsentNews } from '../protocol/internal';
 import { kConsentPort } from '../protocol/internal';
+import * as names from '../protocol/names';
+import type { Verdict } from '../protocol/trust';
 import { byId } from '../ui/dom';
 import { icon } from '../ui/icons';
 import { fillTexts, text } from '../ui/text';
@@ -60,7 +63,9 @@ function take(step: Step): void {
   const fresh =
     screen === null ||
     before.view.state !== flow.view.state ||
-    (flow.view.state === 'asking' && before.question !== flow.question);
+    (flow.view.state === 'asking' &&
+      (before.question !== flow.question || !sameVerdict(before.verdict, flow.verdict))) ||
+    (flow.view.state === 'problem' && before.view !== flow.view);
   if (fresh) draw();
   else screen?.update(flow.view);
   gate();
@@ -68,8 +73,8 @@ function take(step: Step): void {
 }
 
 function draw(): void {
-  const { view, question } = flow;
-  screen = makeScreen(view, question, doing);
+  const { view } = flow;
+  screen = makeScreen(flow, doing);
   const main = byId('main');
   main.dataset['state'] = view.state;
   main.replaceChildren(...screen.body);
@@ -79,7 +84,16 @@ function draw(): void {
   (screen.focus ?? heading)?.focus({ preventScroll: true });
   byId('said').textContent = heading?.textContent ?? '';
   document.title = `${heading?.textContent ?? ''} – ${text('windowTitle')}`;
-  if (view.state === 'done') finishWhenSeen(view.warnings.length > 0);
+  if (view.state === 'done') finishWhenSeen(view.warnings.length > 0 || hasToBeRead(view.make));
+}
+
+// What nobody vouches for is no reason to stop, but must not vanish before it was read.
+function hasToBeRead({ standing }: Make): boolean {
+  return standing !== names.kNone && standing !== names.kProven;
+}
+
+function sameVerdict(a: Verdict | null, b: Verdict | null): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 // Keeps the allow button in step with the focus of the window.

@@ -3,13 +3,16 @@
 import type { Device } from '../protocol/agent';
 import type { Question } from '../protocol/internal';
 import * as names from '../protocol/names';
-import { h, nameNode } from '../ui/dom';
-import { type IconName, icon, typeIcon } from '../ui/icons';
+import { type Site, kNoSite } from '../protocol/trust';
+import { h, nameNode, note } from '../ui/dom';
+import { icon, typeIcon } from '../ui/icons';
 import { originParts } from '../ui/origin';
 import { originView, siteView } from '../ui/origin-view';
 import { rich, text, typeKey } from '../ui/text';
-import type { Act, View } from './flow';
+import { siteMark, standingNote } from '../ui/trust-view';
+import type { Act, Flow, View } from './flow';
 import { deviceList } from './list-screen';
+import { problem } from './problem-screen';
 
 export interface Doing {
   act(what: Act): void;
@@ -24,15 +27,7 @@ export interface Screen {
   update(view: View): void;
 }
 
-type Of<S extends View['state']> = Extract<View, { state: S }>;
-
-export function note(
-  kind: string,
-  name: IconName,
-  ...words: readonly (Node | string)[]
-): HTMLElement {
-  return h('p', { class: `note ${kind}` }, icon(name), h('span', {}, ...words));
-}
+export type Of<S extends View['state']> = Extract<View, { state: S }>;
 
 export function heading(content: Node | string): HTMLElement {
   return h('h1', { tabindex: '-1' }, content);
@@ -61,7 +56,7 @@ function tiles(left: SVGElement, right: SVGElement, kind = '', joined = false): 
   );
 }
 
-function single(tile: SVGElement, kind: string): HTMLElement {
+export function single(tile: SVGElement, kind: string): HTMLElement {
   return h(
     'div',
     { class: 'pair', 'aria-hidden': 'true' },
@@ -69,15 +64,29 @@ function single(tile: SVGElement, kind: string): HTMLElement {
   );
 }
 
-function deviceName(device: Device): HTMLElement {
+export function deviceName(device: Device): HTMLElement {
   const node = nameNode(device.name || text('unnamed'));
   return h('b', {}, node);
 }
 
-export function makeScreen(view: View, question: Question | null, doing: Doing): Screen {
+export function makeScreen(flow: Flow, doing: Doing): Screen {
+  const screen = screenOf(flow, doing);
+  const { verdict, view } = flow;
+  if (verdict?.consented !== true || view.state === 'problem' || view.state === 'over') return screen;
+  // Nobody asked the person, so they are told who decided.
+  const line = note('quiet', 'info', text('consentedHere'));
+  line.id = 'consented';
+  const body = screen.body.flatMap((node) =>
+    node instanceof HTMLHeadingElement ? [node, line] : [node],
+  );
+  return { ...screen, body };
+}
+
+function screenOf(flow: Flow, doing: Doing): Screen {
+  const { view, question, verdict } = flow;
   switch (view.state) {
     case 'asking':
-      return asking(view, question, doing);
+      return asking(view, flow, doing);
     case 'looking':
       return deviceList(view, question, doing);
     case 'code':
@@ -87,7 +96,7 @@ export function makeScreen(view: View, question: Question | null, doing: Doing):
     case 'done':
       return done(view, question, doing);
     case 'problem':
-      return problem(view, question, doing);
+      return problem(view, question, verdict, doing);
     case 'over':
       return {
         body: [heading(text('overTitle')), h('p', {}, text('overHelp'))],
@@ -102,7 +111,7 @@ export function makeScreen(view: View, question: Question | null, doing: Doing):
   }
 }
 
-function asking(first: Of<'asking'>, question: Question | null, doing: Doing): Screen {
+function asking(first: Of<'asking'>, { question, verdict }: Flow, doing: Doing): Screen {
   const deny = button('deny', 'deny', '', () => {
     doing.refuse();
   });
@@ -127,14 +136,8 @@ function asking(first: Of<'asking'>, question: Question | null, doing: Doing): S
     return { ...screen, body: [h('p', { class: 'quiet' }, text('starting'))] };
   }
   const type = question.types[0] ?? 'other';
-  const asker = h(
-    'div',
-    { class: 'asker', 'data-testid': 'asker' },
-    h('span', { class: 'caption' }, text('webAddress')),
-    originView(question.origin),
-  );
-  if (parts.unusual) asker.append(note('warn boxed', 'alert', text('siteUnusual')));
-  asker.append(h('span', { class: 'caption' }, text('siteUnknown')));
+  const site = verdict?.site ?? kNoSite;
+  const title = site.name === null ? siteView(question.origin) : h('b', {}, nameNode(site.name));
   const notes = h('div', { class: 'notes' });
   for (const each of question.types) notes.append(note('good', 'yes', text(typeKey('can', each))));
   notes.append(note('', 'no', text('cannot')));
@@ -147,11 +150,32 @@ function asking(first: Of<'asking'>, question: Question | null, doing: Doing): S
     ...screen,
     body: [
       tiles(icon('globe'), typeIcon(type)),
-      heading(rich(typeKey('want', type), siteView(question.origin))),
-      asker,
+      heading(rich(typeKey('want', type), title)),
+      askerView(question.origin, site, 'advice'),
       notes,
     ],
   };
+}
+
+// The address is always there, whatever name somebody registered for it.
+export function askerView(origin: string, site: Site, advice: 'advice' | 'none'): HTMLElement {
+  const asker = h(
+    'div',
+    { class: 'asker', 'data-testid': 'asker', 'data-site': site.state },
+    siteMark(site),
+    h('span', { class: 'caption' }, text('webAddress')),
+    originView(origin),
+  );
+  if (originParts(origin)?.unusual === true) {
+    asker.append(note('warn boxed', 'alert', text('siteUnusual')));
+  }
+  if (advice === 'none') return asker;
+  if (site.state === names.kNone) {
+    asker.append(h('span', { class: 'caption' }, text('siteUnknown')));
+  } else if (site.state === names.kUnregistered) {
+    asker.append(h('span', { class: 'caption' }, text('siteUnregistered')));
+  }
+  return asker;
 }
 
 function code(first: Of<'code'>, doing: Doing): Screen {
@@ -211,6 +235,9 @@ function code(first: Of<'code'>, doing: Doing): Screen {
       h('p', { id: 'code-where', class: 'quiet' }, where),
       h('div', { class: 'field' }, h('label', { for: 'code' }, text('codeLabel')), input, trouble),
       note('info', 'info', text('codeWhy')),
+      ...(first.device.standing === names.kUnattested && !first.device.known
+        ? [note('quiet', 'proven', text('codeThenChecked'))]
+        : []),
     ],
     buttons: [deny, go],
     focus: input,
@@ -249,8 +276,13 @@ function working(first: Of<'working'>, doing: Doing): Screen {
     );
     return { step, item };
   });
+  // Has its room from the start, so that nothing jumps when it is filled.
+  const found = h('div', { class: 'found', id: 'found', 'aria-live': 'polite' });
   const update = (view: View): void => {
     if (view.state !== 'working') return;
+    if (view.make !== null && found.childElementCount === 0) {
+      found.append(standingNote(view.make) ?? '');
+    }
     for (const { step, item } of items) {
       const state = view.steps[step];
       item.dataset['state'] = state;
@@ -271,6 +303,7 @@ function working(first: Of<'working'>, doing: Doing): Screen {
         { class: 'steps', id: 'steps', 'aria-live': 'polite' },
         ...items.map((one) => one.item),
       ),
+      found,
     ],
     buttons: [
       button('deny', 'deny', '', () => {
@@ -286,7 +319,7 @@ function working(first: Of<'working'>, doing: Doing): Screen {
 function done(view: Of<'done'>, question: Question | null, doing: Doing): Screen {
   const origin = question?.origin ?? '';
   const name = h('b', {}, nameNode(view.deviceName || text('unnamed')));
-  const notes = h('div', { class: 'notes' });
+  const notes = h('div', { class: 'notes' }, standingNote(view.make));
   if (question?.localNetwork !== 'granted') notes.append(note('info', 'info', text('browserAsks')));
   for (const warning of view.warnings) notes.append(note('warn boxed', 'alert', warning));
   notes.append(note('', 'home', text('doneChange')));
@@ -301,35 +334,6 @@ function done(view: Of<'done'>, question: Question | null, doing: Doing): Screen
         doing.close();
       }),
     ],
-    focus: null,
-    update: () => undefined,
-  };
-}
-
-function problem(view: Of<'problem'>, question: Question | null, doing: Doing): Screen {
-  const stopped = view.again === 'never';
-  const named = (key: string): Node =>
-    view.device === null ? document.createTextNode(text(key)) : deviceName(view.device);
-  const close = button('close', 'close', stopped ? 'primary' : '', () => {
-    doing.close();
-  });
-  const again = button('again', 'again', 'primary', () => {
-    doing.act({ kind: 'again' });
-  });
-  return {
-    body: [
-      single(icon(stopped ? 'stop' : 'alert'), stopped ? 'bad' : 'warn'),
-      heading(rich(`problem_${view.problem}`, named('theDeviceStart'))),
-      h('p', { id: 'help' }, rich(`help_${view.problem}`, named('theDevice'))),
-      ...(stopped && question !== null ? [h('p', {}, originView(question.origin))] : []),
-      h(
-        'details',
-        { id: 'details', 'data-testid': 'details' },
-        h('summary', {}, text('details')),
-        h('p', {}, rich('detailsCode', h('code', { id: 'error-code' }, view.problem))),
-      ),
-    ],
-    buttons: stopped ? [close] : [close, again],
     focus: null,
     update: () => undefined,
   };

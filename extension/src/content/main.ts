@@ -128,9 +128,10 @@ function fromWorker(raw: unknown): void {
     case 'outcome':
       waiting.get(message.token)?.(message.device);
       return;
-    case 'revoked': {
-      sessions.end(message.device);
-      const event: PageEvent = { event: 'revoked', device: message.device };
+    case 'revoked':
+    case 'restored': {
+      if (message.kind === 'revoked') sessions.end(message.device);
+      const event: PageEvent = { event: message.kind, device: message.device };
       for (const port of ports) port.postMessage(event);
       return;
     }

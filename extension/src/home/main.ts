@@ -2,10 +2,13 @@
 // when, last used, take it back.
 import type { Grant } from '../protocol/agent';
 import type { AgentStatus, HomeMessage, HomeState } from '../protocol/internal';
-import { type Child, byId, h, nameNode } from '../ui/dom';
+import { type Child, byId, h, nameNode, note } from '../ui/dom';
 import { icon, typeIcon } from '../ui/icons';
 import { originView } from '../ui/origin-view';
+import * as names from '../protocol/names';
+import type { Provider } from '../protocol/trust';
 import { fillTexts, language, text, typeKey } from '../ui/text';
+import { holdMark, makeName, siteMark, standingMark } from '../ui/trust-view';
 import { type Group, byDevice, bySite } from './groups';
 import { howLongAgo, sinceWhen } from './when';
 
@@ -48,16 +51,8 @@ function draw(): void {
   const { agent, grants } = state;
   const problem = problemOf(agent);
   byId('status').replaceChildren(
-    ...(problem === null
-      ? []
-      : [
-          h(
-            'p',
-            { class: 'note warn boxed', id: 'problem', 'data-problem': problem },
-            icon('alert'),
-            h('span', {}, h('b', {}, text(`problem_${problem}`)), h('br'), text(`help_${problem}`)),
-          ),
-        ]),
+    ...(problem === null ? [] : [problemView(problem)]),
+    ...lateView(state.providers),
   );
   byId('tabs').hidden = grants.length === 0;
   for (const one of ['devices', 'sites'] as const) {
@@ -68,6 +63,34 @@ function draw(): void {
   byId('list').setAttribute('aria-labelledby', `tab-${tab}`);
   byId('list').replaceChildren(...(groups.length === 0 ? [emptyView()] : groups.map(groupView)));
   if (focused !== '') document.getElementById(focused)?.focus();
+}
+
+function problemView(problem: string): HTMLElement {
+  const line = note(
+    'warn boxed',
+    'alert',
+    h('b', {}, text(`problem_${problem}`)),
+    h('br'),
+    text(`help_${problem}`),
+  );
+  line.id = 'problem';
+  line.dataset['problem'] = problem;
+  return line;
+}
+
+// New requests are refused until such a provider was heard again.
+function lateView(providers: readonly Provider[]): HTMLElement[] {
+  const late = providers.filter((one) => one.state === names.kStale || one.state === names.kNever);
+  if (late.length === 0) return [];
+  const line = note(
+    'warn boxed',
+    'clock',
+    h('b', {}, text('problem_metadata_stale')),
+    h('br'),
+    text('homeStale', late.map((one) => one.name).join(', ')),
+  );
+  line.id = 'stale';
+  return [line];
 }
 
 function emptyView(): HTMLElement {
@@ -82,19 +105,7 @@ function emptyView(): HTMLElement {
 
 function groupView(group: Group): HTMLElement {
   const { title } = group;
-  const kind = [title.maker, title.model].filter((part) => part !== null).join(' ');
-  const head: Child[] =
-    tab === 'devices'
-      ? [
-          typeIcon(title.type),
-          h(
-            'span',
-            {},
-            h('h2', {}, nameNode(title.deviceName || text('unnamed'))),
-            h('span', { class: 'under' }, h('bdi', {}, kind || text(typeKey('type', title.type)))),
-          ),
-        ]
-      : [icon(title.origin === null ? 'home' : 'globe'), h('h2', {}, whoView(title))];
+  const head = tab === 'devices' ? deviceHead(title) : siteHead(title);
   return h(
     'section',
     { class: 'card', 'data-testid': tab === 'devices' ? 'device' : 'site', 'data-key': group.key },
@@ -102,6 +113,34 @@ function groupView(group: Group): HTMLElement {
     h('ul', {}, ...group.grants.map(grantView)),
     tab === 'sites' && title.origin !== null ? nearbyView(title.origin) : null,
   );
+}
+
+function deviceHead(grant: Grant): Child[] {
+  const kind = grant.standing === names.kProven ? '' : makeName(grant);
+  return [
+    typeIcon(grant.type),
+    h(
+      'span',
+      {},
+      h('h2', {}, nameNode(grant.deviceName || text('unnamed'))),
+      h('span', { class: 'under' }, h('bdi', {}, kind || text(typeKey('type', grant.type)))),
+      standingMark(grant),
+    ),
+  ];
+}
+
+function siteHead(grant: Grant): Child[] {
+  const { name } = grant.site;
+  return [
+    icon(grant.origin === null ? 'home' : 'globe'),
+    h(
+      'span',
+      {},
+      name === null ? null : h('h2', {}, nameNode(name)),
+      h(name === null ? 'h2' : 'div', {}, whoView(grant)),
+      grant.origin === null ? null : siteMark(grant.site),
+    ),
+  ];
 }
 
 function whoView(grant: Grant): HTMLElement {
@@ -126,7 +165,7 @@ function grantView(grant: Grant): HTMLElement {
 }
 
 function stateTags(grant: Grant): HTMLElement[] {
-  if (grant.state === 'suspended') return [h('span', { class: 'tag' }, text('homePaused'))];
+  if (grant.state === 'suspended') return [holdMark(grant)];
   if (grant.state === 'pending') return [h('span', { class: 'tag' }, text('homePending'))];
   return [];
 }

@@ -4,6 +4,7 @@ import {
   type Failure,
   type PageAnswer,
   type PageCall,
+  type PageEvent,
   kConnectMessage,
   readPageAnswer,
 } from '../protocol/internal';
@@ -20,7 +21,7 @@ export class Bridge {
   private port: MessagePort | null = null;
   private next = 1;
   private readonly calls = new Map<number, (answer: PageAnswer) => void>();
-  onRevoked: (device: string) => void = () => undefined;
+  onEvent: (event: PageEvent) => void = () => undefined;
 
   constructor(private readonly target: Window) {}
 
@@ -50,7 +51,7 @@ export class Bridge {
     const message = readPageAnswer(data);
     if (message === null) return;
     if ('event' in message) {
-      this.onRevoked(message.device);
+      this.onEvent(message);
       return;
     }
     const resolve = this.calls.get(message.call);

@@ -7,7 +7,6 @@ import { errorFor } from './errors';
 interface Inside {
   readonly bridge: Bridge;
   readonly fetch: typeof fetch;
-  readonly devices: Map<string, LocalDevice>;
 }
 
 export class LocalDevice extends EventTarget {
@@ -65,10 +64,16 @@ export class LocalDevice extends EventTarget {
     device.#end();
   }
 
+  /** Called when what was taken back may be used again. */
+  static restored(device: LocalDevice): void {
+    if (!device.#gone) return;
+    device.#gone = false;
+    device.dispatchEvent(new Event('restored'));
+  }
+
   #end(): void {
     if (this.#gone) return;
     this.#gone = true;
-    this.#inside.devices.delete(this.id);
     this.dispatchEvent(new Event('revoked'));
   }
 
@@ -123,18 +128,21 @@ export function typesOf(options: unknown): string[] {
 
 export function makeLocalDevices(bridge: Bridge, target: Window & typeof globalThis): LocalDevices {
   const devices = new Map<string, LocalDevice>();
-  const inside: Inside = { bridge, fetch: target.fetch.bind(target), devices };
+  const inside: Inside = { bridge, fetch: target.fetch.bind(target) };
   const deviceFor = (value: unknown): LocalDevice => {
     const known = readPageDevice(value);
     const found = devices.get(known.id);
-    if (found !== undefined) return found;
+    if (found !== undefined) {
+      LocalDevice.restored(found); // it would not have been handed out otherwise
+      return found;
+    }
     const device = new LocalDevice(inside, known);
     devices.set(known.id, device);
     return device;
   };
-  bridge.onRevoked = (id) => {
+  bridge.onEvent = ({ event, device: id }) => {
     const device = devices.get(id);
-    if (device !== undefined) LocalDevice.ended(device);
+    if (device !== undefined) LocalDevice[event === 'revoked' ? 'ended' : 'restored'](device);
   };
 
   return Object.freeze({

@@ -1,7 +1,9 @@
 // The agent's answers and events as values (docs/protocol.md section 10). read* functions take what
 // came over native messaging and throw Malformed unless it has the promised shape.
+import { readErrorCode } from './errors';
 import * as names from './names';
 import {
+  type Fields,
   Malformed,
   readBool,
   readFields,
@@ -10,9 +12,17 @@ import {
   readMatch,
   readOneOf,
   readText,
-  readTextOrNull,
   readTime,
 } from './read';
+import {
+  type Hold,
+  type Site,
+  type Standing,
+  readHold,
+  readSite,
+  readStanding,
+} from './trust';
+import { cleanName, readCleanOrNull } from './words';
 
 const kMaxName = 256;
 const kMaxMessage = 500;
@@ -36,7 +46,7 @@ export interface Device {
   readonly windowOpen: boolean;
   readonly maker: string | null;
   readonly model: string | null;
-  readonly proven: boolean;
+  readonly standing: Standing;
   readonly sameName: boolean;
 }
 
@@ -59,10 +69,13 @@ export interface Grant {
   readonly deviceName: string;
   readonly model: string | null;
   readonly maker: string | null;
+  readonly standing: Standing;
+  readonly site: Site;
   readonly created: number;
   readonly lastUsed: number;
   readonly notAfter: number;
   readonly state: GrantState;
+  readonly hold: Hold | null; // why it is suspended
   readonly blockUntil: number;
 }
 
@@ -75,6 +88,13 @@ export type PairBegin =
   | { readonly session: string; readonly state: 'code'; readonly code: CodeRequest }
   | { readonly session: string; readonly state: 'working' };
 
+// What the check of a device found, once the agent says it.
+export interface Make {
+  readonly standing: Standing;
+  readonly maker: string | null;
+  readonly model: string | null;
+}
+
 export type PairStep = typeof names.kCheck | typeof names.kIssue | typeof names.kTry;
 
 export type AgentEvent =
@@ -86,6 +106,7 @@ export type AgentEvent =
       readonly session: string;
       readonly step: PairStep;
       readonly done: boolean;
+      readonly make: Make | null;
     }
   | {
       readonly kind: 'done';
@@ -100,22 +121,8 @@ export type AgentEvent =
       readonly left: number | null;
       readonly again: boolean;
     }
-  | { readonly kind: 'changed'; readonly id: string; readonly state: GrantState };
-
-// Codes this build does not know are all the same to people: something went wrong.
-export function readErrorCode(value: unknown): names.ErrorCode {
-  return names.kErrorCodes.find((code) => code === value) ?? names.kInternal;
-}
-
-// Control, bidirectional and zero-width characters could make one name look like another; the
-// agent removes them too, and this is the last place before a person reads it.
-export function cleanName(text: string): string {
-  const cleaned = text
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/gu, '')
-    .replace(/\s+/g, ' ')
-    .trim();
-  return Array.from(cleaned).slice(0, 63).join('');
-}
+  | { readonly kind: 'changed'; readonly id: string; readonly state: GrantState }
+  | { readonly kind: 'trust' };
 
 export function readHello(value: unknown): SetupState {
   const hello = readFields(value, names.kHello);
@@ -128,9 +135,13 @@ export function readHello(value: unknown): SetupState {
   };
 }
 
-function readCleanOrNull(value: unknown, field: string): string | null {
-  const text = readTextOrNull(value, field, kMaxName);
-  return text === null ? null : cleanName(text) || null;
+function readMake(params: Fields): Make | null {
+  if (params[names.kStanding] === undefined) return null;
+  return {
+    standing: readStanding(params[names.kStanding]),
+    maker: readCleanOrNull(params[names.kMaker], names.kMaker),
+    model: readCleanOrNull(params[names.kModel], names.kModel),
+  };
 }
 
 export function readDevice(value: unknown): Device {
@@ -143,7 +154,7 @@ export function readDevice(value: unknown): Device {
     windowOpen: readBool(device[names.kWindowOpen], names.kWindowOpen),
     maker: readCleanOrNull(device[names.kMaker], names.kMaker),
     model: readCleanOrNull(device[names.kModel], names.kModel),
-    proven: readBool(device[names.kProven], names.kProven),
+    standing: readStanding(device[names.kStanding]),
     sameName: device[names.kWarning] === names.kSameName,
   };
 }
@@ -182,10 +193,13 @@ export function readGrant(value: unknown): Grant {
     deviceName: cleanName(readText(device[names.kName], names.kName, kMaxName)),
     model: readCleanOrNull(device[names.kModel], names.kModel),
     maker: readCleanOrNull(device[names.kMaker], names.kMaker),
+    standing: readStanding(device[names.kStanding]),
+    site: readSite(grant[names.kSite]),
     created: readTime(grant[names.kCreated], names.kCreated),
     lastUsed: readTime(grant[names.kLastUsed], names.kLastUsed),
     notAfter: readTime(grant[names.kNotAfter], names.kNotAfter),
     state: readOneOf(grant[names.kState], names.kState, kGrantStates),
+    hold: readHold(grant[names.kHold]),
     blockUntil: readTime(grant[names.kBlockUntil], names.kBlockUntil),
   };
 }
@@ -224,16 +238,7 @@ export function readTicket(value: unknown): Ticket {
   };
 }
 
-export interface Policy {
-  readonly allowed: boolean;
-}
-
-export function readPolicy(value: unknown): Policy {
-  const result = readFields(value, names.kResult);
-  return { allowed: readBool(result[names.kAllowed], names.kAllowed) };
-}
-
-function readFailed(params: Readonly<Record<string, unknown>>): AgentEvent {
+function readFailed(params: Fields): AgentEvent {
   const left = params[names.kLeft];
   return {
     kind: 'failed',
@@ -267,6 +272,7 @@ export function readEvent(name: unknown, value: unknown): AgentEvent | null {
         done:
           readOneOf(params[names.kState], names.kState, [names.kStart, names.kDone]) ===
           names.kDone,
+        make: readMake(params),
       };
     case names.kPairDone:
       return {
@@ -285,6 +291,8 @@ export function readEvent(name: unknown, value: unknown): AgentEvent | null {
         id: readMatch(params[names.kId], names.kId, kGrantIdShape, 32),
         state: readOneOf(params[names.kState], names.kState, kGrantStates),
       };
+    case names.kTrustChanged:
+      return { kind: 'trust' };
     default:
       return null;
   }

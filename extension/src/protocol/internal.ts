@@ -1,9 +1,10 @@
 // What the parts of the extension say to each other: page world, content script, service worker,
 // consent window, control page. Messages that come from a content script are read as if a hostile
 // page had written them; who sent them is taken from the browser, never from the message.
-import type { CodeRequest, Device, Grant, PairStep, SetupState } from './agent';
+import type { CodeRequest, Device, Grant, Make, PairStep, SetupState } from './agent';
 import { kTypeShape } from './agent';
 import type { ErrorCode } from './names';
+import type { Provider, Verdict } from './trust';
 import {
   Malformed,
   isFields,
@@ -50,8 +51,9 @@ export type PageAnswer =
   | { readonly call: number; readonly ok: true; readonly value: unknown }
   | { readonly call: number; readonly ok: false; readonly failure: Failure };
 
+// `restored`: what was taken back may be used again, by the same name and at the same address.
 export interface PageEvent {
-  readonly event: 'revoked';
+  readonly event: 'revoked' | 'restored';
   readonly device: string;
 }
 
@@ -90,8 +92,9 @@ export function readPageCall(value: unknown): PageCall {
 
 export function readPageAnswer(value: unknown): PageAnswer | PageEvent | null {
   if (!isFields(value)) return null;
-  if (value['event'] === 'revoked' && typeof value['device'] === 'string') {
-    return { event: 'revoked', device: value['device'] };
+  const { event, device } = value;
+  if ((event === 'revoked' || event === 'restored') && typeof device === 'string') {
+    return { event, device };
   }
   const call = value['call'];
   if (typeof call !== 'number') return null;
@@ -178,7 +181,7 @@ export function readNonce(value: unknown): string {
 // --- service worker -> content script ---
 export type WorkerMessage =
   | { readonly kind: 'outcome'; readonly token: string; readonly device: PageDevice | null }
-  | { readonly kind: 'revoked'; readonly device: string };
+  | { readonly kind: 'revoked' | 'restored'; readonly device: string };
 
 export function readWorkerMessage(value: unknown): WorkerMessage | null {
   if (!isFields(value)) return null;
@@ -189,8 +192,9 @@ export function readWorkerMessage(value: unknown): WorkerMessage | null {
       device: value['device'] === null ? null : readPageDevice(value['device']),
     };
   }
-  if (value['kind'] === 'revoked') {
-    return { kind: 'revoked', device: readMatch(value['device'], 'device', kPageIdShape, 22) };
+  const { kind } = value;
+  if (kind === 'revoked' || kind === 'restored') {
+    return { kind, device: readMatch(value['device'], 'device', kPageIdShape, 22) };
   }
   return null;
 }
@@ -258,14 +262,26 @@ export interface Question {
 
 export type ConsentNews =
   | { readonly kind: 'question'; readonly question: Question }
-  | { readonly kind: 'agent'; readonly agent: AgentStatus; readonly siteBlocked: boolean }
+  // `verdict` is null while there is no agent to ask, and where it gave no answer.
+  | { readonly kind: 'agent'; readonly agent: AgentStatus; readonly verdict: Verdict | null }
+  | { readonly kind: 'verdict'; readonly verdict: Verdict } // a provider has spoken meanwhile
   | { readonly kind: 'found'; readonly device: Device }
   | { readonly kind: 'lost'; readonly key: string }
   | { readonly kind: 'network'; readonly available: boolean }
   | { readonly kind: 'code'; readonly code: CodeRequest }
   | { readonly kind: 'working' }
-  | { readonly kind: 'progress'; readonly step: PairStep; readonly done: boolean }
-  | { readonly kind: 'done'; readonly deviceName: string; readonly warnings: readonly string[] }
+  | {
+      readonly kind: 'progress';
+      readonly step: PairStep;
+      readonly done: boolean;
+      readonly make: Make | null;
+    }
+  | {
+      readonly kind: 'done';
+      readonly deviceName: string;
+      readonly make: Make;
+      readonly warnings: readonly string[];
+    }
   | {
       readonly kind: 'failed';
       readonly code: ErrorCode;
@@ -284,6 +300,7 @@ export interface HomeState {
   readonly agent: AgentStatus;
   readonly grants: readonly Grant[];
   readonly nearby: readonly string[];
+  readonly providers: readonly Provider[];
 }
 
 export function readHomeMessage(value: unknown): HomeMessage {

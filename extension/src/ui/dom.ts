@@ -1,4 +1,5 @@
 // Elements in one expression. Attributes as text, children as nodes or text; never markup.
+import { type IconName, icon } from './icons';
 
 export type Child = Node | string | null;
 
@@ -22,4 +23,12 @@ export function byId(id: string): HTMLElement {
 // Text that came from a device or its owner: kept apart from the writing direction around it.
 export function nameNode(name: string): HTMLElement {
   return h('bdi', { class: 'name' }, name);
+}
+
+export function note(
+  kind: string,
+  name: IconName,
+  ...words: readonly (Node | string)[]
+): HTMLElement {
+  return h('p', { class: `note ${kind}` }, icon(name), h('span', {}, ...words));
 }
