@@ -11,8 +11,10 @@ export interface LocalDeviceRequestOptions {
 }
 
 export interface LocalDeviceEventMap {
-  /** The device was taken back, by the person or by this page's own forget(). */
+  /** The device may not be used now: taken back, or held. Which of them is the person's business. */
   revoked: Event;
+  /** What was taken back may be used again, with the same id and address; call renew() first. */
+  restored: Event;
 }
 
 export interface LocalDevice extends EventTarget {

@@ -40,4 +40,15 @@ inline constexpr std::string_view kPairFailed = "pair.failed";
 inline constexpr std::string_view kGrantsChanged = "grants.changed";
 inline constexpr std::string_view kTrustChanged = "trust.changed";
 
+// Trust: fields and values about who is real and who is revoked.
+inline constexpr std::string_view kChecked = "checked";
+inline constexpr std::string_view kConsented = "consented";
+inline constexpr std::string_view kHold = "hold";
+inline constexpr std::string_view kProvider = "provider";
+inline constexpr std::string_view kProviders = "providers";
+inline constexpr std::string_view kSite = "site";
+inline constexpr std::string_view kStanding = "standing";
+inline constexpr std::string_view kDeviceReset = "device_reset";
+inline constexpr std::string_view kOriginSuspended = "origin_suspended";
+
 }  // namespace latchkey::wire
