@@ -23,12 +23,12 @@ inline constexpr int kNotReachable = 3;
 struct Context {
   Clock& clock;
   Random& random;
-  std::string database;  // store/provider_store.h says what it may be
-  std::string as;        // who does it; empty: this user's name
-  std::string reason;
+  std::string database = {};  // store/provider_store.h says what it may be
+  std::string as = {};        // who does it; empty: this user's name
+  std::string reason = {};
   bool json = false;
   bool allow_private = false;  // web origins may be on private addresses
-  std::string ca_file;         // instead of the system's roots, for web origins
+  std::string ca_file = {};    // instead of the system's roots, for web origins
   int exit = kDone;            // what a command's callback leaves here
 
   std::unique_ptr<provider::Records> opened = nullptr;  // see records()
