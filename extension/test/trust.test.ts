@@ -65,11 +65,11 @@ test('a registered name is as clean as a device’s', () => {
 test('what the check of a device found comes with its progress', () => {
   const progress = { session: 's', step: 'check', state: 'done' };
   const told = { standing: 'proven', maker: 'Nordlicht', model: 'C2' };
-  const event = readEvent('pair.progress', { ...progress, ...told });
+  const event = readEvent('pair.progress', { ...progress, device: told });
   assert.ok(event?.kind === 'progress');
   assert.deepEqual(event.make, told);
   assert.ok(readEvent('pair.progress', progress)?.kind === 'progress');
-  assert.throws(() => readEvent('pair.progress', { ...progress, standing: 'x' }), Malformed);
+  assert.throws(() => readEvent('pair.progress', { ...progress, device: { standing: 'x' } }), Malformed);
   assert.deepEqual(readEvent('trust.changed', {}), { kind: 'trust' });
 });
 

@@ -136,11 +136,12 @@ export function readHello(value: unknown): SetupState {
 }
 
 function readMake(params: Fields): Make | null {
-  if (params[names.kStanding] === undefined) return null;
+  if (params[names.kDevice] === undefined) return null;
+  const device = readFields(params[names.kDevice], names.kDevice);
   return {
-    standing: readStanding(params[names.kStanding]),
-    maker: readCleanOrNull(params[names.kMaker], names.kMaker),
-    model: readCleanOrNull(params[names.kModel], names.kModel),
+    standing: readStanding(device[names.kStanding]),
+    maker: readCleanOrNull(device[names.kMaker], names.kMaker),
+    model: readCleanOrNull(device[names.kModel], names.kModel),
   };
 }
 
