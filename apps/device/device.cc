@@ -14,15 +14,16 @@ namespace {
 constexpr std::chrono::milliseconds kSweep = std::chrono::hours(1);
 constexpr seconds kUnconfirmedLife{24 * 3600};
 
-enroll::DeviceIdentity make_identity(store::DeviceProfile profile, std::string model,
+enroll::DeviceIdentity make_identity(store::DeviceProfile profile, const Device::Parts& parts,
                                      std::uint16_t port) {
   return {profile.boot_key,
           std::move(profile.name),
           std::move(profile.type),
-          std::move(model),
+          parts.model,
           LATCHKEY_VERSION,
           profile.discovery_key,
-          port};
+          port,
+          parts.attester};
 }
 
 }  // namespace
@@ -31,7 +32,7 @@ Device::Device(Parts parts, store::DeviceProfile profile, std::uint16_t port)
     : store_(parts.store),
       random_(parts.random),
       clock_(parts.clock),
-      identity_(make_identity(std::move(profile), parts.model, port)),
+      identity_(make_identity(std::move(profile), parts, port)),
       ledger_(store_),
       records_(store_, random_),
       enrollment_(ledger_, identity_),

@@ -52,6 +52,7 @@ class Device {
     Random& random;
     const Clock& clock;
     std::string model{};  // what its maker calls it; may be empty
+    attest::Attester* attester = nullptr;  // proves the make; null: there is no such key
   };
   // Loads what is stored. kIo and so on where that fails.
   static store::Result<std::unique_ptr<Device>> open(Parts parts, store::DeviceProfile profile,

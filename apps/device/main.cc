@@ -45,6 +45,16 @@ std::optional<int> parse(CLI::App& app, int argc, char** argv) {
   return std::nullopt;
 }
 
+void add_attestation(CLI::App& app, device::AttestationOptions& to) {
+  app.add_option("--attestation-chain", to.chain,
+                 "Certificates that prove the make, the device's own first (PEM)");
+  app.add_option("--attestation-key", to.key, "Their private key (PEM), or:");
+  app.add_option("--attestation-pkcs11", to.module, "The PKCS#11 module of a token that holds it");
+  app.add_option("--attestation-token", to.token, "The token's label");
+  app.add_option("--attestation-object", to.object, "The key's label");
+  app.add_option("--attestation-pin-file", to.pin_file, "A file with the token's PIN");
+}
+
 int run(int argc, char** argv) {
   RunOptions options;
   std::string state;
@@ -65,6 +75,7 @@ int run(int argc, char** argv) {
   app.add_option("--access-log", options.access_log, "One line a request: a file, or -");
   app.add_option("--mdns", options.mdns, "auto, system, builtin or off")->capture_default_str();
   app.add_option("--interface", options.interfaces, "Announce on this network interface only");
+  add_attestation(app, options.attestation);
   if (const auto code = parse(app, argc, argv)) {
     return *code;
   }

@@ -9,7 +9,17 @@
 
 namespace latchkey::device {
 
+// The key that proves the make, and its certificates. All empty: there is none.
+struct AttestationOptions {
+  std::filesystem::path chain;   // PEM, the device's or batch's certificate first
+  std::filesystem::path key;     // PEM, or
+  std::filesystem::path module;  // a PKCS#11 token
+  std::string token, object;
+  std::filesystem::path pin_file;
+};
+
 struct RunOptions {
+  AttestationOptions attestation;
   std::filesystem::path state;
   std::optional<std::string> name;  // nothing: what is stored, else the machine's name
   std::string type = "media-cache";

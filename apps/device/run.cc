@@ -13,6 +13,7 @@
 #include "base/host_name.h"
 #include "crypto/hash.h"
 #include "device/access_log.h"
+#include "device/attester.h"
 #include "device/control.h"
 #include "device/device.h"
 #include "device/file_backend.h"
@@ -218,6 +219,7 @@ struct Setup {
   std::unique_ptr<AccessLog> log;
   Listening listening;
   discovery::NetworkOptions network;
+  std::unique_ptr<attest::Attester> attester;
 };
 
 std::unique_ptr<Backend> make_backend(const RunOptions& options, net::Executor executor,
@@ -242,7 +244,7 @@ Result<bool, std::string> live(const RunOptions& options, Setup& setup, Random& 
   if (!profile) {
     return fail(profile.error().detail);
   }
-  auto device = Device::open({*setup.store, random, clock, options.model}, *std::move(profile),
+  auto device = Device::open({*setup.store, random, clock, options.model, setup.attester.get()}, *std::move(profile),
                              setup.listening.port);
   if (!device) {
     return fail(device.error().detail);
@@ -280,6 +282,12 @@ int prepare(const RunOptions& options, Random& random, store::Sealer& sealer, Se
       (::stat(options.serve.c_str(), &info) != 0 || !S_ISDIR(info.st_mode))) {
     return complain(kMisused, options.serve + " is not a folder.", "Give --serve a folder.");
   }
+  auto attester = open_attester(options.attestation, random, net::SystemClock().wall_now());
+  if (!attester) {
+    return complain(attester.error().misused ? kMisused : kFailed, attester.error().message,
+                    attester.error().hint);
+  }
+  setup.attester = *std::move(attester);
   setup.log = AccessLog::open(options.access_log);
   if (!setup.log) {
     return complain(kFailed, "The access log " + options.access_log + " cannot be written.",

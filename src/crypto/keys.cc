@@ -133,18 +133,25 @@ bool PublicKey::verify(ByteSpan data, ByteSpan signature) const {
                          digest.size()) == 1;
 }
 
-bool PublicKey::verify_raw(ByteSpan data, ByteSpan signature) const {
-  if (signature.size() != 2 * kScalarSize) {
-    return false;
+std::optional<Bytes> signature_from_raw(ByteSpan raw) {
+  if (raw.size() != 2 * kScalarSize) {
+    return std::nullopt;
   }
   const auto sig = checked(SigPtr(ECDSA_SIG_new()));
-  BIGNUM* r = BN_bin2bn(signature.data(), kScalarSize, nullptr);
-  BIGNUM* s = BN_bin2bn(signature.data() + kScalarSize, kScalarSize, nullptr);
+  BIGNUM* r = BN_bin2bn(raw.data(), kScalarSize, nullptr);
+  BIGNUM* s = BN_bin2bn(raw.data() + kScalarSize, kScalarSize, nullptr);
   LATCHKEY_CHECK(r != nullptr && s != nullptr && ECDSA_SIG_set0(sig.get(), r, s) == 1);
   Bytes der(80);
   std::uint8_t* at = der.data();
   const int length = i2d_ECDSA_SIG(sig.get(), &at);
-  return length > 0 && verify(data, ByteSpan(der).first(static_cast<std::size_t>(length)));
+  LATCHKEY_CHECK(length > 0);
+  der.resize(static_cast<std::size_t>(length));
+  return der;
+}
+
+bool PublicKey::verify_raw(ByteSpan data, ByteSpan signature) const {
+  const auto der = signature_from_raw(signature);
+  return der && verify(data, *der);
 }
 
 PrivateKey PrivateKey::generate() {

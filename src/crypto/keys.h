@@ -3,6 +3,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 
 #include "base/bytes.h"
 #include "base/ids.h"
@@ -11,6 +12,10 @@
 struct evp_pkey_st;
 
 namespace latchkey::crypto {
+
+// A DER ECDSA-Sig-Value of r || s, 64 bytes, as tokens give it. Nothing where it is of another
+// size.
+std::optional<Bytes> signature_from_raw(ByteSpan raw);
 
 // An immutable P-256 public key, cheap to copy.
 class PublicKey {
