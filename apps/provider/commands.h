@@ -15,5 +15,7 @@ void add_origin_commands(CLI::App& app, Context& context);
 void add_device_commands(CLI::App& app, Context& context);
 void add_token_commands(CLI::App& app, Context& context);
 void add_audit_commands(CLI::App& app, Context& context);
+void add_publish_commands(CLI::App& app, Context& context);
+void add_key_commands(CLI::App& app, Context& context);
 
 }  // namespace latchkey::providerd
