@@ -60,7 +60,7 @@ void need_origin(ProviderDatabase& database, const Origin& origin) {
 
 std::vector<RegisteredOrigin> read_origins(ProviderDatabase& database, const std::string& after,
                                            int most) {
-  const auto size = static_cast<std::size_t>(most);
+  const std::size_t size = room_for(most);
   std::vector<std::string> origins(size);
   std::vector<std::string> names(size);
   std::vector<std::string> icons(size);
@@ -98,7 +98,7 @@ std::unordered_set<std::string> known_among(ProviderDatabase& database,
   std::unordered_set<std::string> known;
   for (std::size_t at = 0; at < keys.size(); at += kAtOnce) {
     const std::size_t count = std::min(kAtOnce, keys.size() - at);
-    std::vector<std::string> found(count);
+    std::vector<std::string> found(room_for(static_cast<int>(count)));
     std::string marks;
     soci::statement statement(database.sql());
     for (std::size_t i = 0; i < count; ++i) {
@@ -291,9 +291,9 @@ Result<std::optional<RevokedDevice>> ProviderStore::device(const SpkiHash& key) 
 Result<std::vector<RevokedDevice>> ProviderStore::devices(const provider::Page& page) {
   return database_->read([&] {
     const int most = page_size(page);
-    std::vector<std::string> keys(page.limit);
-    std::vector<std::string> reasons(page.limit);
-    std::vector<long long> since(page.limit);
+    std::vector<std::string> keys(room_for(most));
+    std::vector<std::string> reasons(room_for(most));
+    std::vector<long long> since(room_for(most));
     database_->sql() << "SELECT spki, reason, since FROM device WHERE spki > :after"
                         " ORDER BY spki LIMIT :most",
         use(page.after), use(most), into(keys), into(reasons), into(since);

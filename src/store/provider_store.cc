@@ -47,7 +47,7 @@ std::vector<Token> read_tokens(ProviderDatabase& database, const std::string& wh
 }
 
 std::vector<AuditEntry> read_audit(ProviderDatabase& database, std::uint64_t after, int most) {
-  const auto size = static_cast<std::size_t>(most);
+  const std::size_t size = room_for(most);
   const auto from = static_cast<long long>(after);
   std::vector<long long> numbers(size);
   std::vector<long long> times(size);

@@ -234,6 +234,28 @@ TEST_P(ProviderStoreTest, PublicationsOnlyWithTheLeaseAndUpwards) {
   EXPECT_FALSE(store_->lease().value());
 }
 
+TEST_P(ProviderStoreTest, PagesOfOneLineAreRight) {
+  const provider::Page one{.after = "", .limit = 1};
+  EXPECT_TRUE(store_->origins(one).value().empty());
+  EXPECT_TRUE(store_->devices(one).value().empty());
+  EXPECT_TRUE(store_->models(one).value().empty());
+  EXPECT_TRUE(store_->audit(0, 1).value().empty());
+  EXPECT_TRUE(store_->publications(1).value().empty());
+  ASSERT_TRUE(store_->add_vendor(acme(), kAct));
+  ASSERT_TRUE(store_->add_model(cache_of(1), kAct));
+  ASSERT_TRUE(store_->add_origin(registered("a.example"), kAct));
+  ASSERT_TRUE(store_->add_origin(registered("b.example"), kAct));
+  const provider::RevokedDevice device{key_numbered(1), "leaked", {1700000000}};
+  ASSERT_TRUE(store_->revoke_device(device, kAct));
+  ASSERT_EQ(store_->origins(one).value().size(), 1U);
+  EXPECT_EQ(store_->origins(one).value()[0].origin.text(), "https://a.example");
+  EXPECT_EQ(store_->devices(one).value().at(0).key, device.key);
+  EXPECT_EQ(store_->models(one).value().at(0).aaguid, kAaguid);
+  EXPECT_EQ(store_->audit(1, 1).value().at(0).seq, 2U);
+  // One key that is known already is known, not a collision.
+  EXPECT_EQ(store_->revoke_devices({device}, kAct).value(), 0U);
+}
+
 TEST_P(ProviderStoreTest, RefusesWhatIsTooLongOrNoText) {
   provider::Act act = kAct;
   act.who = "";

@@ -36,4 +36,10 @@ std::string join_digests(const std::vector<Digest256>& digests);
 std::vector<Digest256> split_digests(const std::string& text);
 int page_size(const provider::Page& page);
 
+// The length of a vector that SOCI is to fill with up to `rows` rows: never 1, which it takes for
+// something else than a vector (no row gives one of zeros, one row gives none).
+inline std::size_t room_for(int rows) {
+  return rows < 2 ? 2 : static_cast<std::size_t>(rows);
+}
+
 }  // namespace latchkey::store

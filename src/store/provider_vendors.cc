@@ -160,7 +160,7 @@ void read_reports(ProviderDatabase& database, const std::string& after,
 }
 
 std::vector<Model> read_models(ProviderDatabase& database, const std::string& after, int most) {
-  const auto size = static_cast<std::size_t>(most);
+  const std::size_t size = room_for(most);
   std::vector<std::string> ids(size);
   std::vector<long long> vendors(size);
   std::vector<std::string> names(size);
