@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "agent/reply.h"
+#include "agent/sentinel.h"
 #include "base/encoding.h"
 #include "checks.h"
+#include "metadata_keeper.h"
 #include "wire/names.h"
 
 namespace latchkey::agentd {
@@ -110,7 +112,15 @@ void Client::on_request(const agent::Request& request) {
                  [&](const agent::GrantsRevoke& gone) { later(id, revoke(gone.id)); },
                  [&](const agent::TicketMint& ticket) { later(id, mint(ticket)); },
                  [&](const agent::CertificateRenew& stale) { later(id, renew(stale.id)); },
-                 [&](const agent::PolicyCheck&) { answer(id, json{{"allowed", true}}); },
+                 [&](const agent::PolicyCheck& check) {
+                   answer(id, agent::policy_json(check.origin, check.type, context_->desk.trust(),
+                                                 context_->desk.now()));
+                 },
+                 [&](const agent::MetadataStatus&) {
+                   answer(id, agent::metadata_json(context_->metadata.status(),
+                                                   context_->desk.trust().policy()));
+                 },
+                 [&](const agent::MetadataRefresh&) { later(id, refresh_metadata()); },
                  [&](const agent::AnchorGet&) { answer(id, on_anchor_get()); },
                  [&](const agent::Doctor& places) { later(id, doctor(places)); },
              },
@@ -125,6 +135,11 @@ net::Task<Client::Reply> Client::hello() {
       {"ready", setup.root_installed},
       {"setup",
        {{"root_installed", setup.root_installed}, {"restart_needed", setup.restart_needed}}}};
+}
+
+net::Task<Client::Reply> Client::refresh_metadata() {
+  co_await context_->metadata.refresh();
+  co_return agent::metadata_json(context_->metadata.status(), context_->desk.trust().policy());
 }
 
 // --- discovery ---
@@ -152,7 +167,7 @@ void Client::on_service(const discovery::SourceEvent& event) {
   } else if (const auto* found = std::get_if<discovery::Found>(&event)) {
     const auto bindings = context_->desk.records().bindings();
     if (const auto device = neighbours_.seen(announced_of(found->service), bindings)) {
-      send_event(wire::kDiscoverFound, {{"device", agent::device_json(*device)}});
+      send_event(wire::kDiscoverFound, {{"device", shown(*device)}});
     }
   } else if (const auto* lost = std::get_if<discovery::Lost>(&event)) {
     if (const auto key = neighbours_.lost(lost->key)) {
@@ -164,6 +179,10 @@ void Client::on_service(const discovery::SourceEvent& event) {
 // --- pairing ---
 
 void Client::on_pair_begin(std::uint64_t id, const agent::PairBegin& begin) {
+  if (const auto code = context_->desk.refusal(begin.origin)) {
+    answer(id, fail(agent::error(*code)));
+    return;
+  }
   const auto service = neighbours_.service(begin.key);
   const auto* found = service ? context_->lookout.find(*service) : nullptr;
   if (found == nullptr || found->type != begin.type) {
@@ -235,7 +254,13 @@ agent::Result<grant::AgentGrant> Client::grant(const GrantId& id) const {
 }
 
 json Client::shown(const grant::AgentGrant& grant) const {
-  return agent::grant_json(grant, context_->desk.records().binding(grant.device));
+  return agent::grant_json(grant, context_->desk.records().binding(grant.device),
+                           context_->desk.trust());
+}
+
+json Client::shown(const agent::Device& device) const {
+  const auto binding = device.id ? context_->desk.records().binding(*device.id) : std::nullopt;
+  return agent::device_json(device, binding, context_->desk.trust());
 }
 
 Client::Reply Client::on_grants_list(const agent::GrantsList& list) {
@@ -265,6 +290,10 @@ void Client::grant_changed(const grant::AgentGrant& changed) {
     send_event(wire::kGrantsChanged,
                {{"id", changed.id.hex()}, {"state", grant::name_of(changed.state)}});
   }
+}
+
+void Client::trust_changed() {
+  send_event(wire::kTrustChanged, json::object());
 }
 
 net::Task<Client::Reply> Client::revoke(GrantId id) {
@@ -337,7 +366,8 @@ net::Task<Client::Reply> Client::mint(agent::TicketMint mint) {
 net::Task<Client::Reply> Client::renew(GrantId id) {
   const auto found = grant(id);
   if (!found || found->state != grant::State::kActive) {
-    co_return fail(agent::error(ErrorCode::kNotGranted));
+    co_return fail(
+        agent::error(found && found->hold ? agent::code_of(*found->hold) : ErrorCode::kNotGranted));
   }
   const auto renewed = co_await renew_now(*found);
   if (!renewed) {

@@ -27,6 +27,8 @@ class Client : public std::enable_shared_from_this<Client> {
 
   // Events for those who may see the grant.
   void grant_changed(const grant::AgentGrant& grant);
+  // Sites and devices may stand differently now.
+  void trust_changed();
 
  private:
   using Reply = agent::Result<nlohmann::json>;
@@ -49,6 +51,7 @@ class Client : public std::enable_shared_from_this<Client> {
   net::Task<Reply> mint(agent::TicketMint mint);
   net::Task<Reply> renew(GrantId id);
   net::Task<Reply> hello();
+  net::Task<Reply> refresh_metadata();
   net::Task<Reply> doctor(agent::Doctor places);
 
   void on_service(const discovery::SourceEvent& event);
@@ -56,6 +59,7 @@ class Client : public std::enable_shared_from_this<Client> {
   // A grant of this connection's profile; any other is answered like one that never was.
   [[nodiscard]] agent::Result<grant::AgentGrant> grant(const GrantId& id) const;
   [[nodiscard]] nlohmann::json shown(const grant::AgentGrant& grant) const;
+  [[nodiscard]] nlohmann::json shown(const agent::Device& device) const;
   net::Task<wire::Result<void>> renew_now(grant::AgentGrant grant);
 
   Context* context_;

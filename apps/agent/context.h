@@ -16,13 +16,14 @@
 namespace latchkey::agentd {
 
 class Lookout;
+class MetadataKeeper;
 
 // Small things to remember, by name.
 class Settings {
  public:
   virtual ~Settings() = default;
   virtual std::optional<std::string> get(std::string_view name) = 0;
-  virtual void set(std::string_view name, const std::string& value) = 0;
+  virtual bool set(std::string_view name, const std::string& value) = 0;  // durably
 };
 
 struct Context {
@@ -33,6 +34,7 @@ struct Context {
   agent::GrantDesk& desk;
   agent::Upkeep& upkeep;
   Lookout& lookout;
+  MetadataKeeper& metadata;
   Settings& settings;
   std::string extension_id;  // empty: no browser extension may connect
   std::string state_folder;

@@ -252,6 +252,23 @@ net::Task<wire::Result<void>> DeviceLink::renew(GrantId id) {
   co_return wire::Result<void>{};
 }
 
+net::Task<wire::Result<void>> DeviceLink::tell_held(GrantId id, bool held) {
+  Bytes request = wire::encode(wire::RenewRequest{id});
+  const auto heard = co_await ask("POST", held ? "/suspend" : "/resume", std::move(request));
+  if (!heard) {
+    if (is_not_granted(heard.error())) {
+      co_await on_not_granted(id);
+    }
+    co_return fail(heard.error());
+  }
+  // The person may have ended it while the device was being told.
+  const auto grant = context_->desk.records().grant(id);
+  if (grant && grant->state != grant::State::kRevoked) {
+    (void)context_->desk.records().told_held(id, held);
+  }
+  co_return wire::Result<void>{};
+}
+
 net::Task<wire::Result<void>> DeviceLink::tell_ended(agent::OwedDeletion owed) {
   const auto done = co_await ask("DELETE", "/grants/" + owed.grant.hex(), Bytes());
   if (!done && !is_not_granted(done.error())) {
@@ -280,6 +297,12 @@ net::Task<wire::Result<void>> DeviceLink::complete(GrantId id) {
 
 net::Task<bool> DeviceLink::visit(agent::Visit visit) {
   bool well = !visit.check_in || (co_await check_in()).has_value();
+  for (const GrantId& id : visit.hold) {
+    well = (co_await tell_held(id, true)).has_value() && well;
+  }
+  for (const GrantId& id : visit.release) {
+    well = (co_await tell_held(id, false)).has_value() && well;
+  }
   for (const agent::OwedDeletion& owed : visit.tell_ended) {
     well = (co_await tell_ended(owed)).has_value() && well;
   }

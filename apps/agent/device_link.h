@@ -30,6 +30,8 @@ class DeviceLink {
   // An offer that was planned, up to the certificate that is installed.
   net::Task<wire::Result<grant::AgentGrant>> enrol(enroll::AgentDesk::Planned planned);
   net::Task<wire::Result<void>> renew(GrantId id);
+  // What is held is served to nobody there; `held` false: it is back.
+  net::Task<wire::Result<void>> tell_held(GrantId id, bool held);
   net::Task<wire::Result<void>> tell_ended(agent::OwedDeletion owed);
   // All of it; an error of one does not stop the others. Whether all went well.
   net::Task<bool> visit(agent::Visit visit);

@@ -13,6 +13,7 @@
 
 #include "context.h"
 #include "lookout.h"
+#include "metadata_keeper.h"
 #include "net/unix_listener.h"
 #include "options.h"
 #include "server.h"
@@ -41,7 +42,9 @@ int run(const agentd::Options& options) {
   }
   net::Worker worker;
   agentd::Lookout lookout(io, options.lookout);
-  agent::GrantDesk desk(**records, random, clock);
+  agentd::MetadataKeeper metadata(io.get_executor(), clock, random, **records, options.metadata,
+                                  std::filesystem::path(options.state) / "providers");
+  agent::GrantDesk desk(**records, random, clock, metadata);
   agent::Upkeep upkeep;
   agentd::Context context{.executor = io.get_executor(),
                           .clock = clock,
@@ -50,6 +53,7 @@ int run(const agentd::Options& options) {
                           .desk = desk,
                           .upkeep = upkeep,
                           .lookout = lookout,
+                          .metadata = metadata,
                           .settings = **records,
                           .extension_id = LATCHKEY_EXTENSION_ID,
                           .state_folder = options.state,
@@ -74,8 +78,8 @@ int run(const agentd::Options& options) {
   std::fflush(stdout);
   io.run();
   (*records)->flush();
-  if (forced || worker.is_busy()) {
-    std::_Exit(0);  // what is left waits for a look-up that cannot be stopped
+  if (forced || worker.is_busy() || metadata.is_busy()) {
+    std::_Exit(0);  // what is left waits for something that cannot be stopped
   }
   return 0;
 }

@@ -2,9 +2,93 @@
 
 #include <CLI/CLI.hpp>
 
+#include "attest/policy.h"
+#include "crypto/chain.h"
+#include "mapped_file.h"
 #include "platform/paths.h"
 
 namespace latchkey::agentd {
+namespace {
+
+constexpr const char* kPolicyFile = "/etc/latchkey/policy.json";
+
+using Mistake = std::optional<std::string>;
+
+// "NAME,URL,ROOT.pem"
+Mistake add_provider(const std::string& text, MetadataOptions& options) {
+  const std::size_t first = text.find(',');
+  const std::size_t last = text.rfind(',');
+  if (first == std::string::npos || first == last || first == 0) {
+    return "--provider " + text + ": write NAME,URL,ROOT.pem";
+  }
+  ProviderOptions provider{text.substr(0, first), text.substr(first + 1, last - first - 1), {}};
+  const std::string file = text.substr(last + 1);
+  if (!provider.url.starts_with("https://") || provider.url.size() > 1000 ||
+      provider.url.find_first_of("?#@ ") != std::string::npos) {
+    return "--provider " + text + ": the address begins with https:// and has no ?, # or @";
+  }
+  if (!provider.url.ends_with('/')) {
+    provider.url += '/';
+  }
+  auto anchors = crypto::certificates_from_pem(read_file(file, crypto::kMaxPem));
+  if (!anchors || anchors->empty()) {
+    return "--provider " + text + ": " + file + " holds no certificate that could be read";
+  }
+  provider.anchors = *std::move(anchors);
+  for (const ProviderOptions& other : options.providers) {
+    if (other.url == provider.url) {
+      return "--provider " + text + ": this address was given already";
+    }
+  }
+  options.providers.push_back(std::move(provider));
+  return std::nullopt;
+}
+
+// A file that is there and cannot be obeyed stops the agent: less than what was demanded would be
+// worse than nothing.
+Mistake read_policy(const std::string& given, MetadataOptions& options) {
+  const std::string file = given.empty() ? kPolicyFile : given;
+  std::error_code error;
+  if (given.empty() && !std::filesystem::exists(file, error) && !error) {
+    return std::nullopt;
+  }
+  auto policy = attest::parse_policy(read_file(file, attest::kMaxPolicyBytes));
+  if (!policy) {
+    return file + ": " + policy.error().detail;
+  }
+  options.policy = *std::move(policy);
+  return std::nullopt;
+}
+
+struct MetadataTexts {
+  std::vector<std::string> providers;
+  std::string policy;
+  std::int64_t interval = std::chrono::duration_cast<seconds>(agent::kRefreshInterval).count();
+};
+
+void add_metadata_options(CLI::App& app, MetadataTexts& texts, MetadataOptions& options) {
+  app.add_option("--provider", texts.providers, "Who says what is real and what is revoked")
+      ->type_name("\"NAME,URL,ROOT.pem\"");
+  app.add_option("--provider-ca", options.ca_file,
+                 "Authorities for the providers' web servers, instead of the system's")
+      ->check(CLI::ExistingFile);
+  app.add_option("--provider-interval", texts.interval, "Seconds between looks at a provider")
+      ->check(CLI::Range(1, 604800));
+  app.add_option("--policy", texts.policy, "The administrator's rules")->check(CLI::ExistingFile);
+}
+
+Mistake read_metadata_options(const MetadataTexts& texts, MetadataOptions& options) {
+  options.interval = seconds(texts.interval);
+  for (const std::string& text : texts.providers) {
+    if (auto mistake = add_provider(text, options)) {
+      return mistake;
+    }
+  }
+  return read_policy(texts.policy, options);
+}
+
+}  // namespace
+
 Parsed parse_options(int argc, char** argv) {
   CLI::App app{
       "The part of Latchkey that runs for one user: finds devices, pairs with them, and "
@@ -29,11 +113,18 @@ Parsed parse_options(int argc, char** argv) {
                  "Look on this network interface only");
   app.add_option("--static-device", devices, "A device that cannot be discovered")
       ->type_name("\"TYPE,NAME,ADDRESS,PORT\"");
+  MetadataTexts metadata;
+  add_metadata_options(app, metadata, options.metadata);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     parsed.exit_code = code == 0 ? 0 : 2;
+    return parsed;
+  }
+  if (const auto mistake = read_metadata_options(metadata, options.metadata)) {
+    std::cerr << *mistake << "\n";
+    parsed.exit_code = 2;
     return parsed;
   }
   options.lookout.network.mode = *discovery::parse_mode(mdns);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "lookout.h"
+#include "metadata_keeper.h"
 
 namespace latchkey::agentd {
 
@@ -12,6 +13,7 @@ struct Options {
   std::string socket;
   std::string state;
   LookoutOptions lookout;
+  MetadataOptions metadata;
 };
 
 struct Parsed {

@@ -462,9 +462,10 @@ net::Task<void> Pairing::finish(GrantId id, net::Endpoint endpoint) {
   if (!over_) {
     over_ = true;
     const auto binding = context_->desk.records().binding(grant->device);
-    client_.event(wire::kPairDone, {{"session", start_.session},
-                                    {"grant", agent::grant_json(*grant, binding)},
-                                    {"warnings", found}});
+    client_.event(wire::kPairDone,
+                  {{"session", start_.session},
+                   {"grant", agent::grant_json(*grant, binding, context_->desk.trust())},
+                   {"warnings", found}});
   }
   context_->changed(*grant);
 }

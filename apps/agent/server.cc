@@ -6,7 +6,9 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "agent/sentinel.h"
 #include "device_link.h"
+#include "metadata_keeper.h"
 
 namespace latchkey::agentd {
 
@@ -21,11 +23,24 @@ Server::Server(Context* context, std::unique_ptr<net::UnixListener> listener)
     }
   };
   context_->look_after = [this] { look_after(); };
+  context_->metadata.on_change([this] { on_trust(); });
+}
+
+void Server::on_trust() {
+  for (const grant::AgentGrant& grant : agent::enforce(context_->desk)) {
+    spdlog::info("grant {}: {}", grant.id.hex().substr(0, 8), grant::name_of(grant.state));
+    context_->changed(grant);
+  }
+  for (const auto& client : clients_) {
+    client->trust_changed();
+  }
+  look_after();
 }
 
 void Server::start() {
   tasks_.spawn(accept_all());
   tasks_.spawn(keep_up());
+  tasks_.spawn(context_->metadata.run());
 }
 
 void Server::stop() {
@@ -33,6 +48,7 @@ void Server::stop() {
   for (const auto& client : std::set(clients_)) {
     client->close();
   }
+  context_->metadata.stop();
   tick_.cancel();
   tasks_.cancel();
 }
@@ -83,6 +99,11 @@ net::Task<void> Server::keep_up() {
     const MonoTime mono = context_->clock.mono_now();
     if (context_->upkeep.on_time(wall, mono)) {
       spdlog::info("the clock jumped: looking after everything that is due");
+      context_->metadata.wake();
+    }
+    // Again each time: what could not be stored when it was due is not forgotten.
+    for (const grant::AgentGrant& grant : agent::enforce(context_->desk)) {
+      context_->changed(grant);
     }
     context_->desk.sweep();
     for (agent::Visit& visit : context_->upkeep.due(context_->desk.records(), wall, mono)) {

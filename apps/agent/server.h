@@ -25,6 +25,8 @@ class Server {
   net::Task<void> keep_up();
   net::Task<void> visit(agent::Visit visit);
   void look_after();
+  // What providers say is another: grants rest or come back, and all are told.
+  void on_trust();
 
   Context* context_;
   std::unique_ptr<net::UnixListener> listener_;

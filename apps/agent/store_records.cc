@@ -105,8 +105,14 @@ bool StoreRecords::activate(const GrantId& id, std::uint16_t port) {
 bool StoreRecords::save_renewed(const grant::AgentGrant& grant) {
   return is_done(store_.save_renewed(grant));
 }
-bool StoreRecords::suspend(const GrantId& id) {
-  return is_done(store_.suspend(id));
+bool StoreRecords::suspend(const GrantId& id, grant::Hold hold) {
+  return is_done(store_.suspend(id, hold));
+}
+bool StoreRecords::resume(const GrantId& id) {
+  return is_done(store_.resume(id));
+}
+bool StoreRecords::told_held(const GrantId& id, bool held) {
+  return is_done(store_.set_told_held(id, held));
 }
 bool StoreRecords::revoke(const GrantId& id, WallTime block_until) {
   return is_done(store_.revoke(id, {clock_.wall_now(), block_until}));
@@ -137,8 +143,8 @@ bool StoreRecords::settle(const agent::OwedDeletion& owed) {
 std::optional<std::string> StoreRecords::get(std::string_view name) {
   return or_empty(store_.setting(name));
 }
-void StoreRecords::set(std::string_view name, const std::string& value) {
-  (void)is_done(store_.set_setting({std::string(name), value}));
+bool StoreRecords::set(std::string_view name, const std::string& value) {
+  return is_done(store_.set_setting({std::string(name), value}));
 }
 
 }  // namespace latchkey::agentd

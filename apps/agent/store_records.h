@@ -29,7 +29,9 @@ class StoreRecords final : public agent::Records, public Settings {
   bool save_issued(const grant::Binding& binding, const grant::AgentGrant& grant) override;
   bool activate(const GrantId& id, std::uint16_t port) override;
   bool save_renewed(const grant::AgentGrant& grant) override;
-  bool suspend(const GrantId& id) override;
+  bool suspend(const GrantId& id, grant::Hold hold) override;
+  bool resume(const GrantId& id) override;
+  bool told_held(const GrantId& id, bool held) override;
   bool revoke(const GrantId& id, WallTime block_until) override;
   bool discard(const GrantId& id) override;
   void touch(const GrantId& id, WallTime used) override;
@@ -38,7 +40,7 @@ class StoreRecords final : public agent::Records, public Settings {
   bool settle(const agent::OwedDeletion& owed) override;
 
   std::optional<std::string> get(std::string_view name) override;
-  void set(std::string_view name, const std::string& value) override;
+  bool set(std::string_view name, const std::string& value) override;
 
   void flush() { (void)store_.flush(); }
 

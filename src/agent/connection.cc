@@ -82,6 +82,7 @@ Result<void> Connection::admit(const Method& method, MonoTime now) {
   } else if (std::holds_alternative<CertificateRenew>(method) ||
              std::holds_alternative<GrantsRevoke>(method) ||
              std::holds_alternative<DiscoverStart>(method) ||
+             std::holds_alternative<MetadataRefresh>(method) ||
              std::holds_alternative<Doctor>(method)) {
     in_time = in_time && network_.take(now);
   }

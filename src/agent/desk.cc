@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/sentinel.h"
 #include "base/encoding.h"
 #include "crypto/keys.h"
 #include "crypto/x509.h"
@@ -54,7 +55,8 @@ WallTime block_until(const AgentGrant& grant) {
 
 std::optional<AgentGrant> GrantDesk::existing(const Wish& wish, const DeviceId& device) const {
   for (AgentGrant& grant : records_.grants()) {
-    if (grant.state == State::kActive && is_for(grant, wish, device)) {
+    if (grant.state == State::kActive && is_for(grant, wish, device) &&
+        !demanded_hold(trust(), grant, records_.binding(device))) {
       return std::move(grant);
     }
   }
@@ -98,7 +100,35 @@ void GrantDesk::make_room(const HostName& host, const Wish& wish, const DeviceId
   }
 }
 
+std::optional<ErrorCode> GrantDesk::refusal(const std::optional<Origin>& origin) const {
+  return trust().refuses_origin(origin, now());
+}
+
+// A device's make, by what it has shown now and what it showed before.
+std::optional<wire::Error> GrantDesk::judge(const grant::Binding& binding,
+                                            const enroll::AcceptedCsr& shown) const {
+  const attest::Evidence* evidence = shown.evidence ? &*shown.evidence : nullptr;
+  if (const auto code = trust().refuses_device(evidence, shown.type)) {
+    return wire::Error{*code, "the device's make is refused", false};
+  }
+  const auto before = evidence_of(binding);
+  if (!binding.evidence.empty() && evidence == nullptr) {
+    return wire::Error{ErrorCode::kAttestationFailed, "the device showed proof of its make before",
+                       false};
+  }
+  using attest::DeviceState;
+  if (before && trust().device(&*before).state == DeviceState::kProven &&
+      trust().device(evidence).state != DeviceState::kProven) {
+    return wire::Error{ErrorCode::kAttestationFailed, "the device showed a better proof before",
+                       false};
+  }
+  return std::nullopt;
+}
+
 wire::Result<Planned> GrantDesk::plan(const Wish& wish, const DeviceId& device) {
+  if (const auto code = refusal(wish.origin)) {
+    return no(*code, "refused by providers or the administrator");
+  }
   const auto host = host_for(wish, device);
   if (!host) {
     return no(ErrorCode::kNameConflict, "no usable name");
@@ -107,6 +137,10 @@ wire::Result<Planned> GrantDesk::plan(const Wish& wish, const DeviceId& device) 
     return no(ErrorCode::kNameConflict, "the name belongs to another device or web service");
   }
   auto binding = records_.binding(device);
+  if (const auto shown = binding ? evidence_of(*binding) : std::nullopt;
+      shown && trust().device(&*shown).state == attest::DeviceState::kRevoked) {
+    return no(ErrorCode::kDeviceRevoked, "the device's make is revoked");
+  }
   if (auto earlier = pending(wish, device); earlier && binding) {
     return plan_again(*earlier);
   }
@@ -157,6 +191,9 @@ wire::Result<Planned> GrantDesk::plan(const Wish& wish, const DeviceId& device) 
 }
 
 wire::Result<Planned> GrantDesk::plan_again(const AgentGrant& pending) const {
+  if (const auto hold = demanded_hold(trust(), pending, records_.binding(pending.device))) {
+    return no(code_of(*hold), "revoked meanwhile");
+  }
   auto offer = wire::decode<wire::Offer>(pending.offer);
   if (!offer) {
     return no(ErrorCode::kInternal, "the stored offer cannot be read");
@@ -200,6 +237,12 @@ wire::Result<wire::CertMessage> GrantDesk::issue(const GrantId& id, const wire::
   if (!binding || grant->state != State::kPending) {
     return no(ErrorCode::kCancelled, "the grant ended meanwhile");
   }
+  if (const auto hold = demanded_hold(trust(), *grant, std::nullopt)) {
+    return no(code_of(*hold), "revoked meanwhile");
+  }
+  if (auto refused = judge(*binding, accepted)) {
+    return fail(*std::move(refused));
+  }
   if (binding->bound_at == WallTime{}) {
     binding->bound_at = now();
   }
@@ -210,6 +253,7 @@ wire::Result<wire::CertMessage> GrantDesk::issue(const GrantId& id, const wire::
   binding->model = accepted.model;
   binding->firmware = accepted.firmware;
   binding->reset = false;
+  binding->evidence = accepted.evidence ? attest::encode_evidence(*accepted.evidence) : Bytes();
   auto certificate = sign(*grant, accepted.key);
   if (certificate && !records_.save_issued(*binding, *grant)) {
     return no(ErrorCode::kInternal, "the certificate could not be stored");
@@ -264,6 +308,9 @@ wire::Result<wire::CertMessage> GrantDesk::renew(const GrantId& id, const wire::
   if (!binding || grant->state != State::kActive) {
     return no(ErrorCode::kCancelled, "the grant ended meanwhile");
   }
+  if (const auto hold = demanded_hold(trust(), *grant, binding)) {
+    return no(code_of(*hold), "revoked meanwhile");
+  }
   const auto current = crypto::certificate_key(grant->leaf);
   if (!current) {
     return no(ErrorCode::kInternal, "the stored certificate cannot be read");
@@ -289,6 +336,9 @@ wire::Result<wire::CertMessage> GrantDesk::certificate_again(const GrantId& id) 
   auto binding = grant ? records_.binding(grant->device) : std::nullopt;
   if (!binding || has_ended(*grant) || grant->leaf.empty()) {
     return no(ErrorCode::kCancelled, "the grant ended meanwhile");
+  }
+  if (const auto hold = demanded_hold(trust(), *grant, binding)) {
+    return no(code_of(*hold), "revoked meanwhile");
   }
   const auto info = pki::check_chain(grant->leaf, grant->ca_certificate,
                                      records_.user_root().certificate, grant->host, now());
@@ -372,7 +422,7 @@ std::optional<AgentGrant> GrantDesk::device_dropped(const GrantId& id) {
   }
   if (grant->state == State::kPending) {
     revoke(id);
-  } else if (!records_.suspend(id)) {
+  } else if (!records_.suspend(id, grant::Hold::kDeviceReset)) {
     return std::nullopt;
   }
   return records_.grant(id);
@@ -392,7 +442,15 @@ void GrantDesk::sweep() {
 Result<GrantDesk::Ticket> GrantDesk::mint(const GrantId& id, const std::optional<Origin>& origin,
                                           const std::optional<grant::TicketNonce>& nonce) {
   auto grant = records_.grant(id);
-  if (!grant || grant->origin != origin || grant->state != State::kActive) {
+  if (!grant || grant->origin != origin) {
+    return fail(error(ErrorCode::kNotGranted));
+  }
+  // Asked here again: what is revoked opens nothing, even where its suspension could not be stored.
+  const auto hold = demanded_hold(trust(), *grant, records_.binding(grant->device));
+  if (const auto why = grant->hold ? grant->hold : hold) {
+    return fail(error(code_of(*why)));
+  }
+  if (grant->state != State::kActive) {
     return fail(error(ErrorCode::kNotGranted));
   }
   if (grant->not_after <= now()) {

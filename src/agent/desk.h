@@ -35,20 +35,27 @@ struct Wish {
 
 class GrantDesk {
  public:
-  GrantDesk(Records& records, Random& random, const Clock& clock)
-      : records_(records), random_(random), clock_(clock) {}
+  GrantDesk(Records& records, Random& random, const Clock& clock, const TrustSource& trust)
+      : records_(records), random_(random), clock_(clock), trust_(trust) {}
 
   // --- making ---
 
-  // The active grant that already is what this wish asks for; its last leaf may have expired.
+  // Why providers or the administrator refuse this wish, before anything is asked of a device.
+  [[nodiscard]] std::optional<wire::ErrorCode> refusal(const std::optional<Origin>& origin) const;
+
+  // The active grant, held by nothing, that already is what this wish asks for; its last leaf may
+  // have expired.
   [[nodiscard]] std::optional<grant::AgentGrant> existing(const Wish& wish,
                                                           const DeviceId& device) const;
   // Ids and keys for a new grant, stored as pending; or the pending one of an earlier try. A device
   // without a binding gets one that waits to be bound. kNameConflict: the host has another owner.
+  // kOriginRevoked, kMetadataStale, kNotAllowed, kDeviceRevoked: as refusal(), or the device's
+  // make.
   wire::Result<enroll::AgentDesk::Planned> plan(const Wish& wish, const DeviceId& device);
   // The offer of a pending grant, to be repeated.
   wire::Result<enroll::AgentDesk::Planned> plan_again(const grant::AgentGrant& pending) const;
-  // Signs the certificate; stores it together with the binding.
+  // Judges the make of the device; signs the certificate; stores it together with the binding.
+  // kAttestationFailed also where a device shows less than it did before.
   wire::Result<wire::CertMessage> issue(const GrantId& id, const wire::CsrMessage& message,
                                         const enroll::AcceptedCsr& accepted);
   // The device has installed it: the grant is active.
@@ -93,8 +100,11 @@ class GrantDesk {
   [[nodiscard]] Records& records() const { return records_; }
   [[nodiscard]] WallTime now() const { return clock_.wall_now(); }
   [[nodiscard]] Random& random() const { return random_; }
+  [[nodiscard]] const attest::Trust& trust() const { return trust_.trust(); }
 
  private:
+  [[nodiscard]] std::optional<wire::Error> judge(const grant::Binding& binding,
+                                                 const enroll::AcceptedCsr& shown) const;
   [[nodiscard]] std::optional<HostName> host_for(const Wish& wish, const DeviceId& device) const;
   [[nodiscard]] bool host_is_free(const HostName& host, const Wish& wish,
                                   const DeviceId& device) const;
@@ -106,6 +116,7 @@ class GrantDesk {
   Records& records_;
   Random& random_;
   const Clock& clock_;
+  const TrustSource& trust_;
 };
 
 // "https://host", with the port where it is not 443.

@@ -14,6 +14,7 @@
 #include "support/memory_device_ledger.h"
 #include "support/memory_records.h"
 #include "support/memory_window_ledger.h"
+#include "support/standing_trust.h"
 
 namespace latchkey::agent {
 namespace {
@@ -131,7 +132,8 @@ class DeskTest : public ::testing::Test {
   testing::FakeRandom random_;
   testing::FixedClock clock_;
   testing::MemoryRecords records_{random_, clock_};
-  GrantDesk desk_{records_, random_, clock_};
+  testing::StandingTrust trust_;
+  GrantDesk desk_{records_, random_, clock_, trust_};
   testing::MemoryWindowLedger window_ledger_;
   pairing::PairingWindow window_;
   testing::MemoryDeviceLedger device_grants_;
@@ -266,7 +268,7 @@ TEST_F(DeskTest, RevokedAndSuspendedGrantsAreNotRenewed) {
   const auto id = *pair(wish());
   const auto other = *offer(wish(kPhotos));
   ASSERT_TRUE(desk_.revoke(id));
-  records_.suspend(other);
+  records_.suspend(other, grant::Hold::kOriginSuspended);
   clock_.pass(pki::kLeafValidity);
   Upkeep upkeep;
   const auto visit = upkeep.due_for(records_, device_id(), clock_.wall);

@@ -50,6 +50,7 @@ std::optional<Device> Neighbours::seen(const Announced& announced,
                 .known = known.has_value(),
                 .window_open = announced.window_open,
                 .model = std::nullopt,
+                .id = known ? std::optional(known->device) : std::nullopt,
                 .same_name = false};
   const std::string look = lookalike_key(device.name);
   for (const grant::Binding& binding : bindings) {

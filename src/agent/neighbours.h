@@ -44,7 +44,8 @@ struct Device {
   bool known = false;
   bool window_open = false;
   std::optional<std::string> model;
-  bool same_name = false;  // looks like the name of a known device, and is not it
+  std::optional<DeviceId> id;  // of known ones; not told
+  bool same_name = false;      // looks like the name of a known device, and is not it
   friend bool operator==(const Device&, const Device&) = default;
 };
 

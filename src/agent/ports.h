@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "attest/trust.h"
 #include "base/clock.h"
 #include "base/ids.h"
 #include "grant/grant.h"
@@ -46,7 +47,11 @@ class Records {
   virtual bool activate(const GrantId& id, std::uint16_t port) = 0;
   // The leaf, its dates and the port of a grant that is active.
   virtual bool save_renewed(const grant::AgentGrant& grant) = 0;
-  virtual bool suspend(const GrantId& id) = 0;
+  // active -> suspended, or another reason; never what a device has forgotten.
+  virtual bool suspend(const GrantId& id, grant::Hold hold) = 0;
+  virtual bool resume(const GrantId& id) = 0;  // the same
+  // What the device heard last.
+  virtual bool told_held(const GrantId& id, bool held) = 0;
   // Ends it; its deletion is owed to the device.
   virtual bool revoke(const GrantId& id, WallTime block_until) = 0;
   // Every trace of a pending grant that got no certificate.
@@ -57,6 +62,13 @@ class Records {
 
   virtual std::vector<OwedDeletion> owed() = 0;
   virtual bool settle(const OwedDeletion& owed) = 0;
+};
+
+// What the providers say at this moment.
+class TrustSource {
+ public:
+  virtual ~TrustSource() = default;
+  [[nodiscard]] virtual const attest::Trust& trust() const = 0;
 };
 
 }  // namespace latchkey::agent

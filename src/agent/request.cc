@@ -193,10 +193,17 @@ std::optional<Method> read_ticket_mint(const json& p) {
 
 std::optional<Method> read_policy_check(const json& p) {
   const auto origin = origin_or_null(p);
-  if (!only(p, {"origin"}) || !origin || !origin->value) {
+  if (!only(p, {"origin", "type"}) || !origin || !origin->value) {
     return std::nullopt;
   }
-  return PolicyCheck{*origin->value};
+  PolicyCheck check{*origin->value, std::nullopt};
+  if (!is_absent(p, "type") && !p["type"].is_null()) {
+    check.type = type_of(p);
+    if (!check.type) {
+      return std::nullopt;
+    }
+  }
+  return check;
 }
 
 // Absolute paths.
@@ -255,6 +262,8 @@ constexpr std::array kReaders = {
     Reader{wire::kTicketMint, read_ticket_mint},
     Reader{wire::kCertificateRenew, read_id<CertificateRenew>},
     Reader{wire::kPolicyCheck, read_policy_check},
+    Reader{wire::kMetadataStatus, read_nothing<MetadataStatus>},
+    Reader{wire::kMetadataRefresh, read_nothing<MetadataRefresh>},
     Reader{wire::kAnchorGet, read_nothing<AnchorGet>},
     Reader{wire::kDoctor, read_doctor},
 };

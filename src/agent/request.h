@@ -78,7 +78,10 @@ struct CertificateRenew {
 };
 struct PolicyCheck {
   Origin origin;
+  std::optional<std::string> type;
 };
+struct MetadataStatus {};
+struct MetadataRefresh {};
 struct AnchorGet {};
 // Command line only: where set-up put things besides the usual places. Remembered.
 struct Doctor {
@@ -88,7 +91,7 @@ struct Doctor {
 
 using Method = std::variant<Hello, DiscoverStart, DiscoverStop, PairBegin, PairCode, PairCancel,
                             GrantsList, GrantsGet, GrantsRevoke, TicketMint, CertificateRenew,
-                            PolicyCheck, AnchorGet, Doctor>;
+                            PolicyCheck, MetadataStatus, MetadataRefresh, AnchorGet, Doctor>;
 
 struct Request {
   std::uint64_t id = 0;

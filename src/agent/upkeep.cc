@@ -10,8 +10,15 @@ namespace {
 constexpr seconds kUnconfirmedLife{86400};
 
 bool is_empty(const Visit& visit) {
-  return !visit.check_in && visit.tell_ended.empty() && visit.complete.empty() &&
-         visit.renew.empty();
+  return visit.hold.empty() && visit.release.empty() && !visit.check_in &&
+         visit.tell_ended.empty() && visit.complete.empty() && visit.renew.empty();
+}
+
+// The device must hear that a grant rests, or is back. What it has forgotten it need not be told.
+bool is_told(const grant::AgentGrant& grant) {
+  const bool held =
+      grant.state == grant::State::kSuspended && grant.hold != grant::Hold::kDeviceReset;
+  return held == grant.told_held;
 }
 
 }  // namespace
@@ -21,7 +28,7 @@ std::optional<Visit> Upkeep::due_for(Records& records, const DeviceId& device, W
   if (!binding || binding->reset || binding->bound_at == WallTime{}) {
     return std::nullopt;
   }
-  Visit visit{*binding, {}, {}, {}, false};
+  Visit visit{*binding, {}, {}, {}, {}, {}, false};
   const auto past = visits_.find(device);
   const WallTime checked = past == visits_.end() ? WallTime{} : past->second.checked;
   for (const OwedDeletion& owed : records.owed()) {
@@ -37,6 +44,9 @@ std::optional<Visit> Upkeep::due_for(Records& records, const DeviceId& device, W
       visit.complete.push_back(grant.id);
     } else if (grant.state == grant::State::kActive && grant.renew_at <= wall) {
       visit.renew.push_back(grant.id);
+    }
+    if (grant.state != grant::State::kRevoked && !is_told(grant)) {
+      (grant.told_held ? visit.release : visit.hold).push_back(grant.id);
     }
     if (grant.state == grant::State::kActive && grant.created >= checked &&
         wall - grant.created < kUnconfirmedLife) {

@@ -21,6 +21,8 @@ inline constexpr std::chrono::milliseconds kJump = std::chrono::seconds(90);
 // Everything to be done with one device over one connection, in this order.
 struct Visit {
   grant::Binding binding;
+  std::vector<GrantId> hold;     // the device is to suspend them
+  std::vector<GrantId> release;  // and these are back
   std::vector<OwedDeletion> tell_ended;
   std::vector<GrantId> complete;
   std::vector<GrantId> renew;

@@ -26,6 +26,30 @@ std::string_view name_of(State state) {
   check_failed("a known state", __FILE__, __LINE__);
 }
 
+std::string_view name_of(Hold hold) {
+  switch (hold) {
+    case Hold::kOriginSuspended:
+      return "origin_suspended";
+    case Hold::kOriginRevoked:
+      return "origin_revoked";
+    case Hold::kDeviceRevoked:
+      return "device_revoked";
+    case Hold::kDeviceReset:
+      return "device_reset";
+  }
+  check_failed("a known hold", __FILE__, __LINE__);
+}
+
+std::optional<Hold> hold_from(std::string_view name) {
+  for (const Hold hold :
+       {Hold::kOriginSuspended, Hold::kOriginRevoked, Hold::kDeviceRevoked, Hold::kDeviceReset}) {
+    if (name == name_of(hold)) {
+      return hold;
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<State> state_from(std::string_view name) {
   for (const auto state : {State::kPending, State::kActive, State::kSuspended, State::kRevoked}) {
     if (name_of(state) == name) {

@@ -19,6 +19,12 @@ enum class State { kPending, kActive, kSuspended, kRevoked };
 std::string_view name_of(State state);  // "pending" ...
 std::optional<State> state_from(std::string_view name);
 
+// Why an agent's grant is suspended. The first three are what providers say, and end with it; a
+// device that was reset has forgotten the grant for good.
+enum class Hold { kOriginSuspended, kOriginRevoked, kDeviceRevoked, kDeviceReset };
+std::string_view name_of(Hold hold);  // "origin_suspended" ...
+std::optional<Hold> hold_from(std::string_view name);
+
 // --- the agent's side ---
 
 // A device this user has typed a code for.
@@ -32,6 +38,7 @@ struct Binding {
   std::uint16_t port = 0;
   WallTime bound_at;
   bool reset = false;  // answered not_granted: it was reset
+  Bytes evidence{};    // attest::encode_evidence of the proof of its make; empty: it showed none
 };
 
 struct AgentGrant {
@@ -51,8 +58,10 @@ struct AgentGrant {
   std::uint16_t port = 0;
   State state = State::kPending;
   WallTime created;
-  WallTime last_used;    // 0: never
-  WallTime block_until;  // ended grants: the host stays blocked until then
+  WallTime last_used;                       // 0: never
+  WallTime block_until;                     // ended grants: the host stays blocked until then
+  std::optional<Hold> hold = std::nullopt;  // of suspended grants
+  bool told_held = false;                   // the device heard last that it is suspended
 };
 
 // --- the device's side ---

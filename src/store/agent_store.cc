@@ -129,9 +129,11 @@ Result<void> AgentStore::mark_reset(const DeviceId& device) {
     }
     binding->reset = true;
     state_->vault.update(tables::kBinding, tables::row_of(state_->vault, *binding));
-    for (grant::AgentGrant& grant :
-         state_->select_grants("device = ?1 AND state = 'active'", {cell(device.span())})) {
+    for (grant::AgentGrant& grant : state_->select_grants(
+             "device = ?1 AND state IN ('active', 'suspended')", {cell(device.span())})) {
       grant.state = grant::State::kSuspended;
+      grant.hold = grant::Hold::kDeviceReset;
+      grant.told_held = false;
       state_->vault.update(tables::kGrant, tables::row_of(state_->vault, grant));
     }
   });
@@ -187,13 +189,17 @@ Result<void> AgentStore::save_renewed(const grant::AgentGrant& grant) {
   });
 }
 
-Result<void> AgentStore::suspend(const GrantId& id) {
+Result<void> AgentStore::suspend(const GrantId& id, grant::Hold hold) {
   return state_->change([&] {
     grant::AgentGrant grant = state_->need_grant(id);
     if (grant.state != grant::State::kActive && grant.state != grant::State::kSuspended) {
       throw_failure(ErrorCode::kConflict, "only an active grant is suspended");
     }
+    if (grant.hold == grant::Hold::kDeviceReset && hold != *grant.hold) {
+      throw_failure(ErrorCode::kConflict, "the device has forgotten the grant");
+    }
     grant.state = grant::State::kSuspended;
+    grant.hold = hold;
     state_->vault.update(tables::kGrant, tables::row_of(state_->vault, grant));
   });
 }
@@ -204,7 +210,22 @@ Result<void> AgentStore::resume(const GrantId& id) {
     if (grant.state != grant::State::kSuspended && grant.state != grant::State::kActive) {
       throw_failure(ErrorCode::kConflict, "only a suspended grant is resumed");
     }
+    if (grant.hold == grant::Hold::kDeviceReset) {
+      throw_failure(ErrorCode::kConflict, "the device has forgotten the grant");
+    }
     grant.state = grant::State::kActive;
+    grant.hold.reset();
+    state_->vault.update(tables::kGrant, tables::row_of(state_->vault, grant));
+  });
+}
+
+Result<void> AgentStore::set_told_held(const GrantId& id, bool held) {
+  return state_->change([&] {
+    grant::AgentGrant grant = state_->need_grant(id);
+    if (grant.state == grant::State::kRevoked) {
+      throw_failure(ErrorCode::kConflict, "the grant has ended");
+    }
+    grant.told_held = held;
     state_->vault.update(tables::kGrant, tables::row_of(state_->vault, grant));
   });
 }

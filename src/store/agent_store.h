@@ -115,8 +115,12 @@ class AgentStore {
   // A leaf was issued for a grant that is active or suspended: leaf, not_after, renew_at and port
   // are taken from `grant`. kConflict: it has ended or was never active.
   Result<void> save_renewed(const grant::AgentGrant& grant);
-  Result<void> suspend(const GrantId& id);  // active -> suspended; repeating it is harmless
-  Result<void> resume(const GrantId& id);   // suspended -> active
+  // active -> suspended, or another reason for it; repeating it is harmless. What a device that was
+  // reset has forgotten stays so: kConflict.
+  Result<void> suspend(const GrantId& id, grant::Hold hold);
+  Result<void> resume(const GrantId& id);  // suspended -> active; kConflict as above
+  // What the device heard last.
+  Result<void> set_told_held(const GrantId& id, bool held);
   // Ends the grant; its deletion is owed to the device. Repeating it is harmless.
   Result<void> revoke(const GrantId& id, const Ending& ending);
   // Removes every trace of a pending grant for which no leaf was issued, and of its binding where

@@ -105,7 +105,12 @@ TEST_F(AgentStoreTest, KeepsAGrantThroughItsLife) {
             ErrorCode::kConflict)
       << "an active grant does not become pending again";
 
-  ASSERT_TRUE(store().suspend(grant.id));
+  ASSERT_TRUE(store().suspend(grant.id, grant::Hold::kOriginSuspended));
+  ASSERT_TRUE(store().suspend(grant.id, grant::Hold::kOriginRevoked));
+  EXPECT_EQ(store().grant(Scope::everything(), grant.id).value()->hold,
+            grant::Hold::kOriginRevoked);
+  ASSERT_TRUE(store().set_told_held(grant.id, true));
+  EXPECT_TRUE(store().grant(Scope::everything(), grant.id).value()->told_held);
   EXPECT_EQ(stored(1).state, grant::State::kSuspended);
   ASSERT_TRUE(store().resume(grant.id));
   ASSERT_TRUE(store().revoke(grant.id, kEnding));
@@ -254,7 +259,7 @@ TEST_F(AgentStoreTest, FindsRenewalsByTime) {
   make_active(1, 7);  // 5001
   make_active(2, 7);  // 5002
   make_active(3, 8);  // 5003
-  ASSERT_TRUE(store().suspend(id_of<GrantId>(1)));
+  ASSERT_TRUE(store().suspend(id_of<GrantId>(1), grant::Hold::kDeviceRevoked));
   EXPECT_EQ(store().next_renewal().value(), WallTime{5002});
   EXPECT_TRUE(store().renewals_due({5001}).value().empty());
   const auto due = store().renewals_due({6000}).value();

@@ -56,12 +56,21 @@ CREATE TABLE deletion (
   reset INTEGER NOT NULL, sum BLOB NOT NULL) STRICT;
 )sql";
 
-constexpr std::array kMigrations = {kVersion1};
+// New columns are null in old rows, so their sums stay right.
+constexpr const char* kVersion2 = R"sql(
+ALTER TABLE binding ADD COLUMN evidence BLOB;
+ALTER TABLE agent_grant ADD COLUMN hold TEXT
+  CHECK (hold IN ('origin_suspended', 'origin_revoked', 'device_revoked', 'device_reset'));
+ALTER TABLE agent_grant ADD COLUMN hold_told INTEGER CHECK (hold_told = 1);
+)sql";
+
+constexpr std::array kMigrations = {kVersion1, kVersion2};
 
 constexpr std::size_t kSealed = 256;
 constexpr std::size_t kSpki = 128;
 constexpr std::size_t kCertificate = 8192;
 constexpr std::size_t kLabel = 256;
+constexpr std::size_t kEvidence = 40960;  // four certificates and what is read from them
 constexpr std::size_t kHostText = 80;
 constexpr std::size_t kOriginText = 300;
 
@@ -77,6 +86,12 @@ const std::vector<Column> kBindingColumns = {{"device", Kind::kBlob, 32},
                                              {"port", Kind::kInteger},
                                              {"bound_at", Kind::kInteger},
                                              {"reset", Kind::kInteger}};
+
+std::vector<Column> binding_columns() {
+  std::vector<Column> columns = kBindingColumns;
+  columns.push_back({"evidence", Kind::kBlob, kEvidence, true});
+  return columns;
+}
 
 std::vector<Column> deletion_columns() {
   std::vector<Column> columns = {{"id", Kind::kInteger},
@@ -131,7 +146,7 @@ const TableShape kSetting = {
     "setting",
     1,
     {{"name", Kind::kText, 64}, {"value", Kind::kText, AgentStore::kMaxSettingBytes}}};
-const TableShape kBinding = {"binding", 1, kBindingColumns};
+const TableShape kBinding = {"binding", 1, binding_columns()};
 const TableShape kGrant = {"agent_grant",
                            1,
                            {{"id", Kind::kBlob, 16},
@@ -150,7 +165,9 @@ const TableShape kGrant = {"agent_grant",
                             {"port", Kind::kInteger},
                             {"state", Kind::kText, 16},
                             {"created", Kind::kInteger},
-                            {"block_until", Kind::kInteger}}};
+                            {"block_until", Kind::kInteger},
+                            {"hold", Kind::kText, 32, true},
+                            {"hold_told", Kind::kInteger, 0, true}}};
 const TableShape kUse = {"grant_use", 1, {{"id", Kind::kBlob, 16}, {"last_used", Kind::kInteger}}};
 const TableShape kHost = {"host",
                           1,
@@ -188,17 +205,26 @@ User user_from(Vault& vault, const Row& row) {
 Row row_of(Vault& vault, const grant::Binding& binding) {
   RowWriter writer(vault, kBinding);
   write_binding(writer, binding);
+  if (binding.evidence.empty()) {
+    writer.null();
+  } else {
+    writer.blob(binding.evidence);
+  }
   return writer.row();
 }
 
 grant::Binding binding_from(Vault& vault, const Row& row) {
   RowReader reader(vault, kBinding, row);
-  return read_binding(reader);
+  grant::Binding binding = read_binding(reader);
+  if (!reader.is_null()) {
+    binding.evidence = reader.blob();
+  }
+  return binding;
 }
 
 Row row_of(Vault& vault, const grant::AgentGrant& grant) {
-  return RowWriter(vault, kGrant)
-      .blob(grant.id.span())
+  RowWriter writer(vault, kGrant);
+  writer.blob(grant.id.span())
       .blob(grant.profile.span())
       .blob(grant.device.span())
       .origin(grant.origin)
@@ -214,30 +240,46 @@ Row row_of(Vault& vault, const grant::AgentGrant& grant) {
       .number(grant.port)
       .text(grant::name_of(grant.state))
       .time(grant.created)
-      .time(grant.block_until)
-      .row();
+      .time(grant.block_until);
+  if (grant.hold) {
+    writer.text(name_of(*grant.hold));
+  } else {
+    writer.null();
+  }
+  if (grant.told_held) {
+    writer.flag(true);
+  } else {
+    writer.null();
+  }
+  return writer.row();
 }
 
 grant::AgentGrant grant_from(Vault& vault, const Row& row) {
   RowReader reader(vault, kGrant, row);
-  return {.id = reader.id<GrantId>(),
-          .profile = reader.id<ProfileId>(),
-          .device = reader.id<DeviceId>(),
-          .origin = reader.origin(),
-          .host = reader.host(),
-          .sub = reader.text(),
-          .ca_key = reader.key(),
-          .ca_certificate = reader.blob(),
-          .ticket_key = reader.key(),
-          .offer = reader.blob(),
-          .leaf = reader.blob(),
-          .not_after = reader.time(),
-          .renew_at = reader.time(),
-          .port = reader.port(),
-          .state = reader.state(),
-          .created = reader.time(),
-          .last_used = {},
-          .block_until = reader.time()};
+  grant::AgentGrant grant{.id = reader.id<GrantId>(),
+                          .profile = reader.id<ProfileId>(),
+                          .device = reader.id<DeviceId>(),
+                          .origin = reader.origin(),
+                          .host = reader.host(),
+                          .sub = reader.text(),
+                          .ca_key = reader.key(),
+                          .ca_certificate = reader.blob(),
+                          .ticket_key = reader.key(),
+                          .offer = reader.blob(),
+                          .leaf = reader.blob(),
+                          .not_after = reader.time(),
+                          .renew_at = reader.time(),
+                          .port = reader.port(),
+                          .state = reader.state(),
+                          .created = reader.time(),
+                          .last_used = {},
+                          .block_until = reader.time(),
+                          .hold = reader.hold()};
+  grant.told_held = !reader.is_null();
+  if (grant.state == grant::State::kSuspended && !grant.hold) {
+    grant.hold = grant::Hold::kDeviceReset;  // before version 2 that was the only reason
+  }
+  return grant;
 }
 
 Row row_of(Vault& vault, const Deletion& deletion) {

@@ -132,6 +132,18 @@ grant::State RowReader::state() {
   return *parsed;
 }
 
+std::optional<grant::Hold> RowReader::hold() {
+  if (is_null()) {
+    skip();
+    return std::nullopt;
+  }
+  const auto parsed = grant::hold_from(text());
+  if (!parsed) {
+    refuse();
+  }
+  return parsed;
+}
+
 SecretBytes RowReader::secret() {
   const Column& column = table_.columns[index_];
   LATCHKEY_CHECK(column.kind == Kind::kSealed);

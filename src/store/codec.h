@@ -72,6 +72,7 @@ class RowReader {
   HostName host();
   std::optional<Origin> origin();
   grant::State state();
+  std::optional<grant::Hold> hold();  // nullable
   SecretBytes secret();
   template <std::size_t N>
   ByteArray<N> secret_array() {

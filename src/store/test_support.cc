@@ -177,7 +177,7 @@ std::string describe(const grant::Binding& b) {
          hex(b.management_key.scalar().span()) + "|" + hex(b.discovery_key) + "|" + b.name + "|" +
          b.type + "|" + b.model + "|" + b.firmware + "|" + b.address + "|" +
          std::to_string(b.port) + "|" + std::to_string(b.bound_at.unix_seconds) + "|" +
-         (b.reset ? "reset" : "");
+         (b.reset ? "reset" : "") + "|" + hex(b.evidence);
 }
 
 std::string describe(const grant::AgentGrant& g) {
@@ -188,7 +188,8 @@ std::string describe(const grant::AgentGrant& g) {
          std::to_string(g.not_after.unix_seconds) + "|" + std::to_string(g.renew_at.unix_seconds) +
          "|" + std::to_string(g.port) + "|" + std::string(grant::name_of(g.state)) + "|" +
          std::to_string(g.created.unix_seconds) + "|" + std::to_string(g.last_used.unix_seconds) +
-         "|" + std::to_string(g.block_until.unix_seconds);
+         "|" + std::to_string(g.block_until.unix_seconds) + "|" +
+         (g.hold ? std::string(grant::name_of(*g.hold)) : "") + "|" + (g.told_held ? "told" : "");
 }
 
 std::string describe(const grant::DeviceGrant& g) {

@@ -60,8 +60,11 @@ class MemoryRecords final : public agent::Records {
     known->reset = true;
     update_binding(*known);
     for (auto& one : grants_) {
-      if (one.device == device && one.state == grant::State::kActive) {
+      if (one.device == device &&
+          (one.state == grant::State::kActive || one.state == grant::State::kSuspended)) {
         one.state = grant::State::kSuspended;
+        one.hold = grant::Hold::kDeviceReset;
+        one.told_held = false;
       }
     }
     return true;
@@ -109,8 +112,28 @@ class MemoryRecords final : public agent::Records {
       one.port = grant.port;
     });
   }
-  bool suspend(const GrantId& id) override {
-    return change(id, [](grant::AgentGrant& one) { one.state = grant::State::kSuspended; });
+  bool suspend(const GrantId& id, grant::Hold hold) override {
+    const auto* found = find(id);
+    if (found == nullptr || found->hold == grant::Hold::kDeviceReset) {
+      return false;
+    }
+    return change(id, [&](grant::AgentGrant& one) {
+      one.state = grant::State::kSuspended;
+      one.hold = hold;
+    });
+  }
+  bool resume(const GrantId& id) override {
+    const auto* found = find(id);
+    if (found == nullptr || found->hold == grant::Hold::kDeviceReset) {
+      return false;
+    }
+    return change(id, [&](grant::AgentGrant& one) {
+      one.state = grant::State::kActive;
+      one.hold.reset();
+    });
+  }
+  bool told_held(const GrantId& id, bool held) override {
+    return change(id, [&](grant::AgentGrant& one) { one.told_held = held; });
   }
   bool revoke(const GrantId& id, WallTime block_until) override {
     const bool changed = change(id, [&](grant::AgentGrant& one) {
