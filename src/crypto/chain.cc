@@ -252,6 +252,12 @@ std::string certificate_name(ByteSpan der) {
   return text.data();
 }
 
+bool is_self_issued(ByteSpan der) {
+  const X509Ptr certificate = parse(der);
+  return certificate != nullptr && X509_NAME_cmp(X509_get_subject_name(certificate.get()),
+                                                 X509_get_issuer_name(certificate.get())) == 0;
+}
+
 bool is_ca_certificate(ByteSpan der) {
   const X509Ptr certificate = parse(der);
   return certificate != nullptr && X509_check_ca(certificate.get()) == 1;

@@ -52,6 +52,8 @@ Result<Bytes> issue_certificate(const IssueFields& fields, const PublicKey& key,
 Result<Bytes> issue_root(const IssueFields& fields, const PrivateKey& key, Random& random);
 // Subject's CN, or empty: for messages.
 std::string certificate_name(ByteSpan der);
+// Whether it names itself as its issuer: a root does not travel in a chain.
+bool is_self_issued(ByteSpan der);
 // Whether it says that it is a CA (basicConstraints).
 bool is_ca_certificate(ByteSpan der);
 
