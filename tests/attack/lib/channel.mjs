@@ -75,7 +75,9 @@ export class Channel {
   }
   async receive() {
     const payload = await this.receiveRaw();
-    return payload && decode(this.opening ? this.openFrame(payload) : payload);
+    if (!payload) return payload;
+    this.plain = this.opening ? this.openFrame(payload) : payload; // as it was sent
+    return decode(this.plain);
   }
   seal(plain) {
     const nonce = Buffer.alloc(12);

@@ -70,6 +70,7 @@ export class Rogue {
     const offer = await channel.receive();
     if (offer?.t !== 'offer') return;
     this.offers.push(offer);
+    this.offer = channel.plain;
     this.leafKey = newKey();
     const plain = this.csrMessage(channel.th, this.acts.csr?.(this.leafKey, this) ?? request(this.leafKey));
     channel.send(this.acts.message?.(plain, channel, this) ?? plain);
