@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "metadata_keeper.h"
 #include "platform/doctor_facts.h"
 #include "platform/nss_trust.h"
 #include "platform/paths.h"
@@ -104,6 +105,50 @@ net::Task<SetupState> setup_state(Context* context) {
   co_return state;
 }
 
+namespace {
+
+// How new the lists of trusted devices and web services are.
+platform::Check metadata_check(const std::vector<agent::ProviderStatus>& providers) {
+  platform::Check check{"metadata", platform::Level::kOk,
+                        "No provider vouches for devices and web services.", "", ""};
+  auto worst = attest::Freshness::kFresh;
+  bool unreachable = false;
+  for (const agent::ProviderStatus& one : providers) {
+    check.title = "The lists of trusted devices and web services are up to date.";
+    worst = std::max(worst, one.state);
+    unreachable = unreachable || !one.error.empty();
+    check.detail += one.name + " (" + one.url + "): " + std::string(attest::name_of(one.state)) +
+                    (one.error.empty() ? "" : ", " + one.error) + "\n";
+  }
+  if (worst == attest::Freshness::kStale || worst == attest::Freshness::kNever) {
+    check.level = platform::Level::kFail;
+    check.title = worst == attest::Freshness::kStale
+                      ? "A list of trusted devices is too old: nothing new can be allowed."
+                      : "A list of trusted devices was never read: nothing new can be allowed.";
+  } else if (worst == attest::Freshness::kLate || unreachable) {
+    check.level = platform::Level::kWarn;
+    check.title = unreachable ? "A provider of trusted devices could not be asked."
+                              : "A list of trusted devices is late.";
+  }
+  if (check.level != platform::Level::kOk) {
+    check.fix = "Connect to the internet and run `latchkey refresh`.";
+  }
+  return check;
+}
+
+platform::Check policy_check(const attest::Policy& policy) {
+  const bool strict = policy.only_attested_devices || policy.only_registered_origins;
+  return {"policy", platform::Level::kOk,
+          strict ? "Whoever looks after this computer restricts what may be allowed."
+                 : "Nobody restricts what you may allow.",
+          std::string("only_registered_origins ") +
+              (policy.only_registered_origins ? "true" : "false") + ", only_attested_devices " +
+              (policy.only_attested_devices ? "true" : "false"),
+          ""};
+}
+
+}  // namespace
+
 net::Task<std::vector<platform::Check>> all_checks(Context* context) {
   const SetupState state = co_await setup_state(context);
   const json last = json::parse(context->settings.get(kTrustSeen).value_or(""), nullptr, false);
@@ -124,7 +169,10 @@ net::Task<std::vector<platform::Check>> all_checks(Context* context) {
   };
   auto checks =
       co_await context->worker.run(context->executor, net::after(kLookTime), std::move(look));
-  co_return checks.value_or(std::vector<platform::Check>{});
+  auto all = checks.value_or(std::vector<platform::Check>{});
+  all.push_back(metadata_check(context->metadata.status()));
+  all.push_back(policy_check(context->desk.trust().policy()));
+  co_return all;
 }
 
 void remember_places(Context* context, const agent::Doctor& places) {

@@ -12,7 +12,7 @@
 namespace latchkey::agentd {
 namespace {
 
-constexpr std::chrono::milliseconds kRefreshPatience = std::chrono::seconds(60);
+constexpr std::chrono::milliseconds kRefreshPatience = std::chrono::seconds(45);
 
 std::string setting_name(const std::string& url) {
   return "provider." + provider_id(url);

@@ -107,13 +107,21 @@ void Pairing::begin(const json& reply) {
   }
 }
 
-void Pairing::progress(Step step, bool done) {
+void Pairing::progress(Step step, bool done, const json& device) {
   static constexpr std::array kSteps = {"check", "issue", "try"};
   if (!over_) {
-    client_.event(wire::kPairProgress, {{"session", start_.session},
-                                        {"step", kSteps.at(static_cast<std::size_t>(step))},
-                                        {"state", done ? "done" : "start"}});
+    json params{{"session", start_.session},
+                {"step", kSteps.at(static_cast<std::size_t>(step))},
+                {"state", done ? "done" : "start"}};
+    if (!device.is_null()) {
+      params["device"] = device;
+    }
+    client_.event(wire::kPairProgress, params);
   }
+}
+
+void Pairing::progress(Step step, bool done) {
+  progress(step, done, json());
 }
 
 void Pairing::fail_with(const wire::Error& error) {
@@ -232,7 +240,7 @@ net::Task<bool> Pairing::over_binding() {
   }
   begin({{"session", start_.session}, {"state", "working"}});
   progress(Step::kCheck, false);
-  progress(Step::kCheck, true);
+  progress(Step::kCheck, true, agent::make_json(*start_.known, context_->desk.trust()));
   progress(Step::kIssue, false);
   const auto grant = co_await grant_over(link->get());
   if (!grant) {

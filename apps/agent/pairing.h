@@ -68,6 +68,8 @@ class Pairing : public std::enable_shared_from_this<Pairing> {
   net::Task<std::vector<std::string>> warnings(HostName host);
 
   void begin(const nlohmann::json& reply);
+  // `device`: what the check found, else null.
+  void progress(Step step, bool done, const nlohmann::json& device);
   void progress(Step step, bool done);
   void fail_with(const wire::Error& error);
   void take_back();

@@ -61,6 +61,10 @@ struct SetupOptions {
 };
 int setup(const Common& common, const Terminal& terminal, const SetupOptions& options);
 
+// What providers there are, and asking them now.
+int providers(const Common& common, const Terminal& terminal);
+int refresh(const Common& common, const Terminal& terminal);
+
 int doctor(const Common& common, const Terminal& terminal);
 
 }  // namespace latchkey::cli

@@ -251,6 +251,30 @@ Result<json> run(const Common& common, const Terminal& terminal, const GrantOpti
   return Course(*link, terminal, options, *std::move(device)).run(*origin);
 }
 
+std::string text_at(const json& object, const char* name) {
+  const auto found = object.is_object() ? object.find(name) : object.end();
+  return object.is_object() && found != object.end() && found->is_string()
+             ? clean_display_name(found->get<std::string>())
+             : std::string();
+}
+
+// What providers say of both; nothing where there is none.
+std::string standing_of(const json& made) {
+  const json device = made.value("device", json::object());
+  const json site = made.value("site", json());
+  const std::string state = text_at(device, "standing");
+  if (state.empty() || state == "none") {
+    return {};
+  }
+  const std::string make = state == "proven"
+                               ? "The device is a proven " + text_at(device, "maker") + " " +
+                                     text_at(device, "model") + "."
+                               : "The device has not proven what it is.";
+  return make + (text_at(site, "state") == "known"
+                     ? " The web service is registered with " + text_at(site, "provider") + "."
+                     : " The web service is not registered.");
+}
+
 }  // namespace
 
 int grant(const Common& common, const Terminal& terminal, const GrantOptions& options) {
@@ -266,6 +290,9 @@ int grant(const Common& common, const Terminal& terminal, const GrantOptions& op
   }
   for (const json& warning : warnings) {
     terminal.progress(warning.get<std::string>());
+  }
+  if (const std::string standing = standing_of(made); !standing.empty()) {
+    terminal.progress(standing);
   }
   terminal.progress(made.value("origin", "") + " may use " +
                     clean_display_name(made["device"].value("name", "")) + " now:");

@@ -22,12 +22,22 @@ std::string device_of(const json& grant) {
   return name.empty() ? "a " + grant.value("type", "device") : name;
 }
 
+std::string reason_of(const json& grant) {
+  const auto hold = grant.find("hold");
+  const std::string why = hold != grant.end() && hold->is_string() ? hold->get<std::string>() : "";
+  return why == "origin_suspended" ? "on hold: the web service is suspended"
+         : why == "origin_revoked" ? "on hold: the web service is revoked"
+         : why == "device_revoked" ? "on hold: this kind of device is revoked"
+         : why == "device_reset"   ? "ended by a reset of the device"
+                                   : "paused";
+}
+
 std::string state_of(const json& grant) {
   const std::string state = grant.value("state", "");
   if (state == "active") {
     return "until " + day_of(grant.value("not_after", std::int64_t{0}));
   }
-  return state == "pending" ? "not finished" : state == "suspended" ? "paused" : "ended";
+  return state == "pending" ? "not finished" : state == "suspended" ? reason_of(grant) : "ended";
 }
 
 Result<json> list(AgentLink& link, bool all) {

@@ -72,6 +72,8 @@ void add_setup(CLI::App& app, All& all) {
   setup->add_option("--browser-dir", all.setup.browsers, "A browser's folder of user data")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_subcommand("providers", "Show who says what is real and what is revoked");
+  app.add_subcommand("refresh", "Ask them for news now");
   app.add_subcommand("doctor", "Check this computer");
 }
 
@@ -99,6 +101,12 @@ int run(const CLI::App& app, All& all) {
   }
   if (name == "setup") {
     return cli::setup(all.common, terminal, all.setup);
+  }
+  if (name == "providers") {
+    return cli::providers(all.common, terminal);
+  }
+  if (name == "refresh") {
+    return cli::refresh(all.common, terminal);
   }
   return cli::doctor(all.common, terminal);
 }
