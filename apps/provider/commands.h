@@ -17,5 +17,6 @@ void add_token_commands(CLI::App& app, Context& context);
 void add_audit_commands(CLI::App& app, Context& context);
 void add_publish_commands(CLI::App& app, Context& context);
 void add_key_commands(CLI::App& app, Context& context);
+void add_serve_commands(CLI::App& app, Context& context);
 
 }  // namespace latchkey::providerd

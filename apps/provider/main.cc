@@ -50,6 +50,7 @@ int main(int argc, char** argv) {
   providerd::add_audit_commands(app, context);
   providerd::add_publish_commands(app, context);
   providerd::add_key_commands(app, context);
+  providerd::add_serve_commands(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
