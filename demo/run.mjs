@@ -18,6 +18,8 @@ import { Agent, Device, extension, programs, ROOT } from '../tests/lab/latchkey.
 import { until } from '../tests/lab/process.mjs';
 import { SITE_HEADERS, siteRoots } from './site.mjs';
 import { Steps } from './steps.mjs';
+import { found, stopAndLift } from './trust.mjs';
+import { PROVIDER, publicFolder } from '../tests/lab/provider.mjs';
 
 const { values } = parseArgs({
   options: { out: { type: 'string', default: join(ROOT, 'out/demo') }, headless: { type: 'boolean', default: false } },
@@ -79,25 +81,31 @@ async function parts() {
 }
 
 async function build() {
-  await step('A house: computer, router, home network, and an internet of two sites', async () => {
+  await step('A house: computer, router, home network, and an internet of three sites', async () => {
     house = await House.create({
       logs: join(OUT, 'logs'),
       say: (text) => steps.say(text),
       sites: [
         { names: ['video.example'], roots: siteRoots(), headers: SITE_HEADERS },
         { names: ['evil.example'], roots: [join(ROOT, 'demo/site/other')] },
+        { names: [PROVIDER.host, 'localhost'], roots: (folder) => [publicFolder(folder)] },
       ],
     });
   });
-  const cache = await step('The media cache in the living room', async () =>
-    Device.start(await house.addDevice('livingroom'), { name: DEVICE, serve: join(ROOT, 'out/media') }));
+  const { provider, attested } = await step('A provider that knows the maker and the film site', () => found(house, SITE));
+  const cache = await step('The media cache in the living room, with its maker’s key', async () =>
+    Device.start(await house.addDevice('livingroom'), { name: DEVICE, serve: join(ROOT, 'out/media'), words: attested }));
   const agent = await step('The agent on the computer', () =>
-    Agent.start(house.pc, house.isolated ? {} : { words: ['--static-device', `media-cache,${DEVICE},127.0.0.1,${cache.port}`] }));
+    Agent.start(house.pc, { words: [
+      ...provider.words,
+      ...(house.isolated ? [] : ['--static-device', `media-cache,${DEVICE},127.0.0.1,${cache.port}`]),
+    ] }));
+  await step('It reads what the provider has published', () => agent.refresh());
   await step('latchkey setup', async () => {
     mkdirSync(join(house.pc.home, '.config/chromium'), { recursive: true });
     await agent.setup({ browserFolders: [join(house.pc.home, '.config/chromium')] });
   });
-  return cache;
+  return { cache, agent, provider };
 }
 
 async function openWindow() {
@@ -120,6 +128,8 @@ async function grant(context, page, cache) {
     const opened = await consentWindow(context);
     await waitState(opened, 'asking');
     await opened.locator('#allow:enabled').waitFor();
+    const standing = await opened.locator('.asker').getAttribute('data-site');
+    check(standing === (house.isolated ? 'known' : 'unregistered'), `the window says that the site is ${standing}`);
     await shoot(opened, 'consent-asking');
     await shoot(page, 'site-waiting');
     return opened;
@@ -148,6 +158,9 @@ async function grant(context, page, cache) {
     await Promise.race([waitState(window, 'working'), waitState(window, 'done')]);
     await shoot(window, 'consent-working');
     await waitState(window, 'done', 20000);
+    const proven = await window.locator('[data-trust="proven"]').innerText();
+    check(proven.includes('Nordlicht C2'), `the window says of the device: ${proven}`);
+    steps.say(proven);
     await shoot(window, 'consent-done');
   });
 }
@@ -271,7 +284,7 @@ async function main() {
   steps.title(visible ? 'Watch the browser window.' : `No screen to show it on${asRoot && screen ? ' as root' : ''}: pictures go to ${OUT}`);
   await parts();
   steps.title('The house');
-  const cache = await build();
+  const { cache, agent, provider } = await build();
   steps.title('The visit');
   const context = await step('Chromium opens, with the extension', openWindow);
   onFailure = async () => {
@@ -292,6 +305,9 @@ async function main() {
   await page.bringToFront();
   await offline(page);
   await pause(3000);
+  if (house.isolated) await stopAndLift({ context, page, agent, provider, site: SITE, step, shoot, pause, check, plays });
+  else steps.say('(no names of web services without namespaces: none to register, none to revoke)');
+  await pause();
   if (KEEP) return byHand(cache);
   await takeBack(context, page, cache);
   await pause(2500);

@@ -1,5 +1,6 @@
 // What the scenarios play on: one house with two devices, an agent, a browser
-// with the extension, and a few web sites.
+// with the extension, a few web sites, and a provider that knows one of the
+// sites and the maker of one of the devices.
 
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -10,7 +11,9 @@ import { extensionWorker, openBrowser, openTab } from '../lab/browser.mjs';
 import { consent, consentWindow } from '../lab/consent.mjs';
 import { House } from '../lab/house.mjs';
 import { Agent, Device, extension, ROOT } from '../lab/latchkey.mjs';
+import { Maker } from '../lab/maker.mjs';
 import { until } from '../lab/process.mjs';
+import { Provider, PROVIDER, publicFolder } from '../lab/provider.mjs';
 import { siteRoots } from '../../demo/site.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -22,6 +25,7 @@ export const PHOTOS = 'https://photos.example';
 export const SUB = 'https://sub.video.example';
 export const SITES = [SITE, EVIL, PHOTOS, SUB];
 export const MEDIA = { type: 'media-cache', name: 'Living room cache' };
+export const MODEL = { name: 'Nordlicht', model: 'Nordlicht C2', type: 'media-cache' };
 export const STORE = { type: 'nas', name: 'Box under the stairs' };
 // Names that want to be taken for another's.
 export const LOOKALIKES = ['xn--vdeo-l9d.example', 'video.example.sign-in.accounts.evil.example'];
@@ -39,6 +43,7 @@ export class Stage {
         { names: ['video.example', 'sub.video.example'], roots: [...siteRoots(), PAGES] },
         { names: ['evil.example', LOOKALIKES[1]], roots: [PAGES] },
         { names: ['photos.example', LOOKALIKES[0]], roots: [PAGES] },
+        { names: [PROVIDER.host, 'localhost'], roots: (folder) => [publicFolder(folder)] },
         { names: ['sandboxed.example'], roots: [PAGES], headers: { 'Content-Security-Policy': 'sandbox allow-scripts allow-popups' } },
       ],
     });
@@ -57,12 +62,18 @@ export class Stage {
     const livingroom = await house.addDevice('livingroom');
     this.upstream = livingroom.spawn('upstream', [process.execPath, join(here, 'upstream.mjs'), '8080', join(ROOT, 'out/media')]);
     await this.upstream.waitFor(/^upstream on 8080$/m);
-    this.device = await Device.start(livingroom, { ...MEDIA, upstream: 'http://127.0.0.1:8080' });
+    this.maker = await Maker.create(join(house.folder, 'maker'), MODEL);
+    this.provider = await Provider.create(house);
+    await this.provider.import(this.maker);
+    if (house.isolated) await this.provider.register(SITE);
+    await this.provider.publish();
+    this.device = await Device.start(livingroom, { ...MEDIA, upstream: 'http://127.0.0.1:8080', words: await this.maker.batch() });
     this.store = await Device.start(await house.addDevice('stairs'),
       { ...STORE, serve: join(ROOT, 'out/media'), port: house.isolated ? 8443 : 8444 });
     const told = house.isolated ? [] : [this.device, this.store].flatMap((device) =>
       ['--static-device', `${device.options.type},${device.options.name},127.0.0.1,${device.port}`]);
-    this.agent = await Agent.start(house.pc, { words: told });
+    this.agent = await Agent.start(house.pc, { words: [...this.provider.words, ...told] });
+    await this.agent.refresh();
     this.profile = join(house.pc.home, '.config/chromium');
     mkdirSync(this.profile, { recursive: true });
     await this.agent.setup({ browserFolders: [this.profile] });
@@ -119,6 +130,27 @@ export class Stage {
   async granted(page, device = this.device) {
     const found = await page.evaluate((type) => window.lab.known(type), device.options.type);
     return found ?? this.letUse(page, device);
+  }
+
+  /** What the provider says now reaches the agent now. */
+  async refresh() {
+    await this.agent.refresh();
+  }
+
+  /** The agent with more words on its command line than it has usually, while `work` lasts. */
+  async withAgentWords(words, work) {
+    const usual = this.agent.options.words;
+    const again = async (next) => {
+      this.agent.options.words = next;
+      await this.agent.restart();
+      await this.restartBrowser(); // It would come back by itself, after half a minute.
+    };
+    await again([...usual, ...words]);
+    try {
+      return await work();
+    } finally {
+      await again(usual);
+    }
   }
 
   async grants() {

@@ -11,6 +11,7 @@ import * as prompts from './scenarios/prompts.mjs';
 import * as raw from './scenarios/raw.mjs';
 import * as revoke from './scenarios/revoke.mjs';
 import * as steady from './scenarios/steady.mjs';
+import * as trust from './scenarios/trust.mjs';
 
 const PATIENCE_MS = 60000;
 
@@ -47,5 +48,5 @@ describe('Latchkey in Chromium', () => {
       }
     });
   };
-  for (const group of [grant, isolation, raw, frames, steady, revoke, discovery, prompts]) group.scenarios(scenario);
+  for (const group of [grant, isolation, raw, frames, steady, revoke, trust, discovery, prompts]) group.scenarios(scenario);
 });

@@ -109,7 +109,8 @@ export class House {
 
   /**
    * @param {{sites?: object[], logs?: string, bus?: boolean, say?: (text: string) => void}} options
-   *   sites: [{names, roots, headers?, address?}]; bus: a message bus and Avahi on it for the pc.
+   *   sites: [{names, roots, headers?, address?}], roots as folders or a function of the house's own
+   *   folder that gives them; bus: a message bus and Avahi on it for the pc.
    */
   static async create({ sites = [], logs, bus = true, say = () => {} } = {}) {
     const folder = mkdtempSync(join(tmpdir(), 'latchkey-house-'));
@@ -154,7 +155,7 @@ export class House {
     await this.router.ip('link', 'set', 'home', 'up');
     await this.router.sh('echo 1 > /proc/sys/net/ipv4/ip_forward');
 
-    const wan = await this.router.sibling('wan', join(this.folder, 'etc-wan'), {});
+    const wan = await this.router.sibling('wan', join(this.folder, 'etc-wan'), this.siteAddresses);
     await plug(this.router, null, wan, '203.0.113.2/24');
     await this.router.ip('addr', 'add', '203.0.113.1/24', 'dev', 'to-wan');
     for (const site of sites) await wan.ip('addr', 'add', `${site.address}/24`, 'dev', 'eth0');
@@ -186,7 +187,10 @@ export class House {
     if (sites.length === 0) return;
     this.siteLog = join(this.logs, 'sites.jsonl');
     const served = [];
-    for (const site of sites) served.push({ ...site, ...await this.authority.issue(...site.names) });
+    for (const site of sites) {
+      const roots = typeof site.roots === 'function' ? site.roots(this.folder) : site.roots;
+      served.push({ ...site, roots, ...await this.authority.issue(...site.names) });
+    }
     this.sitePort = this.isolated ? 443 : 20000 + (process.pid % 20000);
     const config = join(this.wan.folder, 'sites.json');
     writeFileSync(config, JSON.stringify({

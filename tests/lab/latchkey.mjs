@@ -12,7 +12,7 @@ export function programs() {
   const places = process.env.LATCHKEY_BIN
     ? [resolve(process.env.LATCHKEY_BIN)]
     : [join(ROOT, 'build/release/bin'), join(ROOT, 'build/dev/bin')];
-  const names = ['latchkey', 'latchkey-agent', 'latchkey-native-host', 'latchkey-device'];
+  const names = ['latchkey', 'latchkey-agent', 'latchkey-native-host', 'latchkey-device', 'latchkey-provider'];
   const found = places.find((place) => names.every((name) => existsSync(join(place, name))));
   if (!found) throw new Error(`no Latchkey programs in ${places.join(' or ')}: build first, or set LATCHKEY_BIN`);
   return found;
@@ -126,6 +126,11 @@ export class Agent {
     const { code, stdout, stderr } = await this.cli([...words, '--json'], options);
     if (code !== 0) throw new Error(`latchkey ${words.join(' ')} exited with ${code}: ${stdout}${stderr}`);
     return JSON.parse(stdout);
+  }
+
+  /** What the providers have published by now is what the agent goes by. */
+  async refresh() {
+    return this.json(['refresh']);
   }
 
   /** Trust and native messaging for the browsers of this home folder. */

@@ -33,7 +33,7 @@ function find(roots, path) {
     for (const candidate of clean.endsWith('/') ? [`${clean}index.html`] : [clean, `${clean}.html`]) {
       const file = join(root, candidate);
       const stat = statSync(file, { throwIfNoEntry: false });
-      if (stat?.isFile()) return { file, size: stat.size };
+      if (stat?.isFile()) return { file, size: stat.size, etag: `"${stat.ino}-${stat.size}-${stat.mtimeMs}"` };
     }
   }
   return null;
@@ -50,16 +50,18 @@ function answer(scheme) {
       // Answered 404 below.
     }
     const found = site && ['GET', 'HEAD'].includes(request.method) ? find(site.roots, path) : null;
-    const status = found ? 200 : 404;
-    const length = found ? found.size : 10;
+    const unchanged = found && request.headers['if-none-match'] === found.etag;
+    const status = unchanged ? 304 : found ? 200 : 404;
+    const length = unchanged ? 0 : found ? found.size : 10;
     response.writeHead(status, {
       'Content-Type': found ? TYPES[extname(found.file)] ?? 'application/octet-stream' : 'text/plain',
       'Content-Length': length,
       'Cache-Control': 'no-cache',
+      ...(found ? { ETag: found.etag } : {}),
       ...(site?.headers ?? {}),
     });
     log.write(`${JSON.stringify({ time: new Date().toISOString(), scheme, host, method: request.method, path, status, bytes: length })}\n`);
-    if (request.method === 'HEAD') response.end();
+    if (request.method === 'HEAD' || unchanged) response.end();
     else if (found) createReadStream(found.file).pipe(response);
     else response.end('not found\n');
   };

@@ -78,15 +78,25 @@ async function play() {
   }
 }
 
+const heard = new WeakSet(); // One device is one object, however often it is handed out.
+
 function adopt(found) {
   device = found;
-  device.addEventListener('revoked', () => {
+  if (heard.has(found)) return;
+  heard.add(found);
+  found.addEventListener('revoked', () => {
     device = null;
     player.halt();
     show('gone');
     note('');
-    cover('Playback has stopped', 'Access to your device was taken back. The film stays at home; ask again when you want to go on.', 'Ask again', ask);
-  }, { once: true });
+    cover('Playback has stopped', 'Kinora may not use your device at the moment. The film stays at home. Latchkey can tell you more when you ask again.', 'Ask again', ask);
+  });
+  found.addEventListener('restored', () => {
+    device = found;
+    show('connected');
+    note('');
+    cover('You can go on', 'Kinora may use your device again.', 'Go on watching', play);
+  });
 }
 
 async function ask() {

@@ -4,11 +4,13 @@ window.lab = {
   outcome: null,
   devices: new Map(),
   revoked: [],
+  restored: [],
 
   adopt(device) {
     if (!this.devices.has(device.id)) {
       this.devices.set(device.id, device);
       device.addEventListener('revoked', () => this.revoked.push(device.id));
+      device.addEventListener('restored', () => this.restored.push(device.id));
     }
     return { ok: true, id: device.id, url: device.url, type: device.type };
   },
