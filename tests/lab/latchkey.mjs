@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { callAgent } from './agent-socket.mjs';
 import { until } from './process.mjs';
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -130,7 +131,10 @@ export class Agent {
 
   /** What the providers have published by now is what the agent goes by. */
   async refresh() {
-    return this.json(['refresh']);
+    const socket = this.socket ?? join(this.host.home, 'run/latchkey/agent.sock');
+    const { result, error } = await callAgent(socket, 'metadata.refresh');
+    const missed = result?.providers.find((each) => each.state !== 'fresh' || each.error !== null);
+    if (error || missed) throw new Error(`the agent could not read its providers: ${JSON.stringify(error ?? missed)}`);
   }
 
   /** Trust and native messaging for the browsers of this home folder. */

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EVIL, SITE, STORE } from '../stage.mjs';
-import { callAgent } from '../agent-socket.mjs';
+import { callAgent } from '../../lab/agent-socket.mjs';
 import { programs } from '../../lab/latchkey.mjs';
 
 const PROBE = fileURLToPath(new URL('../probe.mjs', import.meta.url));
