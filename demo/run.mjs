@@ -162,6 +162,8 @@ async function grant(context, page, cache) {
     check(proven.includes('Nordlicht C2'), `the window says of the device: ${proven}`);
     steps.say(proven);
     await shoot(window, 'consent-done');
+    await pause();
+    await window.click('#close').catch(() => {}); // It also closes by itself.
   });
 }
 
