@@ -15,7 +15,7 @@ const STATES = {
   asking: { chip: 'Waiting for you', status: 'Choose your device in the Latchkey window.' },
   connected: { chip: 'Playing from home', status: 'Kinora can play from the device you chose. It can’t see your other devices or your network.' },
   away: { chip: 'Device away', status: 'Your device did not answer. Is it switched on, and are you at home?' },
-  gone: { chip: 'Access removed', status: 'Kinora may no longer use your device.' },
+  gone: { chip: 'Access stopped', status: 'Kinora may not use your device now.' },
 };
 
 function show(state) {
