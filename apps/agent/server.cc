@@ -125,7 +125,10 @@ net::Task<void> Server::visit(agent::Visit visit) {
   } else {
     spdlog::info("device {}: {}", device.hex().substr(0, 8), link.error().detail);
   }
-  context_->upkeep.end(device, well, context_->clock.mono_now());
+  // What became due during the visit, a revocation perhaps, does not wait for the next tick.
+  if (context_->upkeep.end(device, well, context_->clock.mono_now())) {
+    look_after();
+  }
 }
 
 }  // namespace latchkey::agentd

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 namespace latchkey::agent {
 namespace {
@@ -61,6 +62,7 @@ std::vector<Visit> Upkeep::due(Records& records, WallTime wall, MonoTime mono) {
   for (const grant::Binding& binding : records.bindings()) {
     const auto past = visits_.find(binding.device);
     if (past != visits_.end() && (past->second.busy || past->second.next > mono)) {
+      past->second.missed = past->second.busy;
       continue;
     }
     if (auto visit = due_for(records, binding.device, wall)) {
@@ -70,12 +72,14 @@ std::vector<Visit> Upkeep::due(Records& records, WallTime wall, MonoTime mono) {
   return visits;
 }
 
-void Upkeep::end(const DeviceId& device, bool well, MonoTime mono) {
+bool Upkeep::end(const DeviceId& device, bool well, MonoTime mono) {
   Past& past = visits_[device];
   past.busy = false;
   past.wait =
       well ? std::chrono::milliseconds(0) : std::clamp(past.wait * 2, kFirstRetry, kLastRetry);
   past.next = mono + past.wait;
+  // One that did not go well comes again when its time has come.
+  return std::exchange(past.missed, false) && well;
 }
 
 bool Upkeep::on_time(WallTime wall, MonoTime mono) {

@@ -36,9 +36,10 @@ class Upkeep {
   // As due, for one device, whatever happened before. Nothing where there is nothing to do.
   std::optional<Visit> due_for(Records& records, const DeviceId& device, WallTime wall);
 
-  // The caller begins and ends a visit. `well`: all was done.
+  // The caller begins and ends a visit. `well`: all was done. True: somebody looked for what is due
+  // meanwhile, and this device was left out; the caller looks again.
   void begin(const DeviceId& device) { visits_[device].busy = true; }
-  void end(const DeviceId& device, bool well, MonoTime mono);
+  bool end(const DeviceId& device, bool well, MonoTime mono);
   // The device heard from us over its management channel.
   void checked_in(const DeviceId& device, WallTime wall) { visits_[device].checked = wall; }
 
@@ -49,6 +50,7 @@ class Upkeep {
  private:
   struct Past {
     bool busy = false;
+    bool missed = false;  // left out while it was busy
     std::chrono::milliseconds wait{0};
     MonoTime next;
     WallTime checked;

@@ -64,6 +64,17 @@ TEST_F(UpkeepTest, ADeviceIsVisitedByOneAtATime) {
   EXPECT_EQ(due(), 1U);
 }
 
+TEST_F(UpkeepTest, WhatBecomesDueDuringAVisitIsLookedAtWhenItEnds) {
+  upkeep_.begin(device_);
+  EXPECT_EQ(due(), 0U);
+  EXPECT_TRUE(upkeep_.end(device_, true, clock_.mono));
+  upkeep_.begin(device_);
+  EXPECT_FALSE(upkeep_.end(device_, true, clock_.mono)) << "nobody looked";
+  upkeep_.begin(device_);
+  EXPECT_EQ(due(), 0U);
+  EXPECT_FALSE(upkeep_.end(device_, false, clock_.mono)) << "it is away";
+}
+
 TEST_F(UpkeepTest, ADeviceThatIsAwayIsAskedLessAndLess) {
   std::chrono::milliseconds wait = kFirstRetry;
   for (int i = 0; i < 12; ++i) {
