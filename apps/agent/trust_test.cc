@@ -1,90 +1,14 @@
 // What providers say, through the programs as they are: a real web server with signed files, the
 // agent, a device, the command line (threats 21 to 24).
-#include <gtest/gtest.h>
-
-#include <fstream>
-
-#include "net/task.h"
-#include "programs.h"
-#include "support/https_server.h"
-#include "support/trust_maker.h"
+#include "trust_house.h"
 
 namespace latchkey::programs {
 namespace {
 
 using attest::OriginStatus;
 using nlohmann::json;
-using testing::https_answer;
-using testing::HttpsAnswer;
 
-const std::string kVideo = "https://video.example";
-const Origin kOrigin = Origin::parse(kVideo).value();
-
-class TrustTest : public ::testing::Test {
- protected:
-  TrustTest() {
-    std::filesystem::create_directory(home_.path() / "www");
-    std::ofstream(home_.path() / "www/hello.txt") << "hello";
-    const std::vector<Bytes> roots{provider_.root};
-    std::ofstream(home_.path() / "root.pem") << crypto::certificates_to_pem(roots);
-    device_.emplace(Arguments{program("latchkey-device"), "run", "--state", state(), "--name",
-                              "Kitchen", "--type", "media-cache", "--listen", "127.0.0.1", "--port",
-                              "0", "--serve", (home_.path() / "www").string(), "--mdns", "off"},
-                    home_.environment(), "listening on ");
-    port_ = device_->line().substr(device_->line().rfind(':') + 1);
-    provider_.set_origin(kOrigin, OriginStatus::kActive, "Video");
-    publish();
-  }
-  void start_agent() {
-    agent_.reset();
-    agent_.emplace(
-        Arguments{program("latchkey-agent"), "run", "--mdns", "off", "--allow-loopback",
-                  "--static-device", "media-cache,Kitchen,127.0.0.1," + port_, "--provider",
-                  "Ours," + web_.url("/v1/") + "," + (home_.path() / "root.pem").string(),
-                  "--provider-ca", web_.ca_file()},
-        home_.environment(), "listening on ");
-  }
-  // From now on the web server has these.
-  void serve(std::map<std::string, Bytes> files) {
-    web_.answer_with([files = std::move(files)](const std::string& path, const std::string&) {
-      const auto found = files.find(path.substr(std::string("/v1/").size()));
-      return found == files.end() ? https_answer(404, "")
-                                  : https_answer(200, as_text(found->second));
-    });
-  }
-  void publish() {
-    files_ = provider_.publish(clock_.wall_now());
-    serve(files_);
-  }
-  [[nodiscard]] std::string state() const { return (home_.path() / "device").string(); }
-  Output latchkey(Arguments arguments) {
-    arguments.insert(arguments.begin(), program("latchkey"));
-    return run(arguments, home_.environment(), {});
-  }
-  json refreshed() { return latchkey({"refresh", "--json"}).json()["providers"][0]; }
-  json granted() {
-    const auto opened =
-        run({program("latchkey-device"), "open-window", "--state", state(), "--json"},
-            home_.environment());
-    const auto output = latchkey({"grant", "--origin", kVideo, "--device", "Kitchen", "--json",
-                                  "--code", opened.json().value("code", "")});
-    EXPECT_EQ(output.exit, 0) << output.out << output.err;
-    return output.json().value("grant", json::object());
-  }
-  Output fetch(const json& grant) {
-    return latchkey({"fetch", grant.value("host", "") + "/hello.txt", "--json", "--resolve",
-                     "127.0.0.1:" + port_});
-  }
-
-  Home home_;
-  net::SystemClock clock_;
-  testing::Provider provider_{clock_.wall_now()};
-  std::map<std::string, Bytes> files_;
-  testing::HttpsServer web_{[](const std::string&, const std::string&) { return HttpsAnswer{}; }};
-  std::string port_;
-  std::optional<Background> device_;
-  std::optional<Background> agent_;
-};
+using TrustTest = TrustHouse;
 
 TEST_F(TrustTest, Threat23ARevokedWebServiceRestsAndComesBackWithoutPairing) {
   start_agent();
