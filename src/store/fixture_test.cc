@@ -24,6 +24,13 @@ using testing::make_profile;
 constexpr WallTime kNow{4000};
 constexpr Ending kEnding{{6000}, {96400}};
 
+// What version 2 added.
+grant::Binding proven_binding() {
+  grant::Binding binding = make_binding(9);
+  binding.evidence = {1, 2, 3, 4};
+  return binding;
+}
+
 void fill(AgentStore& store) {
   ASSERT_TRUE(store.create_user({SecretBytes::copy_of(Bytes(32, 9)), key_of(5), {1, 2}, {77}}));
   ASSERT_TRUE(store.set_root_installed_at(WallTime{123}));
@@ -36,6 +43,12 @@ void fill(AgentStore& store) {
   ASSERT_TRUE(store.save_pending(make_binding(8), make_grant(3, 8), kNow));
   store.touch(id_of<GrantId>(1), {4444});
   ASSERT_TRUE(store.revoke(id_of<GrantId>(2), kEnding));
+  const grant::AgentGrant held = make_grant(4, 9);
+  ASSERT_TRUE(store.save_pending(proven_binding(), held, kNow));
+  ASSERT_TRUE(store.save_issued(proven_binding(), issued(held), kNow));
+  ASSERT_TRUE(store.activate(held.id, 8443));
+  ASSERT_TRUE(store.suspend(held.id, grant::Hold::kOriginRevoked));
+  ASSERT_TRUE(store.set_told_held(held.id, true));
 }
 
 void check(AgentStore& store) {
@@ -50,11 +63,24 @@ void check(AgentStore& store) {
   active.offer.clear();
   active.last_used = {4444};
   const auto grants = store.grants(Scope::everything()).value();
-  ASSERT_EQ(grants.size(), 3U);
+  ASSERT_GE(grants.size(), 3U);
   EXPECT_EQ(describe(grants[0]), describe(active));
   EXPECT_EQ(grants[1].state, grant::State::kRevoked);
   EXPECT_EQ(describe(grants[2]), describe(make_grant(3, 8)));
   ASSERT_EQ(store.deletions().value().size(), 1U);
+}
+
+void check_version2(AgentStore& store) {
+  check(store);
+  EXPECT_EQ(describe(store.binding(id_of<DeviceId>(9)).value().value()),
+            describe(proven_binding()));
+  grant::AgentGrant held = issued(make_grant(4, 9));
+  held.state = grant::State::kSuspended;
+  held.hold = grant::Hold::kOriginRevoked;
+  held.told_held = true;
+  held.port = 8443;
+  held.offer.clear();
+  EXPECT_EQ(describe(store.grant(Scope::everything(), held.id).value().value()), describe(held));
 }
 
 void fill(DeviceStore& store) {
@@ -102,6 +128,17 @@ TEST_F(FixtureTest, AgentVersion1) {
   auto store = AgentStore::open(folder_.path(), sealer_, random_);
   ASSERT_TRUE(store) << store.error().detail;
   check(*store);
+  // And goes on as a store of today: the rows of then take the new columns.
+  ASSERT_TRUE(store->suspend(id_of<GrantId>(1), grant::Hold::kDeviceRevoked));
+  ASSERT_TRUE(store->set_told_held(id_of<GrantId>(1), true));
+}
+
+TEST_F(FixtureTest, AgentVersion2) {
+  load("agent-v2.sql", "agent.db");
+  auto store = AgentStore::open(folder_.path(), sealer_, random_);
+  ASSERT_TRUE(store) << store.error().detail;
+  check_version2(*store);
+  ASSERT_TRUE(store->resume(id_of<GrantId>(4)));
 }
 
 TEST_F(FixtureTest, DeviceVersion1) {
@@ -128,7 +165,7 @@ TEST_F(FixtureTest, DISABLED_Write) {
   auto agent = AgentStore::open(folder, sealer_, random_);
   ASSERT_TRUE(agent) << agent.error().detail;
   fill(*agent);
-  check(*agent);
+  check_version2(*agent);
   auto device = DeviceStore::open(folder, sealer_, random_);
   ASSERT_TRUE(device) << device.error().detail;
   fill(**device);
