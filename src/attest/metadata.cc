@@ -356,6 +356,12 @@ Result<Metadata> peek_metadata(std::string_view jws) {
   return payload ? read_payload(as_text(*payload)) : malformed("not a signed page");
 }
 
+bool is_signed_with(std::string_view jws, ByteSpan certificate) {
+  const auto parts = jws.size() <= kMaxMetadata ? split(jws) : std::nullopt;
+  const auto chain = parts ? read_header(parts->header) : std::nullopt;
+  return chain && chain->front() == to_bytes(certificate);
+}
+
 Result<Floor> raise(const Floor& floor, const SignedMetadata& candidate) {
   if (candidate.metadata.no <= floor.no) {
     return fail(Error{ErrorCode::kRolledBack, "number " + std::to_string(candidate.metadata.no) +

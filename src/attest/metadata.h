@@ -91,6 +91,8 @@ Result<SignedMetadata> verify_metadata(std::string_view jws, std::span<const Byt
 // The payload of a page whose signature nobody checks: for a publisher's own pages, on its own
 // disk.
 Result<Metadata> peek_metadata(std::string_view jws);
+// Whether a page of one's own says that it is signed with this certificate (DER).
+bool is_signed_with(std::string_view jws, ByteSpan certificate);
 
 // What an agent has accepted before: nothing older is accepted again.
 struct Floor {

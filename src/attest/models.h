@@ -38,7 +38,7 @@ std::string_view name_of(OriginStatus status);  // "active", "suspended", "revok
 std::optional<OriginStatus> origin_status_from(std::string_view name);
 
 inline constexpr std::size_t kMaxDisplayName = 64;  // bytes, of makers, models and web services
-inline constexpr std::size_t kMaxModelRoots = 8;
+inline constexpr std::size_t kMaxModelRoots = 16;
 
 // The blob of a model: CBOR {maker, model, type, roots: [32 bytes, ...]}.
 struct ModelInfo {

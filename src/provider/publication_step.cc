@@ -150,6 +150,9 @@ Result<void> Publisher::collect_changes(Step& step, std::uint64_t since) {
     if (entry.action.starts_with("vendor.") || entry.action.starts_with("model.")) {
       models = true;
       ++step.subjects;
+      if (const auto aaguid = attest::parse_aaguid(entry.subject)) {
+        step.changed_models.insert(step.changed_models.begin(), *aaguid);
+      }
     } else if (entry.action.starts_with("origin.")) {
       const auto origin = Origin::parse(entry.subject);
       const auto found =
@@ -199,6 +202,34 @@ Result<void> Publisher::collect_changes(Step& step, std::uint64_t since) {
   return {};
 }
 
+namespace {
+
+// The newest changes first: what a reader who gets no more than the page must know. What changed in
+// this publication leads, whatever date its report bears; then what led before, then by date.
+void order_news(std::vector<attest::ModelChange>& news, const std::vector<attest::Aaguid>& changed,
+                const std::vector<attest::ModelChange>& before) {
+  std::map<attest::Aaguid, std::size_t> place;
+  for (const attest::Aaguid& aaguid : changed) {
+    place.try_emplace(aaguid, place.size());
+  }
+  for (const attest::ModelChange& change : before) {
+    place.try_emplace(change.aaguid, place.size());
+  }
+  const auto rank = [&](const attest::ModelChange& change) {
+    const auto found = place.find(change.aaguid);
+    return found == place.end() ? place.size() : found->second;
+  };
+  std::stable_sort(news.begin(), news.end(),
+                   [&](const attest::ModelChange& a, const attest::ModelChange& b) {
+                     return std::pair(rank(a), b.effective) < std::pair(rank(b), a.effective);
+                   });
+  if (news.size() > attest::kMaxEntries) {
+    news.erase(news.begin() + attest::kMaxEntries, news.end());
+  }
+}
+
+}  // namespace
+
 // Models and their roots are few: whole, each time one of them changed.
 Result<void> Publisher::collect_models(Step& step) {
   const auto vendors = records_.vendors();
@@ -239,14 +270,7 @@ Result<void> Publisher::collect_models(Step& step) {
   for (auto& [key, change] : roots) {
     anchors.changes.push_back(std::move(change));
   }
-  // The newest changes first: what a reader who gets no more than the page must know.
-  std::stable_sort(news.begin(), news.end(),
-                   [](const attest::ModelChange& a, const attest::ModelChange& b) {
-                     return a.effective > b.effective;
-                   });
-  if (news.size() > attest::kMaxEntries) {
-    news.erase(news.begin() + attest::kMaxEntries, news.end());
-  }
+  order_news(news, step.changed_models, step.metadata.entries);
   step.metadata.entries = std::move(news);
   return {};
 }

@@ -34,6 +34,7 @@ struct Publisher::Step {
   std::uint64_t before_seq = 0;
   std::uint64_t seq = 0;
   std::size_t subjects = 0;
+  std::vector<attest::Aaguid> changed_models;  // newest first; empty where all are collected
   std::array<Collected, attest::kTableKinds> tables;
 };
 

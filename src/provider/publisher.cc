@@ -73,6 +73,7 @@ Result<Published> Publisher::publish(const SigningKey& key, std::string_view hol
   const std::uint64_t shown_no = *shown ? (*shown)->no : 0;
   outcome.no = shown_no;
   if (newest && newest->no == shown_no && !*changed && !force &&
+      attest::is_signed_with(newest->jws, key.chain.front()) &&
       now < newest->when + settings_.validity / 2) {
     outcome.why_not = "nothing has changed";
     return outcome;
@@ -170,12 +171,30 @@ Result<std::optional<Metadata>> Publisher::page_on_shelf() {
 }
 
 Result<void> Publisher::put_page(const std::string& jws, std::uint64_t no) {
+  // One that slept between looking and replacing would put its lower number over a higher one.
+  const auto locked = shelf_.lock();
+  if (!locked) {
+    return fail(locked.error());
+  }
   const auto shown = page_on_shelf();
   if (!shown) {
     return fail(shown.error());
   }
   if (*shown && (*shown)->no > no) {
     return fail(Error{ErrorCode::kConflict, "a newer page is there already"});
+  }
+  // What the page before names and this one does not is kept for its readers from now on, not from
+  // when it was made.
+  const auto next = attest::peek_metadata(jws);
+  if (*shown && next) {
+    const auto kept = names_in(*next);
+    for (const std::string& name : names_in(**shown)) {
+      if (!kept.contains(name)) {
+        if (auto touched = shelf_.touch(name); !touched) {
+          return touched;
+        }
+      }
+    }
   }
   return put(shelf_, attest::kMetadataFile, as_bytes(jws));
 }

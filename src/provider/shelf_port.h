@@ -37,6 +37,10 @@ class Shelf {
   virtual Result<std::unique_ptr<Draft>> draft() = 0;
   virtual Result<std::vector<Entry>> list() = 0;  // drafts that were left behind as well
   virtual Result<void> remove(std::string_view name) = 0;
+  // Counts its age from now on. Nothing where there is none of that name.
+  virtual Result<void> touch(std::string_view name) = 0;
+  // Held by one at a time, in all processes, while the object lives: to look and then to replace.
+  virtual Result<std::shared_ptr<const void>> lock() = 0;
 };
 
 }  // namespace latchkey::provider

@@ -1,6 +1,7 @@
 #include "store/file_shelf.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -140,6 +141,28 @@ provider::Result<void> FileShelf::remove(std::string_view name) {
     return failed(path, errno);
   }
   return {};
+}
+
+provider::Result<void> FileShelf::touch(std::string_view name) {
+  const auto path = folder_ / name;
+  if (::utimensat(AT_FDCWD, path.c_str(), nullptr, AT_SYMLINK_NOFOLLOW) != 0 && errno != ENOENT) {
+    return failed(path, errno);
+  }
+  return {};
+}
+
+provider::Result<std::shared_ptr<const void>> FileShelf::lock() {
+  auto folder =
+      std::make_shared<FileHandle>(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  while (folder->is_open()) {
+    if (::flock(folder->fd(), LOCK_EX) == 0) {
+      return std::shared_ptr<const void>(std::move(folder));
+    }
+    if (errno != EINTR) {
+      break;
+    }
+  }
+  return failed(folder_, errno);
 }
 
 }  // namespace latchkey::store

@@ -17,6 +17,8 @@ class FileShelf final : public provider::Shelf {
   provider::Result<std::unique_ptr<provider::Draft>> draft() override;
   provider::Result<std::vector<Entry>> list() override;
   provider::Result<void> remove(std::string_view name) override;
+  provider::Result<void> touch(std::string_view name) override;
+  provider::Result<std::shared_ptr<const void>> lock() override;
 
  private:
   explicit FileShelf(std::filesystem::path folder) : folder_(std::move(folder)) {}

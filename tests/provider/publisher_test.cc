@@ -53,8 +53,17 @@ class BreakingShelf final : public Shelf {
   provider::Result<void> remove(std::string_view name) override {
     return step() ? real_.remove(name) : broken();
   }
+  provider::Result<void> touch(std::string_view name) override {
+    return step() ? real_.touch(name) : broken();
+  }
+  provider::Result<std::shared_ptr<const void>> lock() override {
+    if (before_page) {
+      before_page();
+    }
+    return real_.lock();
+  }
   [[nodiscard]] bool has_broken() const { return left_ < 0; }
-  std::function<void()> before_page;  // called before metadata.jws is put
+  std::function<void()> before_page;  // called before the page is looked at and put
 
  private:
   class BreakingDraft final : public provider::Draft {
@@ -63,9 +72,6 @@ class BreakingShelf final : public Shelf {
         : shelf_(shelf), real_(std::move(real)) {}
     bool write(ByteSpan bytes) override { return shelf_.step() && real_->write(bytes); }
     provider::Result<void> keep_as(std::string_view name) override {
-      if (name == attest::kMetadataFile && shelf_.before_page) {
-        shelf_.before_page();
-      }
       return shelf_.step() ? real_->keep_as(name) : broken();
     }
 
@@ -73,9 +79,6 @@ class BreakingShelf final : public Shelf {
     BreakingShelf& shelf_;
     std::unique_ptr<provider::Draft> real_;
   };
-  static provider::Result<void> broken_result() {
-    return fail(provider::Error{provider::ErrorCode::kInternal, "the power is gone"});
-  }
   static tl::unexpected<provider::Error> broken() {
     return fail(provider::Error{provider::ErrorCode::kInternal, "the power is gone"});
   }
@@ -323,11 +326,10 @@ TEST_F(PublisherTest, APublisherThatSleptIsFencedOff) {
       EXPECT_TRUE(outcome->done);
     }
   };
-  // It got past add_publication, and puts its page late: whatever comes of that, the higher number
-  // is what the next run leaves.
-  (void)Publisher(*records, slow, settings).publish(key(), "a", kNow);
+  // It got past add_publication, and puts its page late: over the higher number it does not.
+  const auto late_page = Publisher(*records, slow, settings).publish(key(), "a", kNow);
   EXPECT_TRUE(overtaken);
-  (void)Publisher(*second, *shelf, settings).publish(key(), "b", kNow + settings.lease * 2);
+  EXPECT_FALSE(late_page);
   EXPECT_EQ(read()->metadata().no, 3U);
   EXPECT_EQ(trust().origin(kVideo).state, attest::OriginState::kKnown);
   // And without the lease nothing gets into the records at all.
@@ -370,10 +372,45 @@ TEST_F(PublisherTest, RollingTheSigningKeyOverNeedsNoWordToAgents) {
             attest::ErrorCode::kRolledBack);
 }
 
+TEST_F(PublisherTest, ANewKeyIsUsedAtOnce) {
+  add_origin(kVideo, "Example Video");
+  publish();
+  signer.roll_key(kNow - seconds(60));
+  EXPECT_TRUE(publish(kNow + seconds(1)).done) << "nothing but the key has changed";
+  EXPECT_FALSE(publish(kNow + seconds(2)).done);
+}
+
+TEST_F(PublisherTest, TheNewestRevocationLeadsWhateverItsDate) {
+  const testing::Maker old_maker(kNow, attest::Aaguid(ByteArray<16>{7}));
+  add_model(old_maker);
+  const auto vendor = records->vendor_named("Acme");
+  for (std::uint8_t i = 1; i < 4; ++i) {
+    ASSERT_TRUE(records->add_model({attest::Aaguid(ByteArray<16>{i}),
+                                    (*vendor)->id,
+                                    "Other",
+                                    "nas",
+                                    {},
+                                    {{attest::ModelStatus::kCertified, kNow, "tested"}}},
+                                   act()));
+  }
+  publish();
+  ASSERT_TRUE(records->report_model(
+      old_maker.aaguid, {attest::ModelStatus::kRevoked, kNow - seconds(86400 * 300), "found late"},
+      act()));
+  publish();
+  const auto snapshot = read();
+  EXPECT_EQ(snapshot->metadata().entries.front().aaguid, old_maker.aaguid);
+  EXPECT_EQ(snapshot->metadata().entries.size(), 4U);
+}
+
 TEST_F(PublisherTest, OldFilesGoAfterAWhile) {
   add_origin(kVideo, "Example Video");
   publish();
   const std::string old = read()->metadata().table(TableKind::kOrigins).file;
+  // It was the newest for long: its readers are given their time from when it no longer is.
+  std::filesystem::last_write_time(
+      folder / "public" / old,
+      std::filesystem::file_time_type::clock::now() - std::chrono::hours(24 * 30));
   std::ofstream(folder / "public" / ".draft-abc") << "left behind";
   std::ofstream(folder / "public" / "robots.txt") << "not ours";
   set(kVideo, attest::OriginStatus::kRevoked);
