@@ -51,7 +51,7 @@ class Device {
     store::DeviceStore& store;
     Random& random;
     const Clock& clock;
-    std::string model{};  // what its maker calls it; may be empty
+    std::string model{};                   // what its maker calls it; may be empty
     attest::Attester* attester = nullptr;  // proves the make; null: there is no such key
   };
   // Loads what is stored. kIo and so on where that fails.

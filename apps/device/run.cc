@@ -244,8 +244,8 @@ Result<bool, std::string> live(const RunOptions& options, Setup& setup, Random& 
   if (!profile) {
     return fail(profile.error().detail);
   }
-  auto device = Device::open({*setup.store, random, clock, options.model, setup.attester.get()}, *std::move(profile),
-                             setup.listening.port);
+  auto device = Device::open({*setup.store, random, clock, options.model, setup.attester.get()},
+                             *std::move(profile), setup.listening.port);
   if (!device) {
     return fail(device.error().detail);
   }
