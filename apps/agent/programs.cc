@@ -128,10 +128,10 @@ Background::Background(const Arguments& arguments, const Environment& environmen
   output_ = out.ends[0];
   const auto until = Clock::now() + kPatience;
   bool open = true;
-  while (open && line_.find('\n') == std::string::npos && readable(output_, until)) {
-    drain(output_, line_, open);
+  while (open && text_.find('\n') == std::string::npos && readable(output_, until)) {
+    drain(output_, text_, open);
   }
-  line_ = line_.substr(0, line_.find('\n'));
+  line_ = text_.substr(0, text_.find('\n'));
   if (!line_.starts_with(line_start)) {
     throw std::runtime_error(arguments.front() + " did not say \"" + line_start + "\": " + line_);
   }
@@ -148,8 +148,19 @@ int Background::stop() {
   ::kill(pid_, SIGTERM);
   const int code = exit_code(pid_);
   pid_ = -1;
+  output();
   ::close(output_);
+  output_ = -1;
   return code;
+}
+
+const std::string& Background::output() {
+  bool open = output_ >= 0;
+  pollfd wait{output_, POLLIN, 0};
+  while (open && ::poll(&wait, 1, 0) > 0) {
+    drain(output_, text_, open);
+  }
+  return text_;
 }
 
 Home::Home() {

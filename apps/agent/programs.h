@@ -42,11 +42,14 @@ class Background {
   [[nodiscard]] const std::string& line() const { return line_; }
   [[nodiscard]] pid_t pid() const { return pid_; }
   int stop();  // SIGTERM; its exit code
+  // All it has written so far; after stop() all of it. Nobody reads in between, so it may not write
+  // more than a pipe holds (64 KiB) unless this is called now and then.
+  const std::string& output();
 
  private:
   pid_t pid_ = -1;
   int output_ = -1;
-  std::string line_;
+  std::string line_, text_;
 };
 
 // One user's home on disk, gone with the object.
