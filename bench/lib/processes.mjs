@@ -10,6 +10,11 @@ export const outFolder = resolve(process.env.LATCHKEY_BENCH_OUT ?? 'out/bench');
 
 const folders = [];
 const children = new Set();
+/** A child that is ended with this process, whatever comes. */
+export function adopt(child) {
+  children.add(child);
+  return child;
+}
 export function scratch() {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-bench-'));
   folders.push(folder);
@@ -28,18 +33,20 @@ export function start(program, args, home) {
   const started = process.hrtime.bigint();
   const child = spawn(join(bin, program), args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   children.add(child);
-  let log = '';
-  child.stderr.on('data', (chunk) => { log = (log + chunk).slice(-4000); });
+  let log = '', listens = false;
   return new Promise((done, failed) => {
-    let text = '';
     child.on('exit', (code) => failed(new Error(`${program} ended with ${code}:\n${log}`)));
-    child.stdout.on('data', (chunk) => {
-      text += chunk;
-      const line = /listening on (.*)\n/.exec(text);
+    const read = (chunk) => {
+      log = (log + chunk).slice(-4000);
+      const line = listens ? null : /listening on (.*)\n/.exec(log);
       if (line) {
+        listens = true;
         done({ pid: child.pid, child, address: line[1], startMs: Number(process.hrtime.bigint() - started) / 1e6 });
       }
-    });
+    };
+    // Some say it where they log.
+    child.stdout.on('data', read);
+    child.stderr.on('data', read);
   });
 }
 
