@@ -196,6 +196,17 @@ TEST_F(MakerTest, ExportsWhatAProviderImports) {
   EXPECT_EQ(model.at("name"), "MC 200, black");
   EXPECT_EQ(model.at("roots").at(0),
             made({"show", at("root.pem")}).at("certificates").at(0).at("sha256"));
+  std::ofstream(at("acme.json")) << document.dump();
+  const auto provider = [&](Arguments arguments) {
+    arguments.insert(arguments.begin(), {program("latchkey-provider"), "--json", "--database",
+                                         "sqlite:" + at("provider.db")});
+    const Output output = programs::run(arguments, environment_);
+    EXPECT_EQ(output.exit, 0) << output.out << output.err;
+    return output.json();
+  };
+  provider({"init"});
+  provider({"vendor", "import", at("acme.json")});
+  EXPECT_NE(provider({"model", "list"}).dump().find(aaguid_), std::string::npos);
   EXPECT_NE(complaint({"export", "--vendor", "A", "--contact", "c", "--root", at("middle.pem")})
                 .find("no root"),
             std::string::npos);

@@ -57,12 +57,17 @@ Result<std::string> checked_name(std::string_view name, std::string_view what, s
 }
 
 Result<std::string> checked_contact(std::string_view contact) {
-  const bool mail = contact.starts_with("mailto:") && contact.find('@') != std::string_view::npos;
-  const bool page = contact.starts_with("https://") && contact.size() > 8;
-  if (contact.size() > kMaxContact || (!mail && !page) || !is_visible_ascii(contact)) {
-    return invalid("the contact must be a mailto: or https: address");
+  std::string address(contact);
+  // What people write when they are asked for a contact.
+  if (address.find('@') != std::string::npos && address.find(':') == std::string::npos) {
+    address.insert(0, "mailto:");
   }
-  return std::string(contact);
+  const bool mail = address.starts_with("mailto:") && address.find('@') != std::string::npos;
+  const bool page = address.starts_with("https://") && address.size() > 8;
+  if (address.size() > kMaxContact || (!mail && !page) || !is_visible_ascii(address)) {
+    return invalid("the contact must be an e-mail address or an https: page");
+  }
+  return address;
 }
 
 Result<WellKnownFile> parse_well_known(std::string_view text, const Origin& origin) {

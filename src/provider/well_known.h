@@ -24,7 +24,8 @@ Result<WellKnownFile> parse_well_known(std::string_view text, const Origin& orig
 // `max` bytes, or where cleaning would change it (somebody tries to look like somebody else).
 Result<std::string> checked_name(std::string_view name, std::string_view what,
                                  std::size_t max = 64);
-// "mailto:..." or "https://...", 1 to 300 visible ASCII characters.
+// "mailto:..." or "https://...", 1 to 300 visible ASCII characters; a bare e-mail address becomes
+// the first.
 Result<std::string> checked_contact(std::string_view contact);
 
 }  // namespace latchkey::provider

@@ -146,9 +146,15 @@ TEST_F(RegistryTest, NamesAreWhatOneSees) {
     EXPECT_FALSE(registry_->add_vendor({name, "mailto:a@b.c", {certificate(true)}}, as("admin")))
         << name;
   }
-  for (const char* contact : {"", "javascript:alert(1)", "mailto:x", "https://", "a@b"}) {
+  for (const char* contact :
+       {"", "javascript:alert(1)", "mailto:x", "https://", "a b@c", "x:a@b"}) {
     EXPECT_FALSE(registry_->add_vendor({"A", contact, {certificate(true)}}, as("admin")));
   }
+  // As latchkey-maker's users write it.
+  const auto mail =
+      registry_->add_vendor({"Mail", "pki@acme.example", {certificate(true)}}, as("admin"));
+  ASSERT_TRUE(mail) << mail.error().detail;
+  EXPECT_EQ(mail->contact, "mailto:pki@acme.example");
 }
 
 TEST_F(RegistryTest, ModelsHaveRootsOfTheirVendorOnly) {
