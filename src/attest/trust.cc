@@ -48,14 +48,11 @@ OriginStanding origin_at(const ProviderView& provider, const Origin& origin) {
 // A change that a newer page brings before its tables are there. Only a revocation counts ahead of
 // them: what lifts one waits until the whole is known.
 bool is_revoked_urgently(const ProviderView& provider, const Aaguid& aaguid) {
-  const auto in = [&](const std::vector<ModelChange>& entries) {
-    // Newest first: the first that names the model is what holds.
-    const auto found = std::find_if(entries.begin(), entries.end(), [&](const ModelChange& change) {
-      return change.aaguid == aaguid;
-    });
-    return found != entries.end() && is_revoked(found->status);
-  };
-  return in(provider.urgent);
+  // Newest first: the first that names the model is what holds.
+  const auto found =
+      std::find_if(provider.urgent.begin(), provider.urgent.end(),
+                   [&](const ModelChange& change) { return change.aaguid == aaguid; });
+  return found != provider.urgent.end() && is_revoked(found->status);
 }
 
 // The certificates that the provider names as this model's roots, taken for what they hash to.
