@@ -24,14 +24,14 @@ RELEASE := build/release
 DEV_BIN := $(CURDIR)/$(DEV)/bin
 RELEASE_BIN := $(CURDIR)/$(RELEASE)/bin
 
-.PHONY: help build deps demo test test-unit test-js test-e2e test-attack test-asan test-fresh lint format bench \
+.PHONY: help build deps demo test test-unit test-js test-e2e test-attack test-asan test-fresh packages test-packages lint format bench \
         fuzz install uninstall clean dev js
 
 help: ## this text
 	@echo "Latchkey: HTTPS for the devices in a house"
 	@echo
 	@echo "  make NAME, where NAME is"
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "    %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "    %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "  make install PREFIX=/usr DESTDIR=/tmp/root   where to (PREFIX=/usr/local)"
 	@echo "  make fuzz FUZZ_SECONDS=600                   how long each target runs (60)"
@@ -67,7 +67,7 @@ demo: ## a film site, a device and a browser, in a house of its own
 test: ## every test: units, extension, whole system in real browsers, attacks
 	@scripts/bootstrap --for build test
 	@$(MAKE) dev js
-	@LATCHKEY_BIN=$(DEV_BIN) scripts/test unit js e2e attack
+	@LATCHKEY_BIN=$(DEV_BIN) scripts/test unit js packaging e2e attack
 
 test-unit: ## the C++ tests alone (ctest)
 	@scripts/bootstrap --for build unit --no-npm
@@ -98,6 +98,14 @@ test-asan: ## the C++ tests under address and undefined-behaviour sanitizers, ev
 test-fresh: ## `make test` and `make demo` on a minimal Debian 12, then again without network (root)
 	@scripts/bootstrap --for fresh --no-npm
 	@scripts/as_root scripts/test_fresh
+
+packages: build ## Debian packages of the three sides, in out/packages
+	@scripts/bootstrap --for packages --no-npm
+	@scripts/make_packages $(RELEASE)
+
+test-packages: packages ## the packages in a minimal Debian 12: install, try, remove, look for what is left (root)
+	@scripts/bootstrap --for fresh --no-npm
+	@scripts/as_root scripts/test_packages
 
 lint: ## layout, layers, names, shell, JavaScript, clang-tidy over changed files
 	@scripts/bootstrap --for build lint
