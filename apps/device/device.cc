@@ -145,7 +145,7 @@ void Device::apply(const SpkiHash& agent, const front::ManagementEffects& effect
     }
   }
   if (effects.suspended) {
-    withdraw(*effects.suspended);
+    withdraw({agent, *effects.suspended});
     audit("suspended", agent, effects.suspended);
   }
   if (effects.resumed) {
@@ -157,7 +157,7 @@ void Device::apply(const SpkiHash& agent, const front::ManagementEffects& effect
     audit("resumed", agent, effects.resumed);
   }
   for (const GrantId& grant : effects.ended) {
-    end(grant);
+    end({agent, grant});
     audit("deleted", agent, grant);
   }
   if (effects.agent_ended) {
@@ -198,8 +198,7 @@ bool Device::install(const grant::DeviceGrant& grant) {
   }
   auto live = std::make_shared<LiveGrant>(LiveGrant{grant, *std::move(identity), nullptr, 0});
   const auto at = live_.find(grant.host.text());
-  const bool renewed = at != live_.end() && at->second->grant.id == grant.id &&
-                       at->second->grant.agent == grant.agent;
+  const bool renewed = at != live_.end() && at->second->grant.grant_key() == grant.grant_key();
   live->tickets = renewed ? at->second->tickets : net::TicketKey::make(random_);
   live->tag = renewed ? at->second->tag : next_tag_++;
   live_[grant.host.text()] = std::move(live);
@@ -210,10 +209,11 @@ bool Device::install(const grant::DeviceGrant& grant) {
 }
 
 // What the gate knows of used tickets stays: a grant that comes back takes none of them again.
-void Device::withdraw(const GrantId& id) {
-  streams_.cut_sessions(sessions_.close_all(id));
-  const auto at = std::find_if(live_.begin(), live_.end(),
-                               [&id](const auto& entry) { return entry.second->grant.id == id; });
+void Device::withdraw(const grant::GrantKey& key) {
+  streams_.cut_sessions(sessions_.close_all(key));
+  const auto at = std::find_if(live_.begin(), live_.end(), [&key](const auto& entry) {
+    return entry.second->grant.grant_key() == key;
+  });
   if (at == live_.end()) {
     return;
   }
@@ -226,9 +226,9 @@ void Device::withdraw(const GrantId& id) {
   spdlog::info("the permission for {} is not served any more", ended->grant.host.text());
 }
 
-void Device::end(const GrantId& id) {
-  withdraw(id);
-  gate_.forget(id);
+void Device::end(const grant::GrantKey& key) {
+  withdraw(key);
+  gate_.forget(key);
 }
 
 bool Device::remove_agent(const SpkiHash& agent) {
@@ -237,7 +237,7 @@ bool Device::remove_agent(const SpkiHash& agent) {
     return false;
   }
   for (const grant::DeviceGrant& grant : grants) {
-    end(grant.id);
+    end(grant.grant_key());
   }
   reload_discovery_key();
   audit("agent_removed", agent);
@@ -307,7 +307,7 @@ void Device::drop_unconfirmed() {
     return;
   }
   for (const grant::DeviceGrant& grant : *dropped) {
-    end(grant.id);
+    end(grant.grant_key());
   }
   if (!dropped->empty()) {
     reload_discovery_key();

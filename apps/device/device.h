@@ -100,8 +100,8 @@ class Device {
   Device(Parts parts, store::DeviceProfile profile, std::uint16_t port);
   bool install(const grant::DeviceGrant& grant);
   // No longer served: sessions, open answers, tickets of TLS and the announced name go.
-  void withdraw(const GrantId& id);
-  void end(const GrantId& id);  // for good
+  void withdraw(const grant::GrantKey& key);
+  void end(const grant::GrantKey& key);  // for good
   void apply(const SpkiHash& agent, const front::ManagementEffects& effects);
   void reload_discovery_key();
   void note_window();

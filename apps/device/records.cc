@@ -11,15 +11,6 @@ std::optional<grant::DeviceGrant> Ledger::find_host(const HostName& host) {
 }
 
 bool Ledger::add_pending(const grant::BoundAgent& agent, const grant::DeviceGrant& grant) {
-  const auto agents = store_.agents();
-  if (!agents) {
-    return false;
-  }
-  for (const grant::BoundAgent& other : *agents) {
-    if (other.key_hash != grant.agent && store_.find(other.key_hash, grant.id)) {
-      return false;
-    }
-  }
   return store_.add_pending(agent, grant);
 }
 

@@ -9,8 +9,7 @@
 
 namespace latchkey::device {
 
-// The ledger of enrolment. Grant ids are chosen by agents; two agents' grants of one id would share
-// sessions, so the second is refused: honest agents choose 16 random bytes.
+// The ledger of enrolment.
 class Ledger final : public enroll::DeviceLedger {
  public:
   explicit Ledger(store::DeviceStore& store) : store_(store) {}

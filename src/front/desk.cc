@@ -150,7 +150,7 @@ std::optional<grant::Session> Desk::session_of(const Request& request,
                                                const grant::DeviceGrant& grant,
                                                MonoTime now) const {
   const auto cookie = session_cookie(request.head.fields);
-  return cookie ? sessions_.find(*cookie, grant.id, now) : std::nullopt;
+  return cookie ? sessions_.find(*cookie, grant.grant_key(), now) : std::nullopt;
 }
 
 Decision Desk::decide(const Request& request, const grant::DeviceGrant& grant, MonoTime now) {

@@ -42,7 +42,7 @@ class DeskTest : public ::testing::Test {
   }
   std::string token() {
     if (token_.empty()) {
-      token_ = sessions_.open(grant_.id, 1h, kNow).token;
+      token_ = sessions_.open(grant_.grant_key(), 1h, kNow).token;
     }
     return token_;
   }
@@ -147,7 +147,8 @@ TEST_F(DeskTest, Threat15AnswersDoNotTellGrantsApart) {
   const auto none = std::get<Answer>(decide(request));
   request.fields.add("Cookie", "__Host-latchkey=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
   const auto invented = std::get<Answer>(decide(request));
-  request.fields.set("Cookie", "__Host-latchkey=" + sessions_.open(direct_.id, 1h, kNow).token);
+  request.fields.set("Cookie",
+                     "__Host-latchkey=" + sessions_.open(direct_.grant_key(), 1h, kNow).token);
   const auto foreign = std::get<Answer>(decide(request));
   EXPECT_EQ(none.status, 401);
   EXPECT_EQ(none.body, invented.body);
@@ -224,7 +225,8 @@ TEST_F(DeskTest, ExpectIsUnderstoodOrRefused) {
 TEST_F(DeskTest, DirectHostsTakeTheirOwnPagesAndThePerson) {
   auto request = wire::HttpRequestHead{"GET", "/", 1, {}};
   request.fields.add("Host", "hall-cache.local:8443");
-  request.fields.add("Cookie", "__Host-latchkey=" + sessions_.open(direct_.id, 1h, kNow).token);
+  request.fields.add("Cookie",
+                     "__Host-latchkey=" + sessions_.open(direct_.grant_key(), 1h, kNow).token);
   EXPECT_EQ(direct_status(request), 403);  // neither Origin nor Sec-Fetch-Site
   request.fields.add("Sec-Fetch-Site", "none");
   EXPECT_EQ(direct_status(request), 0);

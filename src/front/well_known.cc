@@ -70,7 +70,7 @@ Answer Desk::open_session(const Request& request, const grant::DeviceGrant& gran
   const auto claims = gate_.accept(*ticket, grant, now);
   if (!claims) {
     if (claims.error() == grant::TicketError::kNonceRequired) {
-      const std::string nonce = base64url_encode(gate_.make_nonce(grant.id, now).span());
+      const std::string nonce = base64url_encode(gate_.make_nonce(grant.grant_key(), now).span());
       return json_answer(401, R"({"error":"nonce_required","nonce":")" + nonce + "\"}");
     }
     return error_answer(401, "bad_ticket");
@@ -86,10 +86,10 @@ Answer Desk::open_session(const Request& request, const grant::DeviceGrant& gran
   answer.status = 204;
   std::string token;
   const auto cookie = session_cookie(request.head.fields);
-  if (cookie && sessions_.extend(*cookie, grant.id, life, now)) {
+  if (cookie && sessions_.extend(*cookie, grant.grant_key(), life, now)) {
     token = *cookie;
   } else {
-    auto opened = sessions_.open(grant.id, life, now);
+    auto opened = sessions_.open(grant.grant_key(), life, now);
     token = std::move(opened.token);
     answer.ended = std::move(opened.displaced);
   }
@@ -102,12 +102,12 @@ Answer Desk::open_session(const Request& request, const grant::DeviceGrant& gran
 
 Answer Desk::close_session(const Request& request, const grant::DeviceGrant& grant, MonoTime now) {
   const auto cookie = session_cookie(request.head.fields);
-  if (!cookie || !sessions_.find(*cookie, grant.id, now)) {
+  if (!cookie || !sessions_.find(*cookie, grant.grant_key(), now)) {
     return error_answer(401, "session_required");
   }
   Answer answer;
   answer.status = 204;
-  if (const auto closed = sessions_.close(*cookie, grant.id)) {
+  if (const auto closed = sessions_.close(*cookie, grant.grant_key())) {
     answer.ended.push_back(*closed);
   }
   answer.fields.add("Set-Cookie",

@@ -66,6 +66,14 @@ struct AgentGrant {
 
 // --- the device's side ---
 
+// Which grant, at a device: agents choose their grants' ids, and nothing keeps two of them from
+// choosing the same one. Neither may have anything to do with the other's.
+struct GrantKey {
+  SpkiHash agent;
+  GrantId grant;
+  auto operator<=>(const GrantKey&) const = default;
+};
+
 // An agent that may manage its own grants.
 struct BoundAgent {
   SpkiHash key_hash;
@@ -93,6 +101,8 @@ struct DeviceGrant {
   std::optional<crypto::PrivateKey> next_key;  // a renewal under way
   Bytes next_csr;
   bool suspended = false;  // its agent took it out of service: served to nobody, but kept
+
+  [[nodiscard]] GrantKey grant_key() const { return {agent, id}; }
 };
 
 // --- names (docs/protocol.md section 4) ---

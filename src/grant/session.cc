@@ -20,7 +20,7 @@ std::optional<Digest256> key_of(std::string_view token) {
 
 }  // namespace
 
-SessionTable::Opened SessionTable::open(const GrantId& grant, std::chrono::milliseconds life,
+SessionTable::Opened SessionTable::open(const GrantKey& grant, std::chrono::milliseconds life,
                                         MonoTime now) {
   Opened opened{base64url_encode(random_.bytes<kTokenSize>()),
                 {next_++, grant, now + std::min(life, kMaxLife)},
@@ -43,7 +43,7 @@ SessionTable::Opened SessionTable::open(const GrantId& grant, std::chrono::milli
   return opened;
 }
 
-std::optional<Session> SessionTable::find(std::string_view token, const GrantId& grant,
+std::optional<Session> SessionTable::find(std::string_view token, const GrantKey& grant,
                                           MonoTime now) const {
   const auto key = key_of(token);
   const auto it = key ? sessions_.find(*key) : sessions_.end();
@@ -53,7 +53,7 @@ std::optional<Session> SessionTable::find(std::string_view token, const GrantId&
   return it->second;
 }
 
-std::optional<Session> SessionTable::extend(std::string_view token, const GrantId& grant,
+std::optional<Session> SessionTable::extend(std::string_view token, const GrantKey& grant,
                                             std::chrono::milliseconds life, MonoTime now) {
   const auto session = find(token, grant, now);
   if (!session) {
@@ -64,7 +64,7 @@ std::optional<Session> SessionTable::extend(std::string_view token, const GrantI
   return stored;
 }
 
-std::optional<SessionId> SessionTable::close(std::string_view token, const GrantId& grant) {
+std::optional<SessionId> SessionTable::close(std::string_view token, const GrantKey& grant) {
   const auto key = key_of(token);
   const auto it = key ? sessions_.find(*key) : sessions_.end();
   if (it == sessions_.end() || it->second.grant != grant) {
@@ -75,7 +75,7 @@ std::optional<SessionId> SessionTable::close(std::string_view token, const Grant
   return id;
 }
 
-std::vector<SessionId> SessionTable::close_all(const GrantId& grant) {
+std::vector<SessionId> SessionTable::close_all(const GrantKey& grant) {
   std::vector<SessionId> ended;
   std::erase_if(sessions_, [&](const auto& entry) {
     if (entry.second.grant != grant) {

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/random.h"
+#include "grant/grant.h"
 
 namespace latchkey::grant {
 
@@ -21,7 +22,7 @@ using SessionId = std::uint64_t;
 
 struct Session {
   SessionId id = 0;
-  GrantId grant;
+  GrantKey grant;
   MonoTime ends;
 };
 
@@ -38,17 +39,17 @@ class SessionTable {
     std::vector<SessionId> displaced;  // sessions that made room
   };
   // `life` is cut to kMaxLife.
-  Opened open(const GrantId& grant, std::chrono::milliseconds life, MonoTime now);
+  Opened open(const GrantKey& grant, std::chrono::milliseconds life, MonoTime now);
   // The live session of this cookie for this grant. Looked up by the token's hash, so the time it
   // takes says nothing about how much of a guess was right.
-  [[nodiscard]] std::optional<Session> find(std::string_view token, const GrantId& grant,
+  [[nodiscard]] std::optional<Session> find(std::string_view token, const GrantKey& grant,
                                             MonoTime now) const;
   // A fresh ticket with a live cookie extends that session.
-  std::optional<Session> extend(std::string_view token, const GrantId& grant,
+  std::optional<Session> extend(std::string_view token, const GrantKey& grant,
                                 std::chrono::milliseconds life, MonoTime now);
-  std::optional<SessionId> close(std::string_view token, const GrantId& grant);
+  std::optional<SessionId> close(std::string_view token, const GrantKey& grant);
   // All sessions of a grant; their ids, so that open responses and sockets can be ended.
-  std::vector<SessionId> close_all(const GrantId& grant);
+  std::vector<SessionId> close_all(const GrantKey& grant);
   std::vector<SessionId> expire(MonoTime now);
   [[nodiscard]] std::optional<MonoTime> deadline() const;
   [[nodiscard]] std::size_t size() const { return sessions_.size(); }

@@ -13,8 +13,9 @@ class SessionTest : public ::testing::Test {
  protected:
   testing::FakeRandom random_;
   SessionTable table_{random_};
-  GrantId grant_{{1}};
-  GrantId other_{{2}};
+  SpkiHash agent_{{7}};
+  GrantKey grant_{agent_, GrantId({1})};
+  GrantKey other_{agent_, GrantId({2})};
   MonoTime now_{1000};
 };
 
@@ -36,6 +37,22 @@ TEST_F(SessionTest, Row15ASessionOfOneGrantIsNoneOfAnother) {
   EXPECT_FALSE(table_.extend(opened.token, other_, 1h, now_));
   EXPECT_FALSE(table_.find(opened.token + "x", grant_, now_));
   EXPECT_FALSE(table_.find("", grant_, now_));
+}
+
+// threats.md row 16: a second person chose the id of the first one's grant for his own.
+TEST_F(SessionTest, Row16ASessionOfOneAgentIsNoneOfAnotherWithTheSameId) {
+  const GrantKey theirs{SpkiHash({8}), grant_.grant};
+  const auto opened = table_.open(grant_, 1h, now_);
+  EXPECT_FALSE(table_.find(opened.token, theirs, now_));
+  EXPECT_FALSE(table_.extend(opened.token, theirs, 1h, now_));
+  EXPECT_FALSE(table_.close(opened.token, theirs));
+  EXPECT_TRUE(table_.close_all(theirs).empty());
+  EXPECT_TRUE(table_.find(opened.token, grant_, now_));
+  // Nor does he push the first one's sessions out.
+  for (std::size_t i = 0; i < SessionTable::kMaxPerGrant + 5; ++i) {
+    table_.open(theirs, 1h, now_);
+  }
+  EXPECT_TRUE(table_.find(opened.token, grant_, now_));
 }
 
 TEST_F(SessionTest, ExtendsAndEnds) {

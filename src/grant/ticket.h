@@ -56,6 +56,7 @@ class TicketGate {
  public:
   static constexpr std::size_t kMaxRememberedPerGrant = 4096;
   static constexpr std::size_t kMaxNonces = 4096;
+  static constexpr std::size_t kMaxNoncesPerAgent = 256;
 
   explicit TicketGate(Random& random) : random_(random) {}
 
@@ -68,9 +69,9 @@ class TicketGate {
   latchkey::Result<TicketClaims, TicketError> accept(std::string_view jws, const DeviceGrant& grant,
                                                      MonoTime now);
   // Single use, valid for 5 minutes.
-  TicketNonce make_nonce(const GrantId& grant, MonoTime now);
+  TicketNonce make_nonce(const GrantKey& grant, MonoTime now);
   // A grant ended.
-  void forget(const GrantId& grant);
+  void forget(const GrantKey& grant);
 
  private:
   struct AgentTime {
@@ -81,8 +82,8 @@ class TicketGate {
   void sweep(MonoTime now);
   Random& random_;
   std::map<SpkiHash, AgentTime> times_;
-  std::map<GrantId, std::map<TicketId, MonoTime>> used_;        // until
-  std::map<TicketNonce, std::pair<GrantId, MonoTime>> nonces_;  // until
+  std::map<GrantKey, std::map<TicketId, MonoTime>> used_;        // until
+  std::map<TicketNonce, std::pair<GrantKey, MonoTime>> nonces_;  // until
 };
 
 }  // namespace latchkey::grant

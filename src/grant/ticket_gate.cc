@@ -51,7 +51,7 @@ latchkey::Result<TicketClaims, TicketError> TicketGate::accept(std::string_view 
     return fail(TicketError::kOutOfTime);
   }
   sweep(now);
-  auto& used = used_[grant.id];
+  auto& used = used_[grant.grant_key()];
   if (used.contains(claims->id)) {
     return fail(TicketError::kReplayed);
   }
@@ -62,7 +62,7 @@ latchkey::Result<TicketClaims, TicketError> TicketGate::accept(std::string_view 
   if (claims->nonce) {
     // Our own nonce says how fresh it is; no clock is asked.
     const auto it = nonces_.find(*claims->nonce);
-    if (it == nonces_.end() || it->second.first != grant.id) {
+    if (it == nonces_.end() || it->second.first != grant.grant_key()) {
       return fail(TicketError::kNonceRequired);
     }
     nonces_.erase(it);
@@ -83,20 +83,30 @@ latchkey::Result<TicketClaims, TicketError> TicketGate::accept(std::string_view 
   return claims;
 }
 
-TicketNonce TicketGate::make_nonce(const GrantId& grant, MonoTime now) {
+TicketNonce TicketGate::make_nonce(const GrantKey& grant, MonoTime now) {
   sweep(now);
-  if (nonces_.size() >= kMaxNonces) {
-    // The oldest makes room, so that a flood costs the flooder's own nonces first.
-    nonces_.erase(std::min_element(
-        nonces_.begin(), nonces_.end(),
-        [](const auto& a, const auto& b) { return a.second.second < b.second.second; }));
+  // The oldest makes room: of this agent's own where it has its share, so that a flood costs nobody
+  // else's.
+  const auto count = std::count_if(nonces_.begin(), nonces_.end(), [&grant](const auto& entry) {
+    return entry.second.first.agent == grant.agent;
+  });
+  const bool own_only = static_cast<std::size_t>(count) >= kMaxNoncesPerAgent;
+  if (own_only || nonces_.size() >= kMaxNonces) {
+    auto oldest = nonces_.end();
+    for (auto it = nonces_.begin(); it != nonces_.end(); ++it) {
+      if ((!own_only || it->second.first.agent == grant.agent) &&
+          (oldest == nonces_.end() || it->second.second < oldest->second.second)) {
+        oldest = it;
+      }
+    }
+    nonces_.erase(oldest);
   }
   const auto nonce = TicketNonce::make(random_);
   nonces_.insert_or_assign(nonce, std::pair(grant, now + kNonceLife));
   return nonce;
 }
 
-void TicketGate::forget(const GrantId& grant) {
+void TicketGate::forget(const GrantKey& grant) {
   used_.erase(grant);
   std::erase_if(nonces_, [&](const auto& entry) { return entry.second.first == grant; });
 }

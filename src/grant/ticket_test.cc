@@ -76,7 +76,7 @@ TEST_F(TicketTest, AcceptedOnce) {
 TEST_F(TicketTest, WithoutTrustedTimeANonceIsAskedFor) {
   EXPECT_EQ(refusal(mint(claims())), TicketError::kNonceRequired);
   auto ticket = claims();
-  ticket.nonce = gate_.make_nonce(ticket.grant, mono_);
+  ticket.nonce = gate_.make_nonce({agent_, ticket.grant}, mono_);
   const std::string jws = mint(ticket);
   EXPECT_TRUE(gate_.accept(jws, device_grant(), mono_));
   EXPECT_EQ(refusal(jws), TicketError::kReplayed);
@@ -84,7 +84,7 @@ TEST_F(TicketTest, WithoutTrustedTimeANonceIsAskedFor) {
   again.nonce = ticket.nonce;
   EXPECT_EQ(refusal(mint(again)), TicketError::kNonceRequired) << "a nonce is for one ticket";
   auto late = claims();
-  late.nonce = gate_.make_nonce(late.grant, mono_);
+  late.nonce = gate_.make_nonce({agent_, late.grant}, mono_);
   const std::string late_jws = mint(late);
   mono_ = mono_ + 5min;
   EXPECT_EQ(refusal(late_jws), TicketError::kNonceRequired);
@@ -92,8 +92,37 @@ TEST_F(TicketTest, WithoutTrustedTimeANonceIsAskedFor) {
 
 TEST_F(TicketTest, ANonceOfAnotherGrantIsNone) {
   auto ticket = claims();
-  ticket.nonce = gate_.make_nonce(GrantId({9}), mono_);
+  ticket.nonce = gate_.make_nonce({agent_, GrantId({9})}, mono_);
   EXPECT_EQ(refusal(mint(ticket)), TicketError::kNonceRequired);
+}
+
+// threats.md row 16: a second person chose the id of the first one's grant for his own.
+TEST_F(TicketTest, Row16AnotherAgentsGrantOfTheSameIdSharesNothing) {
+  auto theirs = device_grant();
+  theirs.agent = SpkiHash(Digest256{8});
+  auto ticket = claims();
+  ticket.nonce = gate_.make_nonce(theirs.grant_key(), mono_);
+  EXPECT_EQ(refusal(mint(ticket)), TicketError::kNonceRequired) << "a nonce given to him";
+  gate_.on_trusted_time(agent_, kNow - 10s, mono_);
+  gate_.on_trusted_time(theirs.agent, kNow - 10s, mono_);
+  const std::string used = mint(claims());
+  EXPECT_TRUE(gate_.accept(used, device_grant(), mono_));
+  gate_.forget(theirs.grant_key());
+  EXPECT_EQ(refusal(used), TicketError::kReplayed) << "his grant's end makes no ticket fresh";
+  // Nor does he use up what is remembered.
+  for (std::size_t i = 0; i < TicketGate::kMaxRememberedPerGrant; ++i) {
+    ASSERT_TRUE(gate_.accept(mint(claims()), theirs, mono_));
+  }
+  EXPECT_TRUE(gate_.accept(mint(claims()), device_grant(), mono_));
+}
+
+TEST_F(TicketTest, Row16OneAgentsNoncesPushNobodyElsesOut) {
+  auto ticket = claims();
+  ticket.nonce = gate_.make_nonce({agent_, ticket.grant}, mono_);
+  for (std::size_t i = 0; i < TicketGate::kMaxNonces + 10; ++i) {
+    static_cast<void>(gate_.make_nonce({SpkiHash(Digest256{8}), GrantId({1})}, mono_));
+  }
+  EXPECT_TRUE(gate_.accept(mint(ticket), device_grant(), mono_));
 }
 
 TEST_F(TicketTest, TicketsFromBeforeTheStartNeedANonce) {
@@ -199,10 +228,10 @@ TEST_F(TicketTest, EveryChangedCharacterIsNoticed) {
 TEST_F(TicketTest, MemoryIsBounded) {
   gate_.on_trusted_time(agent_, kNow - 10s, mono_);
   for (std::size_t i = 0; i < TicketGate::kMaxNonces + 10; ++i) {
-    static_cast<void>(gate_.make_nonce(GrantId({1}), mono_));
+    static_cast<void>(gate_.make_nonce({agent_, GrantId({1})}, mono_));
   }
   auto ticket = claims();
-  ticket.nonce = gate_.make_nonce(ticket.grant, mono_);
+  ticket.nonce = gate_.make_nonce({agent_, ticket.grant}, mono_);
   EXPECT_TRUE(gate_.accept(mint(ticket), device_grant(), mono_)) << "the newest is there";
 }
 

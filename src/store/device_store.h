@@ -41,10 +41,7 @@ struct AuditEvent {
   std::string detail;  // at most 200 bytes; never a secret, a path or a query
 };
 
-struct GrantKey {
-  SpkiHash agent;
-  GrantId grant;
-};
+using grant::GrantKey;
 
 class DeviceStore final : public enroll::DeviceLedger, public pairing::WindowLedger {
  public:

@@ -24,6 +24,7 @@ export class Person {
       ticket: spkiOf(grant.ticketKey), sub: grant.sub, now: now(), ...changes,
     };
     grant.host = grant.offer.host;
+    grant.id = grant.offer.grant;
     return grant;
   }
   /** Types the code the device shows and makes the first grant. */
