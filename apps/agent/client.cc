@@ -105,6 +105,7 @@ void Client::on_request(const agent::Request& request) {
                  [&](const agent::DiscoverStart& start) { answer(id, on_discover_start(start)); },
                  [&](const agent::DiscoverStop&) { answer(id, on_discover_stop()); },
                  [&](const agent::PairBegin& begin) { on_pair_begin(id, begin); },
+                 [&](const agent::PairName& name) { on_pair_name(id, name); },
                  [&](const agent::PairCode& code) { answer(id, on_pair_code(code)); },
                  [&](const agent::PairCancel& cancel) { answer(id, on_pair_cancel(cancel)); },
                  [&](const agent::GrantsList& list) { answer(id, on_grants_list(list)); },
@@ -199,7 +200,7 @@ void Client::on_pair_begin(std::uint64_t id, const agent::PairBegin& begin) {
   Pairing::Start start{
       .session = session,
       .wish = {connection_.profile(), begin.origin, begin.type, std::nullopt},
-      .slug = begin.slug,
+      .name = begin.name.value_or(announced_of(*found).name),
       .endpoints = endpoints_of(*found),
       .known = match ? context_->desk.records().binding(match->device) : std::nullopt,
       .known_by_address = match && match->by_address};
@@ -223,6 +224,19 @@ void Client::on_pair_begin(std::uint64_t id, const agent::PairBegin& begin) {
                                  }
                                }};
   pairings_.emplace(session, Pairing::start(context_, std::move(start), std::move(listener)));
+}
+
+void Client::on_pair_name(std::uint64_t id, const agent::PairName& name) {
+  const auto found = pairings_.find(name.session.text);
+  if (found == pairings_.end()) {
+    answer(id, fail(agent::error(ErrorCode::kCancelled)));
+    return;
+  }
+  found->second->give_name(name.name, [weak = weak_from_this(), id](const Reply& reply) {
+    if (const auto self = weak.lock()) {
+      self->answer(id, reply);
+    }
+  });
 }
 
 Client::Reply Client::on_pair_code(const agent::PairCode& code) {

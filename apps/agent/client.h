@@ -42,6 +42,7 @@ class Client : public std::enable_shared_from_this<Client> {
   Reply on_discover_start(const agent::DiscoverStart& start);
   Reply on_discover_stop();
   void on_pair_begin(std::uint64_t id, const agent::PairBegin& begin);
+  void on_pair_name(std::uint64_t id, const agent::PairName& name);
   Reply on_pair_code(const agent::PairCode& code);
   Reply on_pair_cancel(const agent::PairCancel& cancel);
   Reply on_grants_list(const agent::GrantsList& list);

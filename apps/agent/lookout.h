@@ -47,6 +47,8 @@ class Lookout {
   Lookout(boost::asio::io_context& io, LookoutOptions options);
   // The listener is called from the loop, never from inside listen().
   std::unique_ptr<Subscription> listen(Listener listener);
+  // Multicast DNS while somebody listens; null where it is switched off.
+  [[nodiscard]] discovery::Network* network() const { return network_.get(); }
   [[nodiscard]] const discovery::FoundService* find(const std::string& key) const;
   [[nodiscard]] const std::map<std::string, discovery::FoundService>& services() const {
     return services_;

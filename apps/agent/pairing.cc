@@ -59,7 +59,8 @@ Pairing::Pairing(Context* context, Start start, Client client)
       start_(std::move(start)),
       client_(std::move(client)),
       tasks_(context->executor),
-      code_ready_(context->executor, net::kNoDeadline) {}
+      code_ready_(context->executor, net::kNoDeadline),
+      name_ready_(context->executor, net::kNoDeadline) {}
 
 Pairing::~Pairing() {
   take_back();
@@ -81,9 +82,13 @@ void Pairing::give_code(SecretBytes typed) {
 }
 
 void Pairing::cancel() {
+  if (name_answer_) {
+    begin(fail(agent::error(ErrorCode::kCancelled)));
+  }
   over_ = true;
   tasks_.cancel();
   code_ready_.cancel();
+  name_ready_.cancel();
 }
 
 void Pairing::take_back() {
@@ -100,10 +105,15 @@ void Pairing::take_back() {
 
 // --- what the client is told ---
 
-void Pairing::begin(const json& reply) {
-  if (!begun_ && !over_) {
+void Pairing::begin(const agent::Result<json>& reply) {
+  if (over_) {
+    return;
+  }
+  if (!begun_) {
     begun_ = true;
     client_.begun(reply);
+  } else if (const Answer answer = std::exchange(name_answer_, nullptr)) {
+    answer(reply);
   }
 }
 
@@ -135,11 +145,11 @@ void Pairing::fail_with(const wire::Error& error) {
   if (over_) {
     return;
   }
-  over_ = true;
-  if (!begun_) {
-    begun_ = true;
-    client_.begun(fail(agent::error(error.code)));
+  if (!begun_ || name_answer_) {
+    begin(fail(agent::error(error.code)));
+    over_ = true;
   } else {
+    over_ = true;
     client_.event(wire::kPairFailed, {{"session", start_.session},
                                       {"code", wire::name_of(error.code)},
                                       {"message", agent::words_for(error.code)},
@@ -176,10 +186,10 @@ net::Task<void> Pairing::run(std::shared_ptr<Pairing> self) {
 }
 
 net::Task<void> Pairing::choose() {
-  if (!start_.wish.origin) {
-    const auto chosen = co_await choose_direct_host();
-    if (!chosen) {
-      fail_with(chosen.error());
+  if (!start_.wish.origin && !take_existing()) {
+    // On a line of its own: g++ 12 makes a broken frame of a co_await behind two conditions.
+    const bool agreed = co_await agree_on_name();
+    if (!agreed) {
       co_return;
     }
   }
@@ -187,34 +197,6 @@ net::Task<void> Pairing::choose() {
     co_return;
   }
   co_await with_code();
-}
-
-net::Task<wire::Result<void>> Pairing::choose_direct_host() {
-  const std::string slug = start_.slug.value_or(start_.wish.type);
-  const auto host = HostName::direct(slug);
-  if (!host || slug == own_host_label()) {
-    co_return fail(wire::Error{ErrorCode::kNameConflict, "not a usable name", false});
-  }
-  start_.wish.direct_host = host;
-  const auto there = co_await look_up(context_, *host);
-  if (there.empty()) {
-    co_return wire::Result<void>{};
-  }
-  for (const auto& address : there) {
-    const bool is_device =
-        std::any_of(start_.endpoints.begin(), start_.endpoints.end(),
-                    [&](const net::Endpoint& endpoint) { return endpoint.address() == address; });
-    if (!is_device) {
-      co_return fail(wire::Error{ErrorCode::kNameConflict, "the name is another's", false});
-    }
-  }
-  // Somebody else's name on this very device, or our own of earlier.
-  if (start_.known && !context_->desk.existing(start_.wish, start_.known->device)) {
-    const std::string tag =
-        grant::direct_tag(context_->desk.records().user_secret(), start_.known->device);
-    start_.wish.direct_host = HostName::direct(slug.substr(0, 33) + "-" + tag);
-  }
-  co_return wire::Result<void>{};
 }
 
 // --- over the binding ---
@@ -238,7 +220,7 @@ net::Task<bool> Pairing::over_binding() {
     fail_with(known_there.error());
     co_return true;
   }
-  begin({{"session", start_.session}, {"state", "working"}});
+  begin(json{{"session", start_.session}, {"state", "working"}});
   progress(Step::kCheck, false);
   progress(Step::kCheck, true, agent::make_json(*start_.known, context_->desk.trust()));
   progress(Step::kIssue, false);
@@ -336,9 +318,9 @@ net::Task<void> Pairing::with_code() {
     busy_ = needed->device;
     context_->upkeep.begin(*busy_);
   }
-  begin({{"session", start_.session},
-         {"state", "code"},
-         {"code", agent::code_json(needed->kind, needed->attempts_left)}});
+  begin(json{{"session", start_.session},
+             {"state", "code"},
+             {"code", agent::code_json(needed->kind, needed->attempts_left)}});
   // Attempts at a key128 are not counted.
   std::optional<std::uint32_t> left;
   if (needed->kind == wire::CodeKind::kDigits8) {

@@ -23,7 +23,7 @@ class Pairing : public std::enable_shared_from_this<Pairing> {
   struct Start {
     std::string session;  // the client's name for it
     agent::Wish wish;
-    std::optional<std::string> slug;  // direct grants
+    std::string name;  // direct grants: what the address is to be made of
     net::Endpoints endpoints;
     std::optional<grant::Binding> known;
     bool known_by_address = false;  // then another key means another device
@@ -38,6 +38,9 @@ class Pairing : public std::enable_shared_from_this<Pairing> {
   ~Pairing();
 
   void give_code(SecretBytes typed);
+  // Direct grants: the person's word on the name. Answered exactly once.
+  using Answer = std::function<void(const agent::Result<nlohmann::json>&)>;
+  void give_name(std::string name, Answer answer);
   // Nothing is told after this; what was half made is taken back.
   void cancel();
 
@@ -63,11 +66,15 @@ class Pairing : public std::enable_shared_from_this<Pairing> {
   // `left`: attempts, where they are counted. False: the session is over.
   bool on_wrong_code(std::optional<std::uint32_t> left);
 
-  net::Task<wire::Result<void>> choose_direct_host();
+  // Direct grants: what is there already, or a name that the person agrees to. False: it is over.
+  bool take_existing();
+  net::Task<bool> agree_on_name();
+  net::Task<std::optional<std::string>> given_name();
   net::Task<void> finish(GrantId id, net::Endpoint endpoint);
   net::Task<std::vector<std::string>> warnings(HostName host);
 
-  void begin(const nlohmann::json& reply);
+  // Answers pair.begin, or the pair.name that waits.
+  void begin(const agent::Result<nlohmann::json>& reply);
   // `device`: what the check found, else null.
   void progress(Step step, bool done, const nlohmann::json& device);
   void progress(Step step, bool done);
@@ -80,6 +87,9 @@ class Pairing : public std::enable_shared_from_this<Pairing> {
   net::TaskGroup tasks_;
   boost::asio::steady_timer code_ready_;
   std::optional<SecretBytes> code_;
+  boost::asio::steady_timer name_ready_;
+  std::optional<std::string> name_;
+  Answer name_answer_;
   std::optional<DeviceId> busy_;   // the device that upkeep leaves alone meanwhile
   std::optional<GrantId> making_;  // new, and taken back unless all goes well
   bool begun_ = false;

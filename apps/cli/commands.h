@@ -32,6 +32,25 @@ struct GrantOptions {
 };
 int grant(const Common& common, const Terminal& terminal, const GrantOptions& options);
 
+// A device that the person opens themselves, at an address of its own.
+struct AddOptions {
+  std::string device;  // its name, or a pairing link; empty: asked for
+  std::string name;    // of the address, without .local; empty: proposed
+  std::string type;
+  std::string code;
+  std::string code_from;
+  std::string profile;
+  double timeout = 5;
+};
+int add(const Common& common, const Terminal& terminal, const AddOptions& options);
+
+struct OpenOptions {
+  std::string which;
+  bool browser = false;
+};
+// Prints an address with a ticket in it, which signs in once; or starts the browser.
+int open_device(const Common& common, const Terminal& terminal, const OpenOptions& options);
+
 int grants(const Common& common, const Terminal& terminal, bool all);
 
 struct RevokeOptions {

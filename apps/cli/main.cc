@@ -16,6 +16,8 @@ struct All {
   bool all = false;
   cli::DevicesOptions devices;
   cli::GrantOptions grant;
+  cli::AddOptions add;
+  cli::OpenOptions open;
   cli::RevokeOptions revoke;
   cli::FetchOptions fetch;
   cli::SetupOptions setup;
@@ -47,6 +49,23 @@ void add_grants(CLI::App& app, All& all) {
   revoke->add_option("which", all.revoke.which, "A number from `latchkey grants`, or a host");
   revoke->add_option("--origin", all.revoke.origin, "All of this web service");
   revoke->add_flag("--all", all.revoke.all, "Everything");
+}
+
+void add_direct(CLI::App& app, All& all) {
+  CLI::App* add = app.add_subcommand("add", "Add a device that you open yourself");
+  add->add_option("device", all.add.device, "The device's name, or the link of its QR code");
+  add->add_option("--name", all.add.name, "Its address, such as attic for https://attic.local");
+  add->add_option("--type", all.add.type, "Only this type, such as media-cache");
+  auto* code = add->add_option("--code", all.add.code, "The code that the device shows");
+  add->add_option("--code-from", all.add.code_from, "- reads the code from standard input")
+      ->check(CLI::IsMember({"-"}))
+      ->excludes(code);
+  add->add_option("--profile", all.add.profile, "For this browser profile (32 hex digits) alone");
+  add->add_option("--timeout", all.add.timeout, "For how many seconds to look")
+      ->check(CLI::Range(0.1, 120.0));
+  CLI::App* open = app.add_subcommand("open", "Open a device that you added");
+  open->add_option("device", all.open.which, "Its address, such as attic, or its name")->required();
+  open->add_flag("--browser", all.open.browser, "Start the browser instead of printing a link");
 }
 
 void add_fetch(CLI::App& app, All& all) {
@@ -90,6 +109,12 @@ int run(const CLI::App& app, All& all) {
   if (name == "grant") {
     return cli::grant(all.common, terminal, all.grant);
   }
+  if (name == "add") {
+    return cli::add(all.common, terminal, all.add);
+  }
+  if (name == "open") {
+    return cli::open_device(all.common, terminal, all.open);
+  }
   if (name == "grants") {
     return cli::grants(all.common, terminal, all.all);
   }
@@ -122,6 +147,7 @@ int main(int argc, char** argv) {
   app.add_option("--socket", all.common.socket, "The agent's socket");
   add_devices(app, all);
   add_grants(app, all);
+  add_direct(app, all);
   add_fetch(app, all);
   add_setup(app, all);
   for (CLI::App* command : app.get_subcommands({})) {

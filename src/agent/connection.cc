@@ -8,9 +8,6 @@ namespace {
 
 using wire::ErrorCode;
 
-// The profile of the command line. No browser may claim it.
-const ProfileId kCommandLine{ByteArray<16>{}};
-
 tl::unexpected<Error> malformed(std::string message) {
   return fail(Error{ErrorCode::kMalformed, std::move(message)});
 }
@@ -49,7 +46,7 @@ Result<void> Connection::on_hello(const Hello& hello) {
   }
   if (hello.client == Hello::Client::kExtension) {
     // Only the native host adds the extension's id, and only for the extension it was started by.
-    if (!hello.profile || *hello.profile == kCommandLine || extension_id_.empty() ||
+    if (!hello.profile || *hello.profile == kUserProfile || extension_id_.empty() ||
         hello.extension != extension_id_) {
       return malformed("This is not the browser extension that works with this agent.");
     }
@@ -73,7 +70,7 @@ Result<void> Connection::admit(const Method& method, MonoTime now) {
     return malformed("Only the command line says where things are.");
   }
   bool in_time = all_.take(now);
-  if (std::holds_alternative<PairBegin>(method)) {
+  if (std::holds_alternative<PairBegin>(method) || std::holds_alternative<PairName>(method)) {
     in_time = in_time && pairings_.take(now);
   } else if (std::holds_alternative<PairCode>(method)) {
     in_time = in_time && codes_.take(now);
@@ -97,7 +94,7 @@ bool Connection::sees(const ProfileId& profile) const {
 }
 
 ProfileId Connection::profile() const {
-  return hello_ && hello_->profile ? *hello_->profile : kCommandLine;
+  return hello_ && hello_->profile ? *hello_->profile : kUserProfile;
 }
 
 }  // namespace latchkey::agent

@@ -17,6 +17,10 @@ inline constexpr std::size_t kMaxConnections = 64;
 inline constexpr std::size_t kMaxPairings = 4;  // at a time on one connection
 inline constexpr std::chrono::milliseconds kHelloTime = std::chrono::seconds(10);
 
+// The profile of the command line; no browser may claim it. What the person opens directly and was
+// added there is the user's, in every browser profile of theirs.
+inline const ProfileId kUserProfile{ByteArray<16>{}};
+
 // So many at once, and one more each `refill`.
 class RateLimit {
  public:
@@ -45,7 +49,9 @@ class Connection {
 
   // What this connection may see. Nothing: every profile of the user.
   [[nodiscard]] bool sees(const ProfileId& profile) const;
-  [[nodiscard]] bool sees(const grant::AgentGrant& grant) const { return sees(grant.profile); }
+  [[nodiscard]] bool sees(const grant::AgentGrant& grant) const {
+    return sees(grant.profile) || (hello_ && !grant.origin && grant.profile == kUserProfile);
+  }
   // Under which profile it pairs.
   [[nodiscard]] ProfileId profile() const;
 

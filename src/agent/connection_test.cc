@@ -58,6 +58,36 @@ TEST(Connection, SeesItsProfileOnly) {
   EXPECT_EQ(command_line.profile(), kCommandLine);
 }
 
+// What was added on the command line to be opened directly is the person's, in every browser.
+TEST(Connection, SeesWhatTheUserAddedToOpen) {
+  const auto grant_of = [](const ProfileId& profile, std::optional<Origin> origin) {
+    return grant::AgentGrant{.id = GrantId{ByteArray<16>{9}},
+                             .profile = profile,
+                             .device = DeviceId{ByteArray<32>{3}},
+                             .origin = std::move(origin),
+                             .host = *HostName::direct("attic"),
+                             .sub = {},
+                             .ca_key = crypto::PrivateKey::generate(),
+                             .ca_certificate = {},
+                             .ticket_key = crypto::PrivateKey::generate(),
+                             .offer = {},
+                             .leaf = {},
+                             .not_after = {},
+                             .renew_at = {},
+                             .port = 443,
+                             .state = grant::State::kActive,
+                             .created = {},
+                             .last_used = {},
+                             .block_until = {}};
+  };
+  Connection extension(kExtension);
+  EXPECT_FALSE(extension.sees(grant_of(kCommandLine, std::nullopt))) << "before hello";
+  ASSERT_TRUE(extension.admit(from_extension(), kNow));
+  EXPECT_TRUE(extension.sees(grant_of(kCommandLine, std::nullopt)));
+  EXPECT_FALSE(extension.sees(grant_of(kCommandLine, Origin::parse("https://video.example"))));
+  EXPECT_FALSE(extension.sees(grant_of(kOther, std::nullopt)));
+}
+
 TEST(Connection, ExtensionsDoNotSayWhereThingsAre) {
   Connection extension(kExtension);
   ASSERT_TRUE(extension.admit(from_extension(), kNow));

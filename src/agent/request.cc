@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/direct_name.h"
 #include "base/encoding.h"
 #include "base/host_name.h"
 #include "wire/names.h"
@@ -132,12 +133,21 @@ std::optional<Method> read_pair_begin(const json& p) {
   }
   PairBegin begin{origin->value, std::move(*type), {std::move(*key)}, std::nullopt};
   if (!is_absent(p, "name") && !p["name"].is_null()) {
-    begin.slug = text_of(p, "name", 40);
-    if (!begin.slug) {
+    begin.name = text_of(p, "name", kMaxAskedName);
+    if (!begin.name || begin.origin) {
       return std::nullopt;
     }
   }
   return begin;
+}
+
+std::optional<Method> read_pair_name(const json& p) {
+  auto session = text_of(p, "session", 32);
+  auto name = text_of(p, "name", kMaxAskedName);
+  if (!only(p, {"session", "name"}) || !session || !name) {
+    return std::nullopt;
+  }
+  return PairName{{std::move(*session)}, std::move(*name)};
 }
 
 std::optional<Method> read_pair_code(const json& p) {
@@ -254,6 +264,7 @@ constexpr std::array kReaders = {
     Reader{wire::kDiscoverStart, read_discover_start},
     Reader{wire::kDiscoverStop, read_nothing<DiscoverStop>},
     Reader{wire::kPairBegin, read_pair_begin},
+    Reader{wire::kPairName, read_pair_name},
     Reader{wire::kPairCode, read_pair_code},
     Reader{wire::kPairCancel, read_pair_cancel},
     Reader{wire::kGrantsList, read_grants_list},

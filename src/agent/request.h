@@ -50,7 +50,12 @@ struct PairBegin {
   std::optional<Origin> origin;  // nothing: a direct grant
   std::string type;
   DeviceKey key;
-  std::optional<std::string> slug;  // direct grants
+  std::optional<std::string> name;  // direct grants: what to propose, instead of the device's name
+};
+// Direct grants: the name that the person confirmed, or another to try.
+struct PairName {
+  PairId session;
+  std::string name;
 };
 struct PairCode {
   PairId session;
@@ -89,9 +94,10 @@ struct Doctor {
   std::optional<std::vector<std::string>> browsers;
 };
 
-using Method = std::variant<Hello, DiscoverStart, DiscoverStop, PairBegin, PairCode, PairCancel,
-                            GrantsList, GrantsGet, GrantsRevoke, TicketMint, CertificateRenew,
-                            PolicyCheck, MetadataStatus, MetadataRefresh, AnchorGet, Doctor>;
+using Method =
+    std::variant<Hello, DiscoverStart, DiscoverStop, PairBegin, PairName, PairCode, PairCancel,
+                 GrantsList, GrantsGet, GrantsRevoke, TicketMint, CertificateRenew, PolicyCheck,
+                 MetadataStatus, MetadataRefresh, AnchorGet, Doctor>;
 
 struct Request {
   std::uint64_t id = 0;

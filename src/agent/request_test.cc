@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "agent/direct_name.h"
+
 namespace latchkey::agent {
 namespace {
 
@@ -21,6 +23,7 @@ TEST(ParseRequest, ReadsEveryMethod) {
       {"discover.stop", "{}"},
       {"pair.begin", R"({"origin":"https://video.example","type":"media-cache","key":"d1"})"},
       {"pair.begin", R"({"origin":null,"type":"nas","key":"d1","name":"attic"})"},
+      {"pair.name", R"({"session":"p1","name":"Under the roof"})"},
       {"pair.code", R"({"session":"p1","code":"1234 5678"})"},
       {"pair.cancel", R"({"session":"p1"})"},
       {"grants.list", "{}"},
@@ -56,6 +59,14 @@ TEST(ParseRequest, RefusesWrongParametersButCanAnswer) {
       {"pair.begin", R"({"origin":"https://video.example/","type":"media-cache","key":"d1"})"},
       {"pair.begin", R"({"origin":"https://u@video.example","type":"media-cache","key":"d1"})"},
       {"pair.begin", R"({"origin":"null","type":"media-cache","key":"d1"})"},
+      {"pair.begin",
+       R"({"origin":"https://video.example","type":"nas","key":"d1","name":"attic"})"},
+      {"pair.begin", R"({"origin":null,"type":"nas","key":"d1","name":")" +
+                         std::string(kMaxAskedName + 1, 'x') + R"("})"},
+      {"pair.name", R"({"session":"p1"})"},
+      {"pair.name", R"({"session":"p1","name":""})"},
+      {"pair.name", R"({"session":"p1","name":"x","host":"x.local"})"},
+      {"pair.name", R"({"session":"p1","name":")" + std::string(kMaxAskedName + 1, 'x') + R"("})"},
       {"pair.code", R"({"session":"p1","code":""})"},
       {"pair.code", R"({"session":"p1","code":")" + std::string(600, '1') + R"("})"},
       {"grants.get", R"({"id":"xyz"})"},

@@ -7,40 +7,6 @@
 namespace latchkey {
 namespace {
 
-constexpr char32_t kBroken = 0xFFFFFFFF;
-
-// Takes one code point off the front; kBroken (and one byte taken) where the text is not UTF-8.
-char32_t take_code_point(std::string_view& text) {
-  const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
-  const std::uint8_t first = byte(0);
-  std::size_t length = 1;
-  char32_t code = first;
-  char32_t least = 0;
-  if (first >= 0xF0 && first <= 0xF4) {
-    length = 4, code = first & 0x07U, least = 0x10000;
-  } else if (first >= 0xE0 && first < 0xF0) {
-    length = 3, code = first & 0x0FU, least = 0x800;
-  } else if (first >= 0xC2 && first < 0xE0) {
-    length = 2, code = first & 0x1FU, least = 0x80;
-  } else if (first >= 0x80) {
-    text.remove_prefix(1);
-    return kBroken;
-  }
-  for (std::size_t i = 1; i < length; ++i) {
-    if (i >= text.size() || (byte(i) & 0xC0U) != 0x80U) {
-      text.remove_prefix(1);
-      return kBroken;
-    }
-    code = (code << 6U) | (byte(i) & 0x3FU);
-  }
-  if (code < least || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) {
-    text.remove_prefix(1);
-    return kBroken;
-  }
-  text.remove_prefix(length);
-  return code;
-}
-
 bool within(char32_t code, char32_t low, char32_t high) {
   return code >= low && code <= high;
 }
@@ -104,9 +70,40 @@ char32_t fold_lookalike(char32_t code) {
 
 }  // namespace
 
+char32_t take_code_point(std::string_view& text) {
+  const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
+  const std::uint8_t first = byte(0);
+  std::size_t length = 1;
+  char32_t code = first;
+  char32_t least = 0;
+  if (first >= 0xF0 && first <= 0xF4) {
+    length = 4, code = first & 0x07U, least = 0x10000;
+  } else if (first >= 0xE0 && first < 0xF0) {
+    length = 3, code = first & 0x0FU, least = 0x800;
+  } else if (first >= 0xC2 && first < 0xE0) {
+    length = 2, code = first & 0x1FU, least = 0x80;
+  } else if (first >= 0x80) {
+    text.remove_prefix(1);
+    return kBrokenCodePoint;
+  }
+  for (std::size_t i = 1; i < length; ++i) {
+    if (i >= text.size() || (byte(i) & 0xC0U) != 0x80U) {
+      text.remove_prefix(1);
+      return kBrokenCodePoint;
+    }
+    code = (code << 6U) | (byte(i) & 0x3FU);
+  }
+  if (code < least || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) {
+    text.remove_prefix(1);
+    return kBrokenCodePoint;
+  }
+  text.remove_prefix(length);
+  return code;
+}
+
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
-    if (take_code_point(text) == kBroken) {
+    if (take_code_point(text) == kBrokenCodePoint) {
       return false;
     }
   }
@@ -118,7 +115,7 @@ std::string clean_display_name(std::string_view text, std::size_t max_bytes) {
   bool space = false;
   while (!text.empty()) {
     char32_t code = take_code_point(text);
-    if (code == kBroken) {
+    if (code == kBrokenCodePoint) {
       code = '?';
     }
     if (is_space(code)) {

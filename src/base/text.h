@@ -10,6 +10,11 @@ namespace latchkey {
 // Well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF).
 bool is_utf8(std::string_view text);
 
+// Takes one code point off the front of a text that is not empty; kBrokenCodePoint, and one byte
+// taken, where it is not UTF-8.
+inline constexpr char32_t kBrokenCodePoint = 0xFFFFFFFF;
+char32_t take_code_point(std::string_view& text);
+
 // A name that a stranger chose, fit for one line of a window: control, bidirectional, zero-width
 // and other invisible characters are removed, white space becomes single blanks, broken UTF-8
 // becomes

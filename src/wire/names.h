@@ -17,6 +17,7 @@ inline constexpr std::string_view kHello = "hello";
 inline constexpr std::string_view kDiscoverStart = "discover.start";
 inline constexpr std::string_view kDiscoverStop = "discover.stop";
 inline constexpr std::string_view kPairBegin = "pair.begin";
+inline constexpr std::string_view kPairName = "pair.name";
 inline constexpr std::string_view kPairCode = "pair.code";
 inline constexpr std::string_view kPairCancel = "pair.cancel";
 inline constexpr std::string_view kGrantsList = "grants.list";
