@@ -44,6 +44,8 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual net::Task<Outcome> serve(Exchange exchange) = 0;
+  // Whether a person who opens `/` finds something.
+  [[nodiscard]] virtual bool has_root_page() const { return true; }
 };
 
 // Writes one of our own answers whole. `with_body`: not for HEAD.

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <ctime>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -149,9 +150,9 @@ void print_status(const json& status) {
     std::cout << "Pairing: closed\n";
   }
   for (const json& agent : status.at("agents")) {
-    std::cout << "Paired " << agent.at("id").get<std::string>() << " since "
-              << date_text(agent.at("since")) << ", last seen " << date_text(agent.at("last_seen"))
-              << '\n';
+    std::cout << "Person " << agent.at("person") << " (" << agent.at("id").get<std::string>()
+              << "), since " << date_text(agent.at("since")) << ", seen "
+              << date_text(agent.at("last_seen")) << '\n';
     for (const json& grant : status.at("grants")) {
       if (grant.at("agent") == agent.at("id")) {
         std::cout << "  " << grant.at("host").get<std::string>() << "  "
@@ -166,7 +167,39 @@ void print_status(const json& status) {
   }
 }
 
+std::string what_happened(const json& event) {
+  const std::string kind = event.at("kind").get<std::string>();
+  const std::string detail = event.at("detail").get<std::string>();
+  static const std::map<std::string, std::string> kTexts = {
+      {"paired", "joined with a code"},         {"granted", "allowed a service"},
+      {"suspended", "paused a service"},        {"resumed", "resumed a service"},
+      {"deleted", "removed a service"},         {"agent_left", "gave up the access"},
+      {"agent_removed", "was removed here"},    {"window_opened", "had a code shown"},
+      {"wrong_code", "a wrong code was tried"},
+  };
+  const auto text = kTexts.find(kind);
+  return (text == kTexts.end() ? kind : text->second) + (detail.empty() ? "" : ": " + detail);
+}
+
 }  // namespace
+
+int audit(const CommandOptions& options, int lines) {
+  const auto result = ask(options, {{"command", "audit"}, {"limit", lines}});
+  if (!result || options.json) {
+    return report(options, result, {});
+  }
+  for (const json& event : result->at("events")) {
+    const std::string who =
+        event.at("person").is_null() ? "" : "Person " + event.at("person").dump();
+    std::cout << date_text(event.at("time")) << "  " << who
+              << std::string(who.size() < 11 ? 11 - who.size() : 1, ' ') << what_happened(event)
+              << '\n';
+  }
+  if (result->at("events").empty()) {
+    std::cout << "Nothing has happened yet.\n";
+  }
+  return kDone;
+}
 
 int open_window(const CommandOptions& options, bool key128, int minutes) {
   const auto result =

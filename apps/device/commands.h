@@ -14,6 +14,7 @@ struct CommandOptions {
 int open_window(const CommandOptions& options, bool key128, int minutes);
 int close_window(const CommandOptions& options);
 int status(const CommandOptions& options);
+int audit(const CommandOptions& options, int lines);
 int remove_agent(const CommandOptions& options, const std::string& id);
 // Works on the store itself where no device runs with it.
 int factory_reset(const CommandOptions& options, bool yes);

@@ -20,8 +20,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMaxClients = 8;
-constexpr std::uint32_t kIterations = 100000;
-constexpr std::chrono::milliseconds kDeriveTime = std::chrono::seconds(10);
 constexpr std::chrono::milliseconds kRequestTime = std::chrono::seconds(5);
 
 bool may_ask(int fd) {
@@ -116,6 +114,9 @@ net::Task<ControlResult> Control::handle(json request) {
   if (command == "status") {
     co_return status();
   }
+  if (command == "audit") {
+    co_return audit(request);
+  }
   if (command == "remove-agent") {
     co_return remove_agent(request);
   }
@@ -124,25 +125,6 @@ net::Task<ControlResult> Control::handle(json request) {
   }
   co_return refuse("unsupported", "The running device does not know this command.",
                    "Restart it after an update.");
-}
-
-Result<pairing::PairingCode, ControlError> Control::make_code(wire::CodeKind kind) {
-  Device& device = parts_.device;
-  if (kind == wire::CodeKind::kDigits8) {
-    return pairing::PairingCode::make(kind, device.random());
-  }
-  // The long key belongs on a label: it stays the same until a factory reset.
-  const auto stored = device.store().label_key();
-  if (stored && *stored) {
-    if (auto code = pairing::PairingCode::parse(as_text((*stored)->span()), kind)) {
-      return *std::move(code);
-    }
-  }
-  auto code = pairing::PairingCode::make(kind, device.random());
-  if (!stored || !device.store().set_label_key(SecretBytes::copy_of(code.canonical()))) {
-    return refuse("internal", "The key could not be stored.", "Check the disk and try again.");
-  }
-  return code;
 }
 
 net::Task<ControlResult> Control::open_window(json request) {
@@ -159,27 +141,11 @@ net::Task<ControlResult> Control::open_window(json request) {
     co_return refuse("malformed", "A window stays open for 1 to 10 minutes.",
                      "Leave out --minutes for 10.");
   }
-  auto code = make_code(kind);
-  if (!code) {
-    co_return fail(code.error());
-  }
-  const auto salt = device.random().bytes<16>();
-  // The work has a name because g++ 12 destroys a closure that is a temporary of co_await twice.
-  const auto shared = std::make_shared<pairing::PairingCode>(code->clone());
-  auto derive = [shared, salt] {
-    return std::make_shared<pairing::Verifier>(
-        pairing::verifier_for(pairing::derive_password_key(*shared, salt, kIterations)));
-  };
-  const auto verifier = co_await worker_.run(executor_, net::after(kDeriveTime), std::move(derive));
-  if (!verifier) {
-    co_return refuse("internal", "The device is too busy to open the window.", "Try again.");
-  }
   const std::chrono::minutes length(minutes);
-  const auto opened =
-      device.open_window({kind, to_bytes(salt), kIterations, std::move(**verifier)}, length);
-  if (!opened) {
-    co_return refuse(std::string(wire::name_of(opened.error().code)),
-                     "The pairing window could not be opened: " + opened.error().detail + ".",
+  const auto code = co_await parts_.opener.open(kind, length, std::nullopt);
+  if (!code) {
+    co_return refuse(std::string(wire::name_of(code.error().code)),
+                     "The pairing window could not be opened: " + code.error().detail + ".",
                      "Wait a moment and try again.");
   }
   const WallTime ends = device.clock().wall_now() + length;
@@ -207,6 +173,7 @@ ControlResult Control::status() {
     const auto held = device.store().grants_of(agent.key_hash);
     const std::string id = agent.key_hash.hex().substr(0, 12);
     people.push_back({{"id", id},
+                      {"person", device.records().number(agent.key_hash)},
                       {"since", agent.bound_at.unix_seconds},
                       {"last_seen", agent.last_seen.unix_seconds},
                       {"grants", held ? held->size() : 0}});
@@ -236,6 +203,23 @@ ControlResult Control::status() {
               {"agents", people},
               {"grants", grants},
               {"network", parts_.network()}};
+}
+
+ControlResult Control::audit(const json& request) {
+  const std::int64_t limit = request.value("limit", std::int64_t{100});
+  if (limit < 1 || limit > static_cast<std::int64_t>(store::DeviceStore::kMaxAuditEvents)) {
+    return refuse("malformed", "That many lines are never kept.", "Leave out --lines for 100.");
+  }
+  Device& device = parts_.device;
+  json events = json::array();
+  for (const front::AuditLine& line : device.records().audit(static_cast<std::size_t>(limit))) {
+    json event = {{"time", line.time.unix_seconds}, {"kind", line.kind}, {"detail", line.detail}};
+    event["person"] = line.agent ? json(device.records().number(*line.agent)) : json(nullptr);
+    event["agent"] = line.agent ? json(line.agent->hex().substr(0, 12)) : json(nullptr);
+    event["grant"] = line.grant ? json(line.grant->hex()) : json(nullptr);
+    events.push_back(std::move(event));
+  }
+  return json{{"events", std::move(events)}};
 }
 
 ControlResult Control::remove_agent(const json& request) {

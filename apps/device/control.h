@@ -9,9 +9,9 @@
 #include <string>
 
 #include "device/device.h"
+#include "device/window_opener.h"
 #include "net/json_channel.h"
 #include "net/task.h"
-#include "net/worker.h"
 
 namespace latchkey::device {
 
@@ -29,6 +29,7 @@ class Control {
  public:
   struct Parts {
     Device& device;
+    WindowOpener& opener;
     std::function<nlohmann::json()> network;  // how it is announced, for `status`
     std::function<void()> reset;              // after a factory reset: begin anew
   };
@@ -45,13 +46,12 @@ class Control {
   net::Task<ControlResult> handle(nlohmann::json request);
   net::Task<ControlResult> open_window(nlohmann::json request);
   ControlResult status();
+  ControlResult audit(const nlohmann::json& request);
   ControlResult remove_agent(const nlohmann::json& request);
   ControlResult factory_reset();
-  Result<pairing::PairingCode, ControlError> make_code(wire::CodeKind kind);
 
   net::Executor executor_;
   Parts parts_;
-  net::Worker worker_;
   std::shared_ptr<net::WatchedFd> listener_;
   std::string path_;
   net::TaskGroup tasks_;

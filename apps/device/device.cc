@@ -110,6 +110,11 @@ std::shared_ptr<const LiveGrant> Device::live(const std::string& host, std::uint
   return at->second;
 }
 
+bool Device::is_live(const grant::GrantKey& key) const {
+  return std::any_of(live_.begin(), live_.end(),
+                     [&key](const auto& entry) { return entry.second->grant.grant_key() == key; });
+}
+
 std::vector<std::shared_ptr<const LiveGrant>> Device::live_grants() const {
   std::vector<std::shared_ptr<const LiveGrant>> all;
   for (const auto& [host, grant] : live_) {
@@ -231,7 +236,7 @@ void Device::end(const grant::GrantKey& key) {
   gate_.forget(key);
 }
 
-bool Device::remove_agent(const SpkiHash& agent) {
+bool Device::remove_agent(const SpkiHash& agent, std::string kind) {
   const auto grants = records_.grants_of(agent);
   if (!records_.delete_agent(agent)) {
     return false;
@@ -240,7 +245,7 @@ bool Device::remove_agent(const SpkiHash& agent) {
     end(grant.grant_key());
   }
   reload_discovery_key();
-  audit("agent_removed", agent);
+  audit(std::move(kind), agent);
   return true;
 }
 
@@ -255,12 +260,14 @@ void Device::reload_discovery_key() {
 }
 
 wire::Result<void> Device::open_window(pairing::PairingWindow::Secret secret,
-                                       std::chrono::milliseconds length) {
+                                       std::chrono::milliseconds length,
+                                       const std::optional<SpkiHash>& by) {
   auto opened = window_.open(std::move(secret), length, clock_.mono_now());
-  note_window();
   if (opened) {
-    audit("window_opened");
+    opener_ = by;
+    audit("window_opened", by);
   }
+  note_window();
   return opened;
 }
 
@@ -273,6 +280,9 @@ void Device::note_window() {
   const bool open = window_.is_open(clock_.mono_now());
   const bool changed = open != window_was_open_;
   window_was_open_ = open;
+  if (!open) {
+    opener_.reset();
+  }
   if (watcher_ == nullptr) {
     return;
   }

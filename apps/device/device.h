@@ -77,10 +77,13 @@ class Device {
   // --- for the person at the device ---
   pairing::PairingWindow& window() { return window_; }
   wire::Result<void> open_window(pairing::PairingWindow::Secret secret,
-                                 std::chrono::milliseconds length);
+                                 std::chrono::milliseconds length,
+                                 const std::optional<SpkiHash>& by = {});
   void close_window();
+  // Who opened the open window from the device's page; nobody: it was opened at the device.
+  [[nodiscard]] const std::optional<SpkiHash>& window_opener() const { return opener_; }
   // Everything of one agent ends. False: could not be stored.
-  bool remove_agent(const SpkiHash& agent);
+  bool remove_agent(const SpkiHash& agent, std::string kind = "agent_removed");
   void audit(std::string kind, std::optional<SpkiHash> agent = {},
              std::optional<GrantId> grant = {}, std::string detail = {});
 
@@ -93,6 +96,8 @@ class Device {
   [[nodiscard]] bool window_is_open() const { return window_.is_open(clock_.mono_now()); }
   [[nodiscard]] std::vector<std::shared_ptr<const LiveGrant>> live_grants() const;
   store::DeviceStore& store() { return store_; }
+  Records& records() { return records_; }
+  [[nodiscard]] bool is_live(const grant::GrantKey& key) const;
   const Clock& clock() const { return clock_; }
   Random& random() { return random_; }
 
@@ -125,6 +130,7 @@ class Device {
   std::map<std::string, std::shared_ptr<const LiveGrant>, std::less<>> live_;  // by host
   std::uint64_t next_tag_ = 16;
   bool window_was_open_ = false;
+  std::optional<SpkiHash> opener_;
   MonoTime next_sweep_;
 };
 

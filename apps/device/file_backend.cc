@@ -52,6 +52,10 @@ net::OwnedFd FileBackend::open_beneath(const std::vector<std::string>& names) co
   return folder;
 }
 
+bool FileBackend::has_root_page() const {
+  return find({std::string()}).has_value();
+}
+
 std::optional<FileBackend::Opened> FileBackend::find(const std::vector<std::string>& names) const {
   std::vector<std::string> path = names;
   const bool as_folder = path.back().empty();

@@ -17,6 +17,7 @@ class FileBackend final : public Backend {
   static std::unique_ptr<FileBackend> open(const std::string& folder, const Timeouts& timeouts,
                                            const Clock& clock);
   net::Task<Outcome> serve(Exchange exchange) override;
+  [[nodiscard]] bool has_root_page() const override;
 
  private:
   struct Opened {

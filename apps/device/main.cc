@@ -23,6 +23,7 @@ constexpr const char* kUsage =
     "  open-window    allow pairing for a while and print the code to type\n"
     "  close-window   end that at once\n"
     "  status         who is paired, what is open\n"
+    "  audit          what happened, newest first\n"
     "  remove-agent   end everything of one paired person (ids are in status)\n"
     "  factory-reset  forget everybody\n\n"
     "latchkey-device COMMAND --help says more.\n";
@@ -75,6 +76,9 @@ int run(int argc, char** argv) {
   app.add_option("--access-log", options.access_log, "One line a request: a file, or -");
   app.add_option("--mdns", options.mdns, "auto, system, builtin or off")->capture_default_str();
   app.add_option("--interface", options.interfaces, "Announce on this network interface only");
+  app.add_option("--allow-window-from-page", options.window_from_page,
+                 "Whether paired people may show a code on the device's page: yes or no")
+      ->capture_default_str();
   add_attestation(app, options.attestation);
   if (const auto code = parse(app, argc, argv)) {
     return *code;
@@ -97,6 +101,7 @@ int command(const std::string& name, int argc, char** argv) {
   bool key128 = false;
   bool yes = false;
   int minutes = 10;
+  int lines = 100;
   std::string id;
   CLI::App app("Speaks to the running device.", "latchkey-device " + name);
   app.add_option("--state", state, "The running device's folder");
@@ -105,6 +110,10 @@ int command(const std::string& name, int argc, char** argv) {
     app.add_flag("--key128", key128, "A long code for a label or a QR code");
     app.add_option("--minutes", minutes, "How long it stays open")
         ->check(CLI::Range(1, 10))
+        ->capture_default_str();
+  } else if (name == "audit") {
+    app.add_option("--lines", lines, "How many at most")
+        ->check(CLI::Range(1, 10000))
         ->capture_default_str();
   } else if (name == "factory-reset") {
     app.add_flag("--yes", yes, "Do it");
@@ -123,6 +132,9 @@ int command(const std::string& name, int argc, char** argv) {
   }
   if (name == "status") {
     return device::status(options);
+  }
+  if (name == "audit") {
+    return device::audit(options, lines);
   }
   if (name == "remove-agent") {
     return device::remove_agent(options, id);
@@ -146,7 +158,7 @@ int main(int argc, char** argv) {
     return run(argc - 1, argv + 1);
   }
   for (const char* known :
-       {"open-window", "close-window", "status", "factory-reset", "remove-agent"}) {
+       {"open-window", "close-window", "status", "audit", "factory-reset", "remove-agent"}) {
     if (name == known) {
       return command(name, argc - 1, argv + 1);
     }

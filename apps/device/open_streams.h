@@ -42,15 +42,33 @@ class OpenStreams {
   }
   void cut_grant(std::uint64_t tag) { cut(grants_, tag); }
 
+  // While this lives one connection is not cut: the one that is to say that all others were.
+  class Spared {
+   public:
+    Spared(const net::ByteStream*& place, const net::ByteStream& stream) : place_(place) {
+      place_ = &stream;
+    }
+    ~Spared() { place_ = nullptr; }
+    Spared(const Spared&) = delete;
+    Spared& operator=(const Spared&) = delete;
+
+   private:
+    const net::ByteStream*& place_;
+  };
+  Spared spare(const net::ByteStream& stream) { return {spared_, stream}; }
+
  private:
-  static void cut(Table& table, std::uint64_t key) {
+  void cut(Table& table, std::uint64_t key) {
     const auto [first, last] = table.equal_range(key);
     for (auto at = first; at != last; ++at) {
-      at->second->close();
+      if (at->second != spared_) {
+        at->second->close();
+      }
     }
   }
   Table sessions_;
   Table grants_;
+  const net::ByteStream* spared_ = nullptr;
 };
 
 }  // namespace latchkey::device

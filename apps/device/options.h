@@ -31,6 +31,7 @@ struct RunOptions {
   std::string access_log;
   std::string mdns = "auto";
   std::vector<std::string> interfaces;
+  bool window_from_page = true;  // whether a paired person may let somebody in from the page
 };
 
 // $XDG_STATE_HOME and so on; /var/lib/latchkey-device for root.

@@ -61,4 +61,15 @@ std::vector<front::AuditLine> Records::audit(std::size_t at_most) {
   return lines;
 }
 
+std::uint64_t Records::number(const SpkiHash& agent) {
+  if (!people_) {
+    std::vector<SpkiHash> bound;
+    for (const auto& one : store_.agents().value_or(std::vector<grant::BoundAgent>())) {
+      bound.push_back(one.key_hash);
+    }
+    people_.emplace(bound, audit(store::DeviceStore::kMaxAuditEvents));
+  }
+  return people_->number(agent);
+}
+
 }  // namespace latchkey::device

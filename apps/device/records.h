@@ -35,10 +35,13 @@ class Records final : public front::ManagementRecords {
   bool delete_grant(const SpkiHash& agent, const GrantId& grant) override;
   bool delete_agent(const SpkiHash& agent) override;
   std::vector<front::AuditLine> audit(std::size_t at_most) override;
+  // Reads the whole trail the first time.
+  std::uint64_t number(const SpkiHash& agent) override;
 
  private:
   store::DeviceStore& store_;
   Random& random_;
+  std::optional<front::People> people_;
 };
 
 }  // namespace latchkey::device

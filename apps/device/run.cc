@@ -96,12 +96,13 @@ class Beacon {
 // One life of the device, from start, or a factory reset, to stop or the next one.
 class Life final : public Watcher {
  public:
-  Life(asio::io_context& io, Device& device, Server::Parts parts)
+  Life(asio::io_context& io, Device& device, WindowOpener& opener, Server::Parts parts)
       : io_(io),
         device_(device),
         server_(io.get_executor(), parts),
         control_(io.get_executor(),
-                 {device, [this] { return beacon_ ? beacon_->status() : nlohmann::json(nullptr); },
+                 {device, opener,
+                  [this] { return beacon_ ? beacon_->status() : nlohmann::json(nullptr); },
                   [this] { end(true); }}),
         signals_(io, SIGTERM, SIGINT),
         deadline_(io),
@@ -249,7 +250,9 @@ Result<bool, std::string> live(const RunOptions& options, Setup& setup, Random& 
   if (!device) {
     return fail(device.error().detail);
   }
-  Life life(io, **device, {**device, *backend, *setup.log, timeouts, Limits{}});
+  WindowOpener opener(io.get_executor(), **device);
+  PageActs page({**device, opener, options.window_from_page});
+  Life life(io, **device, opener, {**device, *backend, page, *setup.log, timeouts, Limits{}});
   const int listener = ::dup(setup.listening.fd);
   if (!life.start(listener, options.state)) {
     return fail(std::string("the control socket could not be made"));

@@ -92,15 +92,23 @@ net::Task<bool> Server::serve_request(Client& client, net::HttpStream& http) {
   if (const std::string* origin = head.fields.find("Origin")) {
     line.origin = *origin;
   }
+  const bool has_root = head.target != "/" || parts_.backend.has_root_page();
   front::Decision decision =
-      parts_.device.decide({head, client.stream->sni(), client.address}, live->grant);
+      parts_.device.decide({head, client.stream->sni(), client.address, has_root}, live->grant);
   bool reusable = false;
+  bool ended = false;  // with this request the grant may have ended
+  if (const auto* asked = std::get_if<front::PageRequest>(&decision)) {
+    const front::PageRequest what = *asked;
+    ended = what.act == front::PageAct::kLeave;
+    decision = co_await parts_.page.answer(what, live, *client.stream);
+  }
   if (auto* answer = std::get_if<front::Answer>(&decision)) {
     const bool head_only = head.method == "HEAD";
     const bool small = http.message().done() || !head.fields.has("Expect");
     // Who sends what is no request (400) is not trusted with where the next one begins.
     const bool sane = answer->status != 400;
-    const bool keep = wants_more && small && sane && co_await drain(http, parts_.timeouts);
+    const bool keep =
+        wants_more && small && sane && !ended && co_await drain(http, parts_.timeouts);
     line.status = answer->status;
     line.bytes = head_only ? 0 : answer->body.size();
     const auto written =

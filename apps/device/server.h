@@ -9,6 +9,7 @@
 #include "device/access_log.h"
 #include "device/backend.h"
 #include "device/device.h"
+#include "device/page_acts.h"
 #include "net/stream.h"
 #include "net/task.h"
 #include "net/tls_server.h"
@@ -32,6 +33,7 @@ class Server {
   struct Parts {
     Device& device;
     Backend& backend;
+    PageActs& page;
     const AccessLog& log;
     Timeouts timeouts;
     Limits limits;

@@ -88,7 +88,9 @@ void House::bring_up() {
   auto profile = load_profile(*store_, random_, "Hall cache", "media-cache");
   LATCHKEY_CHECK(profile.has_value());
   device_ = Device::open({*store_, random_, clock_}, *std::move(profile), port_).value();
-  const Server::Parts parts{*device_, *backend_, *log_, timeouts_, limits_};
+  opener_ = std::make_unique<WindowOpener>(io_.get_executor(), *device_);
+  page_ = std::make_unique<PageActs>(PageActs::Parts{*device_, *opener_, may_open_window_});
+  const Server::Parts parts{*device_, *backend_, *page_, *log_, timeouts_, limits_};
   server_ = std::make_unique<Server>(io_.get_executor(), parts);
   server_->start(listening->fd);
 }
@@ -99,6 +101,8 @@ void House::bring_down() {
     wait_until([this] { return server_->empty(); });
   }
   server_.reset();
+  page_.reset();
+  opener_.reset();
   device_.reset();
   store_.reset();
 }

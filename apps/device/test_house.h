@@ -15,6 +15,7 @@
 #include "crypto/x509.h"
 #include "device/access_log.h"
 #include "device/device.h"
+#include "device/page_acts.h"
 #include "device/profile.h"
 #include "device/server.h"
 #include "enroll/session.h"
@@ -126,7 +127,10 @@ class House : public ::testing::Test {
   std::unique_ptr<store::DeviceStore> store_;
   std::unique_ptr<Device> device_;
   std::unique_ptr<Backend> backend_;
+  std::unique_ptr<WindowOpener> opener_;
+  std::unique_ptr<PageActs> page_;
   std::unique_ptr<AccessLog> log_;
+  bool may_open_window_ = true;
   std::unique_ptr<Server> server_;
   Timeouts timeouts_;
   Limits limits_;

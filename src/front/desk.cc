@@ -45,11 +45,6 @@ bool has_method_we_refuse(std::string_view method) {
   return method == "CONNECT" || method == "TRACE" || method == "TRACK";
 }
 
-bool navigates(const wire::HttpRequestHead& head) {
-  const std::string* mode = head.fields.find("Sec-Fetch-Mode");
-  return mode != nullptr && *mode == "navigate";
-}
-
 enum class Asker { kAllowed, kForeign };
 
 // Who asks on an origin grant: nobody but its origin.
@@ -182,7 +177,11 @@ Decision Desk::decide(const Request& request, const grant::DeviceGrant& grant, M
     return finish(preflight(head), true);
   }
   if (ours) {
-    return finish(well_known(request, *target, grant, now), !anonymous);
+    Decision decision = well_known(request, *target, grant, now);
+    if (auto* answer = std::get_if<Answer>(&decision)) {
+      dress_for(answer->fields, grant, !anonymous);
+    }
+    return decision;
   }
   const std::string* expect = head.fields.find("Expect");
   if (expect != nullptr && !wire::iequals(*expect, "100-continue")) {
@@ -190,9 +189,12 @@ Decision Desk::decide(const Request& request, const grant::DeviceGrant& grant, M
   }
   const auto session = session_of(request, grant, now);
   if (!session) {
-    return finish(
-        !grant.origin && navigates(head) ? sign_in_page() : error_answer(401, "session_required"),
-        true);
+    return finish(!grant.origin && wants_document(head) ? sign_in_page(language_of(head.fields))
+                                                        : error_answer(401, "session_required"),
+                  true);
+  }
+  if (!grant.origin && !request.service_has_root && target->path == "/" && wants_document(head)) {
+    return finish(back_to_home(), true);
   }
   const bool websocket = is_websocket_upgrade(head);
   const Visitor visitor{grant.origin, grant.sub, std::string(request.peer_address)};

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "front/answers.h"
+#include "front/device_page.h"
 #include "front/headers.h"
 #include "grant/grant.h"
 #include "grant/session.h"
@@ -23,6 +24,8 @@ struct Request {
   const wire::HttpRequestHead& head;
   std::string_view sni;           // of the connection
   std::string_view peer_address;  // numeric
+  // Whether the service has a page of its own at `/`. Where not, the device shows its.
+  bool service_has_root = true;
 };
 
 // The request may go on to the service behind.
@@ -34,7 +37,7 @@ struct Pass {
   grant::Session session;       // the answer ends with it
 };
 
-using Decision = std::variant<Answer, Pass>;
+using Decision = std::variant<Answer, Pass, PageRequest>;
 
 // Why a grant cannot be served although its host is known.
 bool is_servable(const grant::DeviceGrant& grant, std::optional<WallTime> trusted_now);
@@ -57,7 +60,10 @@ class Desk {
  private:
   struct Target;
   std::optional<Target> read_target(const Request& request) const;
-  Answer well_known(const Request& request, const Target& target, const grant::DeviceGrant& grant,
+  Decision well_known(const Request& request, const Target& target, const grant::DeviceGrant& grant,
+                      MonoTime now);
+  // The device's own page and what it does; direct grants only.
+  Decision own_page(const Request& request, const Target& target, const grant::DeviceGrant& grant,
                     MonoTime now);
   Answer open_session(const Request& request, const grant::DeviceGrant& grant, MonoTime now);
   Answer close_session(const Request& request, const grant::DeviceGrant& grant, MonoTime now);

@@ -194,7 +194,7 @@ HttpFields upstream_response_fields(const HttpFields& fields, bool websocket) {
     const std::string name = canonical_name(field.name);
     if (is_hop_by_hop(name) || dropped.contains(name) || starts_with(name, "access-control-") ||
         name == "cross-origin-resource-policy" || starts_with(name, "x-latchkey-") ||
-        name == "alt-svc" || name == "x-content-type-options") {
+        starts_with(name, "latchkey-") || name == "alt-svc" || name == "x-content-type-options") {
       continue;
     }
     if (name == "set-cookie" && is_our_cookie(field.value.substr(0, field.value.find(';')))) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "wire/cbor.h"
@@ -232,27 +231,20 @@ ManagementOutcome ManagementDesk::remove_agent(const SpkiHash& agent) {
 }
 
 ManagementOutcome ManagementDesk::audit(const SpkiHash& agent) {
-  const auto lines = records_.audit(kMaxAuditAnswer);
-  // Others are told apart by a number, oldest first; who they are is not said.
-  std::map<SpkiHash, std::uint64_t> ordinals;
-  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
-    if (line->agent && *line->agent != agent) {
-      ordinals.try_emplace(*line->agent, ordinals.size() + 1);
-    }
-  }
+  const auto number = [this](const SpkiHash& one) { return records_.number(one); };
   json events = json::array();
-  for (const AuditLine& line : lines) {
+  for (const SeenLine& line : as_seen_by(agent, records_.audit(kMaxAuditAnswer), number)) {
     json event = {
         {"time", static_cast<std::uint64_t>(std::max<std::int64_t>(0, line.time.unix_seconds))},
         {"kind", line.kind},
-        {"own", line.agent == agent}};
-    if (line.agent == agent) {
+        {"own", line.own}};
+    if (line.own) {
       event["detail"] = line.detail;
       if (line.grant) {
         event["grant"] = binary(line.grant->span());
       }
-    } else if (line.agent) {
-      event["agent"] = ordinals.at(*line.agent);
+    } else if (line.person) {
+      event["agent"] = *line.person;
     }
     events.push_back(std::move(event));
   }

@@ -21,6 +21,7 @@
 #include "base/ids.h"
 #include "enroll/device.h"
 #include "front/answers.h"
+#include "front/people.h"
 #include "grant/grant.h"
 #include "grant/ticket.h"
 
@@ -28,14 +29,6 @@ namespace latchkey::front {
 
 inline constexpr std::size_t kMaxManagementBody = 65536;
 inline constexpr std::size_t kMaxAuditAnswer = 500;
-
-struct AuditLine {
-  WallTime time;
-  std::optional<SpkiHash> agent;
-  std::string kind;
-  std::optional<GrantId> grant;
-  std::string detail;
-};
 
 // The device's records, as far as agents may change them. Changes are durable when they return
 // true.
@@ -51,6 +44,8 @@ class ManagementRecords {
   virtual bool delete_grant(const SpkiHash& agent, const GrantId& grant) = 0;
   virtual bool delete_agent(const SpkiHash& agent) = 0;
   virtual std::vector<AuditLine> audit(std::size_t at_most) = 0;  // newest first
+  // By which a person is called towards the others (People).
+  virtual std::uint64_t number(const SpkiHash& agent) = 0;
 };
 
 struct ManagementRequest {

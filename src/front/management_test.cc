@@ -61,6 +61,8 @@ class MemoryRecords final : public ManagementRecords {
     return true;
   }
   std::vector<AuditLine> audit(std::size_t /*at_most*/) override { return lines; }
+  std::uint64_t number(const SpkiHash& key) override { return people.number(key); }
+  People people;
   std::vector<AuditLine> lines;
   bool broken = false;
   bool broken_writes = false;

@@ -1,78 +1,103 @@
 #include "front/open_page.h"
 
-#include "base/encoding.h"
-#include "crypto/hash.h"
-
 namespace latchkey::front {
 
 namespace {
 
-constexpr std::string_view kStyle =
-    "body{font:16px/1.5 system-ui,sans-serif;margin:15vh auto;max-width:32rem;padding:0 1rem;"
-    "color:#1d2430;background:#fff}@media(prefers-color-scheme:dark){body{color:#e6e9ef;"
-    "background:#14171c}}";
+constexpr Words kTitle = {"Your device", "お使いの機器"};
 
 constexpr std::string_view kScript = R"js((async () => {
-  const say = (text) => { document.getElementById('text').textContent = text; };
-  const ticket = location.hash.slice(1);
+  const show = (id) => {
+    for (const part of document.querySelectorAll('main > p')) part.hidden = part.id !== id;
+  };
+  const [ticket, where] = location.hash.slice(1).split('&');
+  const home = where === 'home';
   history.replaceState(null, '', location.pathname);
   if (!ticket || ticket.startsWith('nonce=')) {
-    say('Please open this device from the Latchkey window.');
+    show('again');
     return;
   }
   try {
     const answer = await fetch('/.well-known/latchkey/session', {
       method: 'POST', headers: {Authorization: 'Bearer ' + ticket}, redirect: 'error'});
     if (answer.status === 204) {
-      location.replace('/');
+      location.replace(home ? '/.well-known/latchkey/home' : '/');
       return;
     }
     const body = await answer.json();
     if (body.error === 'nonce_required') {
-      history.replaceState(null, '', location.pathname + '#nonce=' + body.nonce);
+      history.replaceState(null, '', location.pathname + '#nonce=' + body.nonce + (home ? '&home' : ''));
     }
-    say('Please open this device from the Latchkey window once more.');
+    show('again');
   } catch {
-    say('The device did not answer. Check that it is switched on and try again.');
+    show('silent');
   }
 })();)js";
 
-std::string csp_hash(std::string_view text) {
-  return "'sha256-" + base64_encode(crypto::sha256(as_bytes(text))) + "'";
+constexpr Words kOpening = {"Opening your device.", "機器を開いています。"};
+constexpr Words kAgain = {"Please open this device from Latchkey in your browser once more.",
+                          "ブラウザーの Latchkey から、この機器をもう一度開いてください。"};
+constexpr Words kSilent = {
+    "The device did not answer. Check that it is switched on and try again.",
+    "機器が応答しません。電源が入っているか確かめて、もう一度お試しください。"};
+constexpr Words kSignIn = {"Sign in to this device", "この機器にサインインする"};
+constexpr Words kHow = {
+    "Click Latchkey in your browser's toolbar and choose this device. There is no password.",
+    "ブラウザーのツールバーで Latchkey "
+    "をクリックし、この機器を選んでください。パスワードはありません。"};
+constexpr Words kOther = {
+    "On another computer, or as another person? Add the device in Latchkey there; it asks for a "
+    "code that the device shows.",
+    "別のパソコン、または別の方ですか。そちらの Latchkey で機器を追加してください。"
+    "機器に表示されるコードが必要です。"};
+constexpr Words kFresh = {"Please sign in once more", "もう一度サインインしてください"};
+constexpr Words kFreshWhy = {
+    "This needs to be you, just now. Click Latchkey in your browser's toolbar, choose this device, "
+    "and try again.",
+    "この操作には、今サインインした状態が必要です。ツールバーの Latchkey からこの機器を開き、"
+    "もう一度お試しください。"};
+
+std::string paragraph(std::string_view attributes, std::string_view text) {
+  return "<p" + std::string(attributes) + ">" + std::string(text) + "</p>";
 }
 
-Answer page(int status, std::string_view text, std::string_view script) {
-  Answer answer;
-  answer.status = status;
-  answer.fields.add("Content-Type", "text/html; charset=utf-8");
-  answer.fields.add("Cache-Control", "no-store");
-  answer.fields.add("Referrer-Policy", "no-referrer");
-  std::string policy = "default-src 'none'; style-src " + csp_hash(kStyle) +
-                       "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-  if (!script.empty()) {
-    policy += "; connect-src 'self'; script-src " + csp_hash(script);
-  }
-  answer.fields.add("Content-Security-Policy", policy);
-  answer.body =
-      "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
-      "<meta name=\"viewport\" content=\"width=device-width\"><title>Your device</title><style>";
-  answer.body.append(kStyle).append("</style><p id=\"text\" role=\"status\">").append(text);
-  answer.body.append("</p>");
-  if (!script.empty()) {
-    answer.body.append("<script>").append(script).append("</script>");
-  }
-  answer.body.append("</html>\n");
+std::string heading(std::string_view text) {
+  return "<h1>" + std::string(text) + "</h1>";
+}
+
+Answer marked(Answer answer) {
+  answer.fields.add(kSignInField, "1");
   return answer;
 }
 
 }  // namespace
 
-Answer open_page() {
-  return page(200, "Opening your device.", kScript);
+Answer open_page(Language language) {
+  return make_page({.title = kTitle,
+                    .body = paragraph(" id=\"opening\" role=\"status\"", kOpening.in(language)) +
+                            paragraph(" id=\"again\" role=\"status\" hidden", kAgain.in(language)) +
+                            paragraph(" id=\"silent\" role=\"alert\" hidden", kSilent.in(language)),
+                    .script = kScript},
+                   language);
 }
 
-Answer sign_in_page() {
-  return page(401, "Please open this device from the Latchkey window in your browser.", {});
+Answer sign_in_page(Language language) {
+  return marked(
+      make_page({.status = 401,
+                 .title = kTitle,
+                 .body = heading(kSignIn.in(language)) + paragraph("", kHow.in(language)) +
+                         paragraph(" class=\"quiet\"", kOther.in(language)),
+                 .script = {}},
+                language));
+}
+
+Answer sign_in_again_page(Language language) {
+  return marked(
+      make_page({.status = 401,
+                 .title = kTitle,
+                 .body = heading(kFresh.in(language)) + paragraph("", kFreshWhy.in(language)),
+                 .script = {}},
+                language));
 }
 
 }  // namespace latchkey::front

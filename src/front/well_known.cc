@@ -1,5 +1,6 @@
 // `/.well-known/latchkey` and what is under it.
 #include <algorithm>
+#include <array>
 #include <string>
 
 #include "base/encoding.h"
@@ -13,6 +14,10 @@ namespace {
 constexpr std::string_view kDocument = "/.well-known/latchkey";
 constexpr std::string_view kSession = "/.well-known/latchkey/session";
 constexpr std::string_view kOpen = "/.well-known/latchkey/open";
+constexpr std::string_view kHomeData = "/.well-known/latchkey/home.json";
+constexpr std::string_view kWindow = "/.well-known/latchkey/window";
+constexpr std::string_view kWindowClose = "/.well-known/latchkey/window/close";
+constexpr std::string_view kLeave = "/.well-known/latchkey/leave";
 
 Answer wrong_method(std::string_view allowed) {
   Answer answer = error_answer(405, "method_not_allowed");
@@ -38,8 +43,8 @@ std::optional<std::string> bearer(const wire::HttpFields& fields) {
 
 }  // namespace
 
-Answer Desk::well_known(const Request& request, const Target& target,
-                        const grant::DeviceGrant& grant, MonoTime now) {
+Decision Desk::well_known(const Request& request, const Target& target,
+                          const grant::DeviceGrant& grant, MonoTime now) {
   const std::string& method = request.head.method;
   if (target.path == kDocument) {
     if (method != "GET" && method != "HEAD") {
@@ -57,9 +62,49 @@ Answer Desk::well_known(const Request& request, const Target& target,
     return method == "DELETE" ? close_session(request, grant, now) : wrong_method("DELETE, POST");
   }
   if (target.path == kOpen && !grant.origin) {
-    return method == "GET" || method == "HEAD" ? open_page() : wrong_method("GET, HEAD");
+    return method == "GET" || method == "HEAD" ? open_page(language_of(request.head.fields))
+                                               : wrong_method("GET, HEAD");
   }
-  return error_answer(404, "not_found");
+  return grant.origin ? Decision(error_answer(404, "not_found"))
+                      : own_page(request, target, grant, now);
+}
+
+Decision Desk::own_page(const Request& request, const Target& target,
+                        const grant::DeviceGrant& grant, MonoTime now) {
+  struct Place {
+    std::string_view path;
+    std::optional<PageAct> act;
+    bool changes;
+  };
+  constexpr std::array kPlaces = {
+      Place{kHomePath, std::nullopt, false}, Place{kHomeData, PageAct::kState, false},
+      Place{kWindow, PageAct::kOpenWindow, true}, Place{kWindowClose, PageAct::kCloseWindow, true},
+      Place{kLeave, PageAct::kLeave, true}};
+  const auto* place = std::find_if(kPlaces.begin(), kPlaces.end(),
+                                   [&target](const Place& one) { return one.path == target.path; });
+  if (place == kPlaces.end()) {
+    return error_answer(404, "not_found");
+  }
+  const wire::HttpRequestHead& head = request.head;
+  const bool reads = head.method == "GET" || head.method == "HEAD";
+  if (place->changes ? head.method != "POST" : !reads) {
+    return wrong_method(place->changes ? "POST" : "GET, HEAD");
+  }
+  if (place->changes && !is_click_of_ours(head, target.authority)) {
+    return error_answer(403, "forbidden");
+  }
+  const Language language = language_of(head.fields);
+  const auto session = session_of(request, grant, now);
+  if (!session) {
+    return wants_document(head) ? sign_in_page(language) : error_answer(401, "session_required");
+  }
+  if (place->changes && now - session->proven >= kFreshSession) {
+    return sign_in_again_page(language);
+  }
+  if (!place->act) {
+    return home_page(language);
+  }
+  return PageRequest{*place->act, language, *session};
 }
 
 Answer Desk::open_session(const Request& request, const grant::DeviceGrant& grant, MonoTime now) {

@@ -23,7 +23,7 @@ std::optional<Digest256> key_of(std::string_view token) {
 SessionTable::Opened SessionTable::open(const GrantKey& grant, std::chrono::milliseconds life,
                                         MonoTime now) {
   Opened opened{base64url_encode(random_.bytes<kTokenSize>()),
-                {next_++, grant, now + std::min(life, kMaxLife)},
+                {next_++, grant, now + std::min(life, kMaxLife), now},
                 {}};
   std::size_t count = 0;
   auto oldest = sessions_.end();
@@ -61,6 +61,7 @@ std::optional<Session> SessionTable::extend(std::string_view token, const GrantK
   }
   auto& stored = sessions_.at(*key_of(token));
   stored.ends = now + std::min(life, kMaxLife);
+  stored.proven = now;
   return stored;
 }
 

@@ -24,6 +24,7 @@ struct Session {
   SessionId id = 0;
   GrantKey grant;
   MonoTime ends;
+  MonoTime proven;  // when its last ticket was taken
 };
 
 class SessionTable {
