@@ -124,6 +124,11 @@ void Client::on_request(const agent::Request& request) {
                  [&](const agent::MetadataRefresh&) { later(id, refresh_metadata()); },
                  [&](const agent::AnchorGet&) { answer(id, on_anchor_get()); },
                  [&](const agent::Doctor& places) { later(id, doctor(places)); },
+                 [&](const agent::GrantsPause& pause) { later(id, set_paused(pause.id, true)); },
+                 [&](const agent::GrantsResume& go_on) { later(id, set_paused(go_on.id, false)); },
+                 [&](const agent::GrantsDetails& of) { answer(id, on_grants_details(of)); },
+                 [&](const agent::DevicesList&) { answer(id, on_devices_list()); },
+                 [&](const agent::DevicesForget& gone) { later(id, forget(gone.id)); },
              },
              request.method);
 }

@@ -53,6 +53,12 @@ class Client : public std::enable_shared_from_this<Client> {
   net::Task<Reply> renew(GrantId id);
   net::Task<Reply> hello();
   net::Task<Reply> refresh_metadata();
+  // client_control.cc
+  net::Task<Reply> set_paused(GrantId id, bool paused);
+  Reply on_grants_details(const agent::GrantsDetails& details);
+  Reply on_devices_list();
+  net::Task<Reply> forget(DeviceId device);
+  [[nodiscard]] agent::Sight sight() const;
   net::Task<Reply> doctor(agent::Doctor places);
 
   void on_service(const discovery::SourceEvent& event);

@@ -278,6 +278,15 @@ net::Task<wire::Result<void>> DeviceLink::tell_ended(agent::OwedDeletion owed) {
   co_return wire::Result<void>{};
 }
 
+net::Task<wire::Result<void>> DeviceLink::tell_forgotten(agent::OwedForgetting owed) {
+  const auto done = co_await ask("DELETE", "/agent", Bytes());
+  if (!done && !is_not_granted(done.error())) {
+    co_return fail(done.error());
+  }
+  context_->desk.records().settle(owed);
+  co_return wire::Result<void>{};
+}
+
 net::Task<wire::Result<void>> DeviceLink::complete(GrantId id) {
   const auto pending = context_->desk.records().grant(id);
   if (!pending || pending->state != grant::State::kPending) {
@@ -296,6 +305,10 @@ net::Task<wire::Result<void>> DeviceLink::complete(GrantId id) {
 }
 
 net::Task<bool> DeviceLink::visit(agent::Visit visit) {
+  if (visit.forget) {
+    const auto told = co_await tell_forgotten(*visit.forget);
+    co_return told.has_value();
+  }
   bool well = !visit.check_in || (co_await check_in()).has_value();
   for (const GrantId& id : visit.hold) {
     well = (co_await tell_held(id, true)).has_value() && well;

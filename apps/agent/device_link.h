@@ -33,6 +33,8 @@ class DeviceLink {
   // What is held is served to nobody there; `held` false: it is back.
   net::Task<wire::Result<void>> tell_held(GrantId id, bool held);
   net::Task<wire::Result<void>> tell_ended(agent::OwedDeletion owed);
+  // The device forgets this agent and all its grants.
+  net::Task<wire::Result<void>> tell_forgotten(agent::OwedForgetting owed);
   // All of it; an error of one does not stop the others. Whether all went well.
   net::Task<bool> visit(agent::Visit visit);
 

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 
 #include "programs.h"
 
@@ -237,6 +238,123 @@ TEST_F(HouseTest, FiveWrongCodesEndTheWindow) {
     EXPECT_EQ((*failed)["again"], left > 0);
   }
   EXPECT_EQ(grant(kVideo, code, "").json()["error"]["code"], "window_closed");
+}
+
+// --- looking closer, pausing, forgetting (the control page and the commands like it) ---
+
+TEST_F(HouseTest, WhatIsPausedRestsEverywhereUntilItIsResumed) {
+  const auto video = granted(kVideo, open_window());
+  const std::string id = video.value("id", "");
+  const auto states_at_device = [&] {
+    return run({program("latchkey-device"), "status", "--json", "--state", state()},
+               home_.environment())
+        .json()["grants"][0]["state"];
+  };
+  const auto paused = latchkey({"pause", id.substr(0, 8), "--json"});
+  ASSERT_EQ(paused.exit, 0) << paused.out << paused.err;
+  EXPECT_EQ(paused.json()["delivered"], true);
+  EXPECT_EQ(paused.json()["grant"]["hold"], "paused");
+  EXPECT_EQ(states_at_device(), "suspended");
+  EXPECT_EQ(fetch(video, "/hello.txt", {"--json"}).json()["error"]["code"], "not_granted");
+  EXPECT_NE(latchkey({"grants"}).out.find("paused by you"), std::string::npos);
+  EXPECT_EQ(latchkey({"renew", id.substr(0, 8)}).exit, 1);
+
+  agent_->stop();
+  start_agent();
+  EXPECT_EQ(fetch(video, "/hello.txt", {"--json"}).json()["error"]["code"], "not_granted")
+      << "over a restart";
+  const auto resumed = latchkey({"resume", id.substr(0, 8), "--json"});
+  EXPECT_EQ(resumed.json()["delivered"], true) << resumed.out << resumed.err;
+  EXPECT_EQ(states_at_device(), "active");
+  EXPECT_EQ(fetch(video, "/hello.txt").out, "hello");
+
+  // Allowing it anew is resuming it: the same grant, the same host.
+  ASSERT_EQ(latchkey({"pause", id.substr(0, 8)}).exit, 0);
+  const auto again = granted(kVideo, "");
+  EXPECT_EQ(again["id"], video["id"]);
+  EXPECT_EQ(fetch(video, "/hello.txt").out, "hello");
+}
+
+TEST_F(HouseTest, DetailsShowTheNewKeyAfterARenewal) {
+  const auto video = granted(kVideo, open_window());
+  const std::string id = video.value("id", "");
+  const auto details = [&] { return latchkey({"show", id.substr(0, 8), "--json"}).json(); };
+  const auto before = details();
+  EXPECT_EQ(before["certificate"]["subject"], video["host"]);
+  EXPECT_EQ(before["grant"]["last_used"], 0);
+  ASSERT_EQ(latchkey({"renew", id.substr(0, 8)}).exit, 0);
+  const auto after = details();
+  EXPECT_NE(after["certificate"]["key"], before["certificate"]["key"]);
+  EXPECT_EQ(after["certificate"]["issuer_sha256"], before["certificate"]["issuer_sha256"]);
+  EXPECT_EQ(fetch(video, "/hello.txt").out, "hello");
+  // When it was last used is kept, also over a restart.
+  const auto used = details()["grant"]["last_used"];
+  EXPECT_GT(used, 0);
+  agent_->stop();
+  start_agent();
+  EXPECT_EQ(details()["grant"]["last_used"], used);
+
+  const auto shown = latchkey({"show", id.substr(0, 8)});
+  EXPECT_EQ(shown.exit, 0);
+  std::istringstream lines(shown.out);
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_LE(line.size(), 80U) << line;
+  }
+  EXPECT_EQ(latchkey({"show", "abcdef00"}).exit, 1);
+}
+
+TEST_F(HouseTest, AForgottenDeviceForgetsInTurnAndNeedsItsCodeAgain) {
+  const auto video = granted(kVideo, open_window());
+  const auto photos = granted(kPhotos, "");
+  EXPECT_EQ(latchkey({"devices", "--mine", "--json"}).json()["devices"][0]["grants"], 2);
+  ASSERT_EQ(device_->stop(), 0);
+  const auto forgotten = latchkey({"forget", "Kitchen", "--json"});
+  ASSERT_EQ(forgotten.exit, 0) << forgotten.out << forgotten.err;
+  EXPECT_EQ(forgotten.json()["ended"], 2);
+  EXPECT_EQ(forgotten.json()["delivered"], false);
+  EXPECT_TRUE(latchkey({"grants", "--json"}).json()["grants"].empty());
+  EXPECT_TRUE(latchkey({"devices", "--mine", "--json"}).json()["devices"].empty());
+  EXPECT_EQ(latchkey({"forget", "Kitchen"}).exit, 1);
+
+  start_device(port_);
+  agent_->stop();
+  start_agent();  // tells what it owes as it starts
+  const auto left_at_device = [&] {
+    return run({program("latchkey-device"), "status", "--json", "--state", state()},
+               home_.environment())
+        .json()["grants"]
+        .size();
+  };
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (left_at_device() != 0 && std::chrono::steady_clock::now() < until) {
+  }
+  EXPECT_EQ(left_at_device(), 0U) << "the device was told";
+  EXPECT_EQ(grant(kVideo, "", "").exit, 1) << "without a code";
+  const auto anew = granted(kVideo, open_window());
+  EXPECT_EQ(fetch(anew, "/hello.txt").out, "hello");
+}
+
+TEST_F(HouseTest, Threat16ProfilesPauseAndForgetOnlyTheirOwn) {
+  const auto mine = granted(kVideo, open_window(), kFirst);
+  const auto other = granted(kVideo, "", kSecond);
+  Conversation first(home_.socket());
+  first.hello(kFirst);
+  Conversation third(home_.socket());
+  third.hello(std::string(32, '3'));
+  const std::string nobody = "0123456789abcdef0123456789abcdef";
+  for (const std::string method : {"grants.pause", "grants.resume", "grants.details"}) {
+    const auto theirs = first.ask(method, {{"id", other["id"]}});
+    EXPECT_EQ(theirs["error"], first.ask(method, {{"id", nobody}})["error"]) << method;
+    EXPECT_EQ(theirs["error"]["code"], "not_granted") << method;
+  }
+  const auto device = mine["device"]["id"];
+  EXPECT_EQ(third.ask("devices.forget", {{"id", device}})["error"],
+            third.ask("devices.forget", {{"id", nobody + nobody}})["error"]);
+  EXPECT_TRUE(third.ask("devices.list", json::object())["result"]["devices"].empty());
+  EXPECT_EQ(first.ask("devices.list", json::object())["result"]["devices"][0]["grants"], 1);
+  EXPECT_EQ(first.ask("devices.forget", {{"id", device}})["result"]["ended"], 1);
+  EXPECT_EQ(fetch(other, "/hello.txt").out, "hello") << "the other profile goes on";
+  EXPECT_TRUE(first.ask("devices.list", json::object())["result"]["devices"].empty());
 }
 
 }  // namespace

@@ -244,6 +244,10 @@ net::Task<wire::Result<grant::AgentGrant>> Pairing::grant_over(DeviceLink* link)
       (void)co_await link->tell_ended(owed);
     }
   }
+  if (const auto back = context_->desk.unpause(start_.wish, device)) {
+    (void)co_await link->tell_held(back->id, back->state == grant::State::kSuspended);
+    context_->changed(*back);
+  }
   if (auto existing = context_->desk.existing(start_.wish, device)) {
     if (existing->renew_at > context_->desk.now()) {
       co_return *std::move(existing);

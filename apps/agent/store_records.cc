@@ -111,6 +111,9 @@ bool StoreRecords::suspend(const GrantId& id, grant::Hold hold) {
 bool StoreRecords::resume(const GrantId& id) {
   return is_done(store_.resume(id));
 }
+bool StoreRecords::set_paused(const GrantId& id, bool paused) {
+  return is_done(store_.set_paused(id, paused));
+}
 bool StoreRecords::told_held(const GrantId& id, bool held) {
   return is_done(store_.set_told_held(id, held));
 }
@@ -137,6 +140,22 @@ std::vector<agent::OwedDeletion> StoreRecords::owed() {
   return owed;
 }
 bool StoreRecords::settle(const agent::OwedDeletion& owed) {
+  return is_done(store_.deletion_done(owed.id));
+}
+
+bool StoreRecords::forget_device(const DeviceId& device, WallTime block_until) {
+  return is_done(store_.forget_device(device, {clock_.wall_now(), block_until}));
+}
+std::vector<agent::OwedForgetting> StoreRecords::owed_forgettings() {
+  std::vector<agent::OwedForgetting> owed;
+  for (store::Deletion& deletion : or_empty(store_.deletions())) {
+    if (!deletion.grant) {
+      owed.push_back({deletion.id, std::move(deletion.binding)});
+    }
+  }
+  return owed;
+}
+bool StoreRecords::settle(const agent::OwedForgetting& owed) {
   return is_done(store_.deletion_done(owed.id));
 }
 

@@ -31,6 +31,7 @@ class StoreRecords final : public agent::Records, public Settings {
   bool save_renewed(const grant::AgentGrant& grant) override;
   bool suspend(const GrantId& id, grant::Hold hold) override;
   bool resume(const GrantId& id) override;
+  bool set_paused(const GrantId& id, bool paused) override;
   bool told_held(const GrantId& id, bool held) override;
   bool revoke(const GrantId& id, WallTime block_until) override;
   bool discard(const GrantId& id) override;
@@ -38,6 +39,9 @@ class StoreRecords final : public agent::Records, public Settings {
   void purge() override;
   std::vector<agent::OwedDeletion> owed() override;
   bool settle(const agent::OwedDeletion& owed) override;
+  bool forget_device(const DeviceId& device, WallTime block_until) override;
+  std::vector<agent::OwedForgetting> owed_forgettings() override;
+  bool settle(const agent::OwedForgetting& owed) override;
 
   std::optional<std::string> get(std::string_view name) override;
   bool set(std::string_view name, const std::string& value) override;

@@ -80,6 +80,9 @@ Result<void> Connection::admit(const Method& method, MonoTime now) {
              std::holds_alternative<GrantsRevoke>(method) ||
              std::holds_alternative<DiscoverStart>(method) ||
              std::holds_alternative<MetadataRefresh>(method) ||
+             std::holds_alternative<GrantsPause>(method) ||
+             std::holds_alternative<GrantsResume>(method) ||
+             std::holds_alternative<DevicesForget>(method) ||
              std::holds_alternative<Doctor>(method)) {
     in_time = in_time && network_.take(now);
   }

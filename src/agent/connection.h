@@ -52,6 +52,8 @@ class Connection {
   [[nodiscard]] bool sees(const grant::AgentGrant& grant) const {
     return sees(grant.profile) || (hello_ && !grant.origin && grant.profile == kUserProfile);
   }
+  // Not one profile's: the command line's without a profile.
+  [[nodiscard]] bool sees_everything() const { return hello_ && !hello_->profile; }
   // Under which profile it pairs.
   [[nodiscard]] ProfileId profile() const;
 

@@ -390,6 +390,67 @@ std::optional<AgentGrant> GrantDesk::revoke(const GrantId& id) {
   return records_.revoke(id, block_until(*grant)) ? records_.grant(id) : std::nullopt;
 }
 
+Result<AgentGrant> GrantDesk::set_paused(const GrantId& id, bool paused) {
+  const auto grant = records_.grant(id);
+  if (!grant || (grant->state != State::kActive && grant->state != State::kSuspended) ||
+      grant->hold == grant::Hold::kDeviceReset) {
+    return fail(error(ErrorCode::kNotGranted));
+  }
+  // A revocation that could not be stored when it came must not be skipped by going on now.
+  const auto demanded = demanded_hold(trust(), *grant, records_.binding(grant->device));
+  if ((!paused && demanded && grant->hold != demanded && !records_.suspend(id, *demanded)) ||
+      (grant->paused != paused && !records_.set_paused(id, paused))) {
+    return fail(error(ErrorCode::kInternal));
+  }
+  return *records_.grant(id);
+}
+
+std::optional<AgentGrant> GrantDesk::unpause(const Wish& wish, const DeviceId& device) {
+  for (const AgentGrant& grant : records_.grants()) {
+    if (grant.hold == grant::Hold::kPaused && is_for(grant, wish, device)) {
+      const auto back = set_paused(grant.id, false);
+      return back ? std::optional(*back) : std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+Result<std::vector<AgentGrant>> GrantDesk::forget(const DeviceId& device, const Sight& sight) {
+  std::vector<GrantId> ending;
+  bool others = false;
+  WallTime blocked = now();
+  for (const AgentGrant& grant : records_.grants()) {
+    if (grant.device != device || grant.state == State::kRevoked) {
+      continue;
+    }
+    if (!sight.sees(grant)) {
+      others = true;
+    } else {
+      ending.push_back(grant.id);
+      blocked = std::max(blocked, block_until(grant));
+    }
+  }
+  if (!records_.binding(device) || (!sight.everything && ending.empty())) {
+    return fail(error(ErrorCode::kNotGranted));
+  }
+  if (!others && !records_.forget_device(device, blocked)) {
+    return fail(error(ErrorCode::kInternal));
+  }
+  std::vector<AgentGrant> ended;
+  for (const GrantId& id : ending) {
+    if (others) {
+      revoke(id);
+    }
+    if (auto gone = records_.grant(id)) {
+      if (gone->state != State::kRevoked) {
+        return fail(error(ErrorCode::kInternal));
+      }
+      ended.push_back(*std::move(gone));
+    }
+  }
+  return ended;
+}
+
 std::vector<AgentGrant> GrantDesk::device_forgot(const DeviceId& device) {
   std::vector<AgentGrant> suspended;
   const auto before = records_.grants();

@@ -5,6 +5,7 @@
 // all profiles of this user.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +32,12 @@ struct Wish {
   std::optional<Origin> origin;  // nothing: direct
   std::string type;
   std::optional<HostName> direct_host;  // direct: what the person confirmed
+};
+
+// Which grants somebody may see. `everything`: all there are, and devices without any.
+struct Sight {
+  bool everything = true;
+  std::function<bool(const grant::AgentGrant&)> sees = [](const auto&) { return true; };
 };
 
 class GrantDesk {
@@ -80,6 +87,17 @@ class GrantDesk {
 
   // Revoked here and now; the device is owed the news. Nothing when there is nothing to end.
   std::optional<grant::AgentGrant> revoke(const GrantId& id);
+  // The person pauses a grant, or lets it go on: as it is now. What a provider holds stays held
+  // when the person lets it go on. kNotGranted: it has ended, is not finished, or was forgotten by
+  // the device.
+  Result<grant::AgentGrant> set_paused(const GrantId& id, bool paused);
+  // As above, of the paused grant that is what this wish asks for: who allows it anew wants it
+  // back.
+  std::optional<grant::AgentGrant> unpause(const Wish& wish, const DeviceId& device);
+  // Ends every grant on this device that `sight` takes in; those that ended. Where none of somebody
+  // else's is left the device is forgotten: its code is needed again. kNotGranted: there is no such
+  // device, or nothing on it is seen.
+  Result<std::vector<grant::AgentGrant>> forget(const DeviceId& device, const Sight& sight);
   // The pinned device does not know this agent any more: its grants are suspended. Which ones.
   std::vector<grant::AgentGrant> device_forgot(const DeviceId& device);
   // The pinned device knows this agent, but not this grant.

@@ -21,6 +21,12 @@ struct OwedDeletion {
   GrantId grant;
 };
 
+// A whole device that was forgotten here and has not been told yet; `binding` as it was.
+struct OwedForgetting {
+  std::int64_t id = 0;
+  grant::Binding binding;
+};
+
 // One user's records. Calls that change something are one durable transaction each: true means that
 // it survives a power cut, false that nothing changed. A binding with bound_at 0 holds the
 // management key of a device that has not accepted it yet.
@@ -50,6 +56,8 @@ class Records {
   // active -> suspended, or another reason; never what a device has forgotten.
   virtual bool suspend(const GrantId& id, grant::Hold hold) = 0;
   virtual bool resume(const GrantId& id) = 0;  // the same
+  // By the person; grant::set_paused says what it means.
+  virtual bool set_paused(const GrantId& id, bool paused) = 0;
   // What the device heard last.
   virtual bool told_held(const GrantId& id, bool held) = 0;
   // Ends it; its deletion is owed to the device.
@@ -62,6 +70,11 @@ class Records {
 
   virtual std::vector<OwedDeletion> owed() = 0;
   virtual bool settle(const OwedDeletion& owed) = 0;
+
+  // Ends all grants of a device and its binding, in one step; the device is owed the news.
+  virtual bool forget_device(const DeviceId& device, WallTime block_until) = 0;
+  virtual std::vector<OwedForgetting> owed_forgettings() = 0;
+  virtual bool settle(const OwedForgetting& owed) = 0;
 };
 
 // What the providers say at this moment.

@@ -88,6 +88,7 @@ json grant_json(const AgentGrant& grant, const std::optional<grant::Binding>& bi
           {"renew_at", grant.renew_at.unix_seconds},
           {"state", name_of(grant.state)},
           {"hold", grant.hold ? json(grant::name_of(*grant.hold)) : json(nullptr)},
+          {"paused", grant.paused},
           {"block_until", blocked.unix_seconds}};
 }
 

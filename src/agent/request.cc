@@ -176,7 +176,7 @@ std::optional<Method> read_grants_list(const json& p) {
 
 template <class WithId>
 std::optional<Method> read_id(const json& p) {
-  const auto id = id_of<GrantId>(p, "id");
+  const auto id = id_of<decltype(WithId::id)>(p, "id");
   if (!only(p, {"id"}) || !id) {
     return std::nullopt;
   }
@@ -277,6 +277,11 @@ constexpr std::array kReaders = {
     Reader{wire::kMetadataRefresh, read_nothing<MetadataRefresh>},
     Reader{wire::kAnchorGet, read_nothing<AnchorGet>},
     Reader{wire::kDoctor, read_doctor},
+    Reader{wire::kGrantsPause, read_id<GrantsPause>},
+    Reader{wire::kGrantsResume, read_id<GrantsResume>},
+    Reader{wire::kGrantsDetails, read_id<GrantsDetails>},
+    Reader{wire::kDevicesList, read_nothing<DevicesList>},
+    Reader{wire::kDevicesForget, read_id<DevicesForget>},
 };
 
 BadRequest bad(std::optional<std::uint64_t> id, wire::ErrorCode code, std::string message) {

@@ -88,6 +88,19 @@ struct PolicyCheck {
 struct MetadataStatus {};
 struct MetadataRefresh {};
 struct AnchorGet {};
+struct GrantsPause {
+  GrantId id;
+};
+struct GrantsResume {
+  GrantId id;
+};
+struct GrantsDetails {
+  GrantId id;
+};
+struct DevicesList {};
+struct DevicesForget {
+  DeviceId id;
+};
 // Command line only: where set-up put things besides the usual places. Remembered.
 struct Doctor {
   std::optional<std::vector<std::string>> databases;
@@ -97,7 +110,8 @@ struct Doctor {
 using Method =
     std::variant<Hello, DiscoverStart, DiscoverStop, PairBegin, PairName, PairCode, PairCancel,
                  GrantsList, GrantsGet, GrantsRevoke, TicketMint, CertificateRenew, PolicyCheck,
-                 MetadataStatus, MetadataRefresh, AnchorGet, Doctor>;
+                 MetadataStatus, MetadataRefresh, AnchorGet, Doctor, GrantsPause, GrantsResume,
+                 GrantsDetails, DevicesList, DevicesForget>;
 
 struct Request {
   std::uint64_t id = 0;

@@ -38,6 +38,11 @@ TEST(ParseRequest, ReadsEveryMethod) {
       {"anchor.get", "{}"},
       {"doctor", "{}"},
       {"doctor", R"({"databases":["/h/.pki/nssdb"]})"},
+      {"grants.pause", R"({"id":")" + kId32 + R"("})"},
+      {"grants.resume", R"({"id":")" + kId32 + R"("})"},
+      {"grants.details", R"({"id":")" + kId32 + R"("})"},
+      {"devices.list", "{}"},
+      {"devices.forget", R"({"id":")" + kId32 + kId32 + R"("})"},
   };
   for (const auto& [method, params] : good) {
     const auto request = parse_request(message(method, params));
@@ -77,6 +82,11 @@ TEST(ParseRequest, RefusesWrongParametersButCanAnswer) {
       {"doctor", R"({"databases":["relative"]})"},
       {"doctor", R"({"databases":"/x"})"},
       {"doctor", "[]"},
+      {"grants.pause", R"({"id":")" + kId32 + R"(","for":1})"},
+      {"grants.resume", "{}"},
+      {"grants.details", R"({"id":1})"},
+      {"devices.list", R"({"profile":")" + kId32 + R"("})"},
+      {"devices.forget", R"({"id":")" + kId32 + R"("})"},
       {"no.such.method", "{}"},
   };
   for (const auto& [method, params] : bad) {

@@ -81,6 +81,7 @@ wire::ErrorCode code_of(Hold hold) {
     case Hold::kDeviceRevoked:
       return wire::ErrorCode::kDeviceRevoked;
     case Hold::kDeviceReset:
+    case Hold::kPaused:  // to a page it is as if it were taken back
       break;
   }
   return wire::ErrorCode::kNotGranted;
@@ -101,7 +102,8 @@ std::vector<AgentGrant> enforce(GrantDesk& desk) {
       done = hold && desk.revoke(grant.id);
     } else if (hold && grant.hold != hold) {
       done = records.suspend(grant.id, *hold);
-    } else if (!hold && grant.state == State::kSuspended && may_lift) {
+    } else if (!hold && grant.state == State::kSuspended && grant.hold != Hold::kPaused &&
+               may_lift) {
       done = records.resume(grant.id);
     }
     if (auto now = done ? records.grant(grant.id) : std::nullopt) {

@@ -273,5 +273,106 @@ TEST_F(SentinelTest, DevicesAreToldUntilTheyHeard) {
   EXPECT_TRUE(upkeep.due_for(records_, device_, clock_.wall)->release.empty());
 }
 
+// What the person paused is the person's to let go on; what a provider holds, the provider's.
+TEST_F(SentinelTest, WhatIsPausedStaysPausedWhenAProvidersHoldLifts) {
+  say();
+  const auto id = make(kVideo, {});
+  ASSERT_TRUE(id);
+  const auto paused = desk_.set_paused(*id, true);
+  ASSERT_TRUE(paused);
+  EXPECT_EQ(paused->state, State::kSuspended);
+  EXPECT_EQ(paused->hold, Hold::kPaused);
+  EXPECT_EQ(desk_.mint(*id, kVideo, {}).error().code, ErrorCode::kNotGranted);
+  EXPECT_TRUE(enforce(desk_).empty()) << "no provider lifts what none has asked for";
+  EXPECT_EQ(stored(*id).state, State::kSuspended);
+
+  provider_.set_origin(kVideo, OriginStatus::kRevoked, "");
+  say();
+  ASSERT_EQ(enforce(desk_).size(), 1U);
+  EXPECT_EQ(stored(*id).hold, Hold::kOriginRevoked);
+  EXPECT_EQ(desk_.mint(*id, kVideo, {}).error().code, ErrorCode::kOriginRevoked);
+  provider_.set_origin(kVideo, OriginStatus::kActive, "");
+  say();
+  ASSERT_EQ(enforce(desk_).size(), 1U);
+  EXPECT_EQ(stored(*id).state, State::kSuspended);
+  EXPECT_EQ(stored(*id).hold, Hold::kPaused);
+  EXPECT_TRUE(enforce(desk_).empty());
+  ASSERT_TRUE(desk_.set_paused(*id, false));
+  EXPECT_TRUE(desk_.mint(*id, kVideo, {}));
+}
+
+TEST_F(SentinelTest, NobodyResumesWhatAProviderHolds) {
+  say();
+  const auto id = make(kVideo, {});
+  ASSERT_TRUE(id && desk_.set_paused(*id, true));
+  provider_.set_origin(kVideo, OriginStatus::kRevoked, "");
+  say();
+  // Before the sentinel ran, too.
+  const auto resumed = desk_.set_paused(*id, false);
+  ASSERT_TRUE(resumed);
+  EXPECT_EQ(resumed->state, State::kSuspended);
+  EXPECT_EQ(resumed->hold, Hold::kOriginRevoked);
+  EXPECT_FALSE(desk_.unpause(wish(), device_)) << "nor by allowing it anew";
+  provider_.set_origin(kVideo, OriginStatus::kActive, "");
+  say();
+  ASSERT_EQ(enforce(desk_).size(), 1U);
+  EXPECT_EQ(stored(*id).state, State::kActive) << "the person had let it go on meanwhile";
+}
+
+TEST_F(SentinelTest, WhatCannotBeStoredIsNeitherPausedNorResumed) {
+  say();
+  const auto id = make(kVideo, {});
+  ASSERT_TRUE(id);
+  records_.broken = true;
+  EXPECT_EQ(desk_.set_paused(*id, true).error().code, ErrorCode::kInternal);
+  records_.broken = false;
+  EXPECT_EQ(stored(*id).state, State::kActive);
+  ASSERT_TRUE(desk_.set_paused(*id, true));
+  records_.broken = true;
+  EXPECT_EQ(desk_.set_paused(*id, false).error().code, ErrorCode::kInternal);
+  records_.broken = false;
+  EXPECT_EQ(stored(*id).hold, Hold::kPaused);
+}
+
+TEST_F(SentinelTest, AResetDeviceIsNotPaused) {
+  say();
+  const auto id = make(kVideo, {});
+  ASSERT_TRUE(id && desk_.set_paused(*id, true));
+  ASSERT_TRUE(records_.mark_reset(device_));
+  EXPECT_EQ(desk_.set_paused(*id, false).error().code, ErrorCode::kNotGranted);
+  EXPECT_EQ(stored(*id).hold, Hold::kDeviceReset);
+}
+
+TEST_F(SentinelTest, AllowingAPausedWebServiceAnewLetsItGoOn) {
+  say();
+  const auto id = make(kVideo, {});
+  ASSERT_TRUE(id && desk_.set_paused(*id, true));
+  EXPECT_FALSE(desk_.existing(wish(), device_));
+  EXPECT_FALSE(desk_.unpause(wish(kPhotos), device_));
+  const auto back = desk_.unpause(wish(), device_);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->id, *id);
+  EXPECT_TRUE(desk_.existing(wish(), device_));
+}
+
+TEST_F(SentinelTest, ThePausedIsToldToItsDeviceAndSoIsItsReturn) {
+  say();
+  const auto id = make(kVideo, {});
+  Upkeep upkeep;
+  upkeep.checked_in(device_, clock_.wall + seconds(1));
+  ASSERT_TRUE(desk_.set_paused(*id, true));
+  auto due = upkeep.due_for(records_, device_, clock_.wall);
+  ASSERT_TRUE(due);
+  EXPECT_EQ(due->hold, std::vector<GrantId>{*id});
+  ASSERT_TRUE(records_.told_held(*id, true));
+  clock_.pass(seconds(30 * 86400));
+  EXPECT_FALSE(upkeep.due_for(records_, device_, clock_.wall)) << "no renewal while it is paused";
+  ASSERT_TRUE(desk_.set_paused(*id, false));
+  due = upkeep.due_for(records_, device_, clock_.wall);
+  ASSERT_TRUE(due);
+  EXPECT_EQ(due->release, std::vector<GrantId>{*id});
+  EXPECT_EQ(due->renew, std::vector<GrantId>{*id});
+}
+
 }  // namespace
 }  // namespace latchkey::agent

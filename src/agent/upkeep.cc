@@ -69,6 +69,18 @@ std::vector<Visit> Upkeep::due(Records& records, WallTime wall, MonoTime mono) {
       visits.push_back(*std::move(visit));
     }
   }
+  for (OwedForgetting& owed : records.owed_forgettings()) {
+    const DeviceId& device = owed.binding.device;
+    const auto past = visits_.find(device);
+    const bool waits = past != visits_.end() && (past->second.busy || past->second.next > mono);
+    // One visit to a device at a time: it may have been paired anew since.
+    if (!waits && std::none_of(visits.begin(), visits.end(), [&](const Visit& visit) {
+          return visit.binding.device == device;
+        })) {
+      const grant::Binding binding = owed.binding;
+      visits.push_back({binding, {}, {}, {}, {}, {}, false, std::move(owed)});
+    }
+  }
   return visits;
 }
 

@@ -27,6 +27,8 @@ struct Visit {
   std::vector<GrantId> complete;
   std::vector<GrantId> renew;
   bool check_in = false;  // a new grant that the device drops unless it hears from us within a day
+  // Alone: all of it was forgotten here, and `binding` is what it was.
+  std::optional<OwedForgetting> forget = std::nullopt;
 };
 
 class Upkeep {

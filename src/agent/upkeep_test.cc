@@ -115,5 +115,32 @@ TEST_F(UpkeepTest, ANewGrantIsNamedToItsDeviceOnce) {
   EXPECT_FALSE(upkeep_.due_for(records_, device_, clock_.wall + 1s));
 }
 
+TEST_F(UpkeepTest, AForgottenDeviceIsToldUntilItHeard) {
+  ASSERT_TRUE(records_.forget_device(device_, clock_.wall));
+  const auto visits = upkeep_.due(records_, clock_.wall, clock_.mono);
+  ASSERT_EQ(visits.size(), 1U);
+  ASSERT_TRUE(visits[0].forget);
+  EXPECT_EQ(visits[0].binding.management_key.public_key(), binding_->management_key.public_key());
+  upkeep_.begin(device_);
+  EXPECT_EQ(due(), 0U);
+  upkeep_.end(device_, false, clock_.mono);
+  EXPECT_EQ(due(), 0U) << "it is away";
+  clock_.mono = clock_.mono + kFirstRetry;
+  EXPECT_EQ(due(), 1U);
+  ASSERT_TRUE(records_.settle(*visits[0].forget));
+  EXPECT_EQ(due(), 0U);
+}
+
+TEST_F(UpkeepTest, ADevicePairedAnewIsVisitedOnceAtATime) {
+  const auto grant = records_.grants().front();
+  ASSERT_TRUE(records_.forget_device(device_, clock_.wall));
+  auto anew = grant;
+  anew.id = GrantId::make(random_);
+  ASSERT_TRUE(records_.save_issued(*binding_, anew));
+  const auto visits = upkeep_.due(records_, clock_.wall, clock_.mono);
+  ASSERT_EQ(visits.size(), 1U);
+  EXPECT_FALSE(visits[0].forget) << "what is in use first";
+}
+
 }  // namespace
 }  // namespace latchkey::agent

@@ -10,7 +10,42 @@ namespace {
 constexpr std::size_t kTagCharacters = 12;
 constexpr std::size_t kDirectTagCharacters = 6;
 
+bool may_be_held(const AgentGrant& grant) {
+  return (grant.state == State::kActive || grant.state == State::kSuspended) &&
+         grant.hold != Hold::kDeviceReset;
+}
+
 }  // namespace
+
+bool hold_back(AgentGrant& grant, Hold hold) {
+  LATCHKEY_CHECK(hold != Hold::kPaused);
+  if (!may_be_held(grant) && !(grant.hold == Hold::kDeviceReset && hold == Hold::kDeviceReset)) {
+    return false;
+  }
+  grant.state = State::kSuspended;
+  grant.hold = hold;
+  if (hold == Hold::kDeviceReset) {
+    grant.paused = false;
+  }
+  return true;
+}
+
+bool lift_hold(AgentGrant& grant) {
+  if (!may_be_held(grant)) {
+    return false;
+  }
+  grant.state = grant.paused ? State::kSuspended : State::kActive;
+  grant.hold = grant.paused ? std::optional(Hold::kPaused) : std::nullopt;
+  return true;
+}
+
+bool set_paused(AgentGrant& grant, bool paused) {
+  if (!may_be_held(grant)) {
+    return false;
+  }
+  grant.paused = paused;
+  return grant.hold && grant.hold != Hold::kPaused ? true : lift_hold(grant);
+}
 
 std::string_view name_of(State state) {
   switch (state) {
@@ -36,13 +71,15 @@ std::string_view name_of(Hold hold) {
       return "device_revoked";
     case Hold::kDeviceReset:
       return "device_reset";
+    case Hold::kPaused:
+      return "paused";
   }
   check_failed("a known hold", __FILE__, __LINE__);
 }
 
 std::optional<Hold> hold_from(std::string_view name) {
-  for (const Hold hold :
-       {Hold::kOriginSuspended, Hold::kOriginRevoked, Hold::kDeviceRevoked, Hold::kDeviceReset}) {
+  for (const Hold hold : {Hold::kOriginSuspended, Hold::kOriginRevoked, Hold::kDeviceRevoked,
+                          Hold::kDeviceReset, Hold::kPaused}) {
     if (name == name_of(hold)) {
       return hold;
     }

@@ -20,8 +20,9 @@ std::string_view name_of(State state);  // "pending" ...
 std::optional<State> state_from(std::string_view name);
 
 // Why an agent's grant is suspended. The first three are what providers say, and end with it; a
-// device that was reset has forgotten the grant for good.
-enum class Hold { kOriginSuspended, kOriginRevoked, kDeviceRevoked, kDeviceReset };
+// device that was reset has forgotten the grant for good; kPaused: the person said so, and nothing
+// else is in the way.
+enum class Hold { kOriginSuspended, kOriginRevoked, kDeviceRevoked, kDeviceReset, kPaused };
 std::string_view name_of(Hold hold);  // "origin_suspended" ...
 std::optional<Hold> hold_from(std::string_view name);
 
@@ -62,7 +63,15 @@ struct AgentGrant {
   WallTime block_until;                     // ended grants: the host stays blocked until then
   std::optional<Hold> hold = std::nullopt;  // of suspended grants
   bool told_held = false;                   // the device heard last that it is suspended
+  bool paused = false;                      // by the person, whatever providers say besides
 };
+
+// What a person and what providers want are two things: neither undoes the other. A grant is active
+// only where neither holds it. Each returns false, and changes nothing, where the grant is neither
+// active nor suspended, or its device has forgotten it.
+bool hold_back(AgentGrant& grant, Hold hold);  // a provider, or a reset of the device
+bool lift_hold(AgentGrant& grant);             // that is over
+bool set_paused(AgentGrant& grant, bool paused);
 
 // --- the device's side ---
 

@@ -48,6 +48,16 @@ std::vector<grant::AgentGrant> AgentStore::State::select_grants(const std::strin
   return grants;
 }
 
+void AgentStore::State::put_held(const grant::AgentGrant& grant) {
+  vault.update(tables::kGrant, tables::row_of(vault, grant));
+  const std::string name = tables::paused_name(grant.id);
+  if (grant.paused) {
+    vault.put(tables::kSetting, RowWriter(vault, tables::kSetting).text(name).text("1").row());
+  } else {
+    vault.erase(tables::kSetting, {cell(name)});
+  }
+}
+
 void AgentStore::State::save(const grant::Binding& binding, const grant::AgentGrant& grant,
                              WallTime now) {
   LATCHKEY_CHECK(grant.state == grant::State::kPending && grant.device == binding.device);
@@ -96,7 +106,8 @@ void AgentStore::State::end_grant(grant::AgentGrant grant, const Ending& ending)
   grant.block_until = ending.block_until;
   grant.renew_at = {};
   grant.offer.clear();
-  vault.update(tables::kGrant, tables::row_of(vault, grant));
+  grant.paused = false;
+  put_held(grant);
 }
 
 void AgentStore::State::discard(const GrantId& id) {

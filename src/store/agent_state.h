@@ -31,6 +31,8 @@ struct AgentStore::State {
   grant::AgentGrant need_grant(const GrantId& id);
   // With last_used filled in.
   std::vector<grant::AgentGrant> select_grants(const std::string& where, const Row& arguments);
+  // The grant's row, and whether it is paused.
+  void put_held(const grant::AgentGrant& grant);
   void save(const grant::Binding& binding, const grant::AgentGrant& grant, WallTime now);
   void claim_host(const grant::AgentGrant& grant, WallTime now);
   void owe_deletion(const grant::Binding& binding, const std::optional<GrantId>& grant,

@@ -131,10 +131,9 @@ Result<void> AgentStore::mark_reset(const DeviceId& device) {
     state_->vault.update(tables::kBinding, tables::row_of(state_->vault, *binding));
     for (grant::AgentGrant& grant : state_->select_grants(
              "device = ?1 AND state IN ('active', 'suspended')", {cell(device.span())})) {
-      grant.state = grant::State::kSuspended;
-      grant.hold = grant::Hold::kDeviceReset;
+      grant::hold_back(grant, grant::Hold::kDeviceReset);
       grant.told_held = false;
-      state_->vault.update(tables::kGrant, tables::row_of(state_->vault, grant));
+      state_->put_held(grant);
     }
   });
 }
@@ -192,30 +191,32 @@ Result<void> AgentStore::save_renewed(const grant::AgentGrant& grant) {
 Result<void> AgentStore::suspend(const GrantId& id, grant::Hold hold) {
   return state_->change([&] {
     grant::AgentGrant grant = state_->need_grant(id);
-    if (grant.state != grant::State::kActive && grant.state != grant::State::kSuspended) {
-      throw_failure(ErrorCode::kConflict, "only an active grant is suspended");
+    if (!grant::hold_back(grant, hold)) {
+      throw_failure(ErrorCode::kConflict,
+                    "the grant is not in use, or the device has forgotten it");
     }
-    if (grant.hold == grant::Hold::kDeviceReset && hold != *grant.hold) {
-      throw_failure(ErrorCode::kConflict, "the device has forgotten the grant");
-    }
-    grant.state = grant::State::kSuspended;
-    grant.hold = hold;
-    state_->vault.update(tables::kGrant, tables::row_of(state_->vault, grant));
+    state_->put_held(grant);
   });
 }
 
 Result<void> AgentStore::resume(const GrantId& id) {
   return state_->change([&] {
     grant::AgentGrant grant = state_->need_grant(id);
-    if (grant.state != grant::State::kSuspended && grant.state != grant::State::kActive) {
-      throw_failure(ErrorCode::kConflict, "only a suspended grant is resumed");
+    if (!grant::lift_hold(grant)) {
+      throw_failure(ErrorCode::kConflict, "the grant has ended, or the device has forgotten it");
     }
-    if (grant.hold == grant::Hold::kDeviceReset) {
-      throw_failure(ErrorCode::kConflict, "the device has forgotten the grant");
+    state_->put_held(grant);
+  });
+}
+
+Result<void> AgentStore::set_paused(const GrantId& id, bool paused) {
+  return state_->change([&] {
+    grant::AgentGrant grant = state_->need_grant(id);
+    if (!grant::set_paused(grant, paused)) {
+      throw_failure(ErrorCode::kConflict,
+                    "the grant is not in use, or the device has forgotten it");
     }
-    grant.state = grant::State::kActive;
-    grant.hold.reset();
-    state_->vault.update(tables::kGrant, tables::row_of(state_->vault, grant));
+    state_->put_held(grant);
   });
 }
 

@@ -118,7 +118,10 @@ class AgentStore {
   // active -> suspended, or another reason for it; repeating it is harmless. What a device that was
   // reset has forgotten stays so: kConflict.
   Result<void> suspend(const GrantId& id, grant::Hold hold);
-  Result<void> resume(const GrantId& id);  // suspended -> active; kConflict as above
+  // No provider holds it any more: suspended -> active, or paused. kConflict as above.
+  Result<void> resume(const GrantId& id);
+  // The person pauses it, or lets it go on where nothing else holds it; repeating it is harmless.
+  Result<void> set_paused(const GrantId& id, bool paused);  // kConflict as above
   // What the device heard last.
   Result<void> set_told_held(const GrantId& id, bool held);
   // Ends the grant; its deletion is owed to the device. Repeating it is harmless.

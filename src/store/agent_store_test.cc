@@ -305,5 +305,50 @@ TEST_F(AgentStoreTest, SecretsOfGrantsCannotBeSwapped) {
   EXPECT_EQ(opened.error().code, ErrorCode::kCorrupt);
 }
 
+TEST_F(AgentStoreTest, APauseIsKeptBesideWhatProvidersSay) {
+  make_active(1, 7);
+  const GrantId id = id_of<GrantId>(1);
+  ASSERT_TRUE(store().set_paused(id, true));
+  ASSERT_TRUE(store().set_paused(id, true)) << "repeating it is harmless";
+  reopen();
+  EXPECT_EQ(stored(1).state, grant::State::kSuspended);
+  EXPECT_EQ(stored(1).hold, grant::Hold::kPaused);
+  ASSERT_TRUE(store().suspend(id, grant::Hold::kOriginRevoked));
+  reopen();
+  EXPECT_EQ(stored(1).hold, grant::Hold::kOriginRevoked);
+  EXPECT_TRUE(stored(1).paused);
+  ASSERT_TRUE(store().resume(id));
+  reopen();
+  EXPECT_EQ(stored(1).hold, grant::Hold::kPaused) << "the provider's word is not the person's";
+  ASSERT_TRUE(store().suspend(id, grant::Hold::kDeviceRevoked));
+  ASSERT_TRUE(store().set_paused(id, false));
+  reopen();
+  EXPECT_EQ(stored(1).hold, grant::Hold::kDeviceRevoked);
+  ASSERT_TRUE(store().resume(id));
+  reopen();
+  EXPECT_EQ(stored(1).state, grant::State::kActive);
+  EXPECT_FALSE(stored(1).hold || stored(1).paused);
+}
+
+TEST_F(AgentStoreTest, NothingOfAPauseOutlivesTheGrant) {
+  make_active(1, 7);
+  make_active(2, 7);
+  make_active(3, 8);
+  for (std::uint8_t n = 1; n <= 3; ++n) {
+    ASSERT_TRUE(store().set_paused(id_of<GrantId>(n), true));
+  }
+  const auto kept = [&](std::uint8_t n) {
+    return store().setting("paused." + id_of<GrantId>(n).hex()).value().has_value();
+  };
+  EXPECT_TRUE(kept(1) && kept(2) && kept(3));
+  ASSERT_TRUE(store().revoke(id_of<GrantId>(1), kEnding));
+  ASSERT_TRUE(store().forget_device(id_of<DeviceId>(7), kEnding));
+  ASSERT_TRUE(store().mark_reset(id_of<DeviceId>(8)));
+  EXPECT_FALSE(kept(1) || kept(2) || kept(3));
+  EXPECT_EQ(stored(3).hold, grant::Hold::kDeviceReset);
+  EXPECT_EQ(store().set_paused(id_of<GrantId>(3), false).error().code, ErrorCode::kConflict);
+  EXPECT_EQ(store().set_paused(id_of<GrantId>(1), true).error().code, ErrorCode::kConflict);
+}
+
 }  // namespace
 }  // namespace latchkey::store

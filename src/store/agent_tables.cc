@@ -241,7 +241,7 @@ Row row_of(Vault& vault, const grant::AgentGrant& grant) {
       .text(grant::name_of(grant.state))
       .time(grant.created)
       .time(grant.block_until);
-  if (grant.hold) {
+  if (grant.hold && grant.hold != grant::Hold::kPaused) {
     writer.text(name_of(*grant.hold));
   } else {
     writer.null();
@@ -276,10 +276,18 @@ grant::AgentGrant grant_from(Vault& vault, const Row& row) {
                           .block_until = reader.time(),
                           .hold = reader.hold()};
   grant.told_held = !reader.is_null();
-  if (grant.state == grant::State::kSuspended && !grant.hold) {
-    grant.hold = grant::Hold::kDeviceReset;  // before version 2 that was the only reason
+  if (grant.state == grant::State::kSuspended) {
+    grant.paused = vault.find(kSetting, {cell(paused_name(grant.id))}).has_value();
+    if (!grant.hold) {
+      // Where nobody paused it: before version 2 a reset was the only reason.
+      grant.hold = grant.paused ? grant::Hold::kPaused : grant::Hold::kDeviceReset;
+    }
   }
   return grant;
+}
+
+std::string paused_name(const GrantId& grant) {
+  return "paused." + grant.hex();
 }
 
 Row row_of(Vault& vault, const Deletion& deletion) {

@@ -23,6 +23,9 @@ grant::Binding binding_from(Vault& vault, const Row& row);
 Row row_of(Vault& vault, const grant::AgentGrant& grant);
 // last_used is in another table and comes back as 0.
 grant::AgentGrant grant_from(Vault& vault, const Row& row);
+// The setting that is there while a person has paused this grant. Beside the grant's row, since
+// what providers say has the column `hold` to itself.
+std::string paused_name(const GrantId& grant);
 Row row_of(Vault& vault, const Deletion& deletion);
 Deletion deletion_from(Vault& vault, const Row& row);
 

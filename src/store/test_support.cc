@@ -189,7 +189,8 @@ std::string describe(const grant::AgentGrant& g) {
          "|" + std::to_string(g.port) + "|" + std::string(grant::name_of(g.state)) + "|" +
          std::to_string(g.created.unix_seconds) + "|" + std::to_string(g.last_used.unix_seconds) +
          "|" + std::to_string(g.block_until.unix_seconds) + "|" +
-         (g.hold ? std::string(grant::name_of(*g.hold)) : "") + "|" + (g.told_held ? "told" : "");
+         (g.hold ? std::string(grant::name_of(*g.hold)) : "") + "|" + (g.told_held ? "told" : "") +
+         (g.paused ? "|by you" : "");
 }
 
 std::string describe(const grant::DeviceGrant& g) {

@@ -30,6 +30,11 @@ inline constexpr std::string_view kAnchorGet = "anchor.get";
 inline constexpr std::string_view kMetadataStatus = "metadata.status";
 inline constexpr std::string_view kMetadataRefresh = "metadata.refresh";
 inline constexpr std::string_view kDoctor = "doctor";
+inline constexpr std::string_view kGrantsPause = "grants.pause";
+inline constexpr std::string_view kGrantsResume = "grants.resume";
+inline constexpr std::string_view kGrantsDetails = "grants.details";
+inline constexpr std::string_view kDevicesList = "devices.list";
+inline constexpr std::string_view kDevicesForget = "devices.forget";
 
 // Events.
 inline constexpr std::string_view kDiscoverFound = "discover.found";

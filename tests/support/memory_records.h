@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -62,8 +63,7 @@ class MemoryRecords final : public agent::Records {
     for (auto& one : grants_) {
       if (one.device == device &&
           (one.state == grant::State::kActive || one.state == grant::State::kSuspended)) {
-        one.state = grant::State::kSuspended;
-        one.hold = grant::Hold::kDeviceReset;
+        grant::hold_back(one, grant::Hold::kDeviceReset);
         one.told_held = false;
       }
     }
@@ -113,24 +113,13 @@ class MemoryRecords final : public agent::Records {
     });
   }
   bool suspend(const GrantId& id, grant::Hold hold) override {
-    const auto* found = find(id);
-    if (found == nullptr || found->hold == grant::Hold::kDeviceReset) {
-      return false;
-    }
-    return change(id, [&](grant::AgentGrant& one) {
-      one.state = grant::State::kSuspended;
-      one.hold = hold;
-    });
+    return change(id, [&](grant::AgentGrant& one) { return grant::hold_back(one, hold); });
   }
   bool resume(const GrantId& id) override {
-    const auto* found = find(id);
-    if (found == nullptr || found->hold == grant::Hold::kDeviceReset) {
-      return false;
-    }
-    return change(id, [&](grant::AgentGrant& one) {
-      one.state = grant::State::kActive;
-      one.hold.reset();
-    });
+    return change(id, [&](grant::AgentGrant& one) { return grant::lift_hold(one); });
+  }
+  bool set_paused(const GrantId& id, bool paused) override {
+    return change(id, [&](grant::AgentGrant& one) { return grant::set_paused(one, paused); });
   }
   bool told_held(const GrantId& id, bool held) override {
     return change(id, [&](grant::AgentGrant& one) { one.told_held = held; });
@@ -139,6 +128,7 @@ class MemoryRecords final : public agent::Records {
     const bool changed = change(id, [&](grant::AgentGrant& one) {
       one.state = grant::State::kRevoked;
       one.block_until = block_until;
+      one.paused = false;
     });
     if (changed) {
       owed_.push_back({next_owed_++, find(id)->device, id});
@@ -162,6 +152,29 @@ class MemoryRecords final : public agent::Records {
   bool settle(const agent::OwedDeletion& owed) override {
     return std::erase_if(owed_, [&](const auto& one) { return one.id == owed.id; }) > 0;
   }
+  bool forget_device(const DeviceId& device, WallTime block_until) override {
+    const auto known = binding(device);
+    if (!known || broken) {
+      return false;
+    }
+    for (auto& one : grants_) {
+      if (one.device == device && one.state != grant::State::kRevoked) {
+        one.state = grant::State::kRevoked;
+        one.block_until = block_until;
+        one.paused = false;
+      }
+    }
+    std::erase_if(owed_, [&](const auto& one) { return one.device == device; });
+    if (!known->reset) {
+      forgotten_.push_back({next_owed_++, *known});
+    }
+    std::erase_if(bindings_, [&](const auto& one) { return one.device == device; });
+    return true;
+  }
+  std::vector<agent::OwedForgetting> owed_forgettings() override { return forgotten_; }
+  bool settle(const agent::OwedForgetting& owed) override {
+    return std::erase_if(forgotten_, [&](const auto& one) { return one.id == owed.id; }) > 0;
+  }
 
   bool broken = false;  // the disk takes nothing more
 
@@ -177,8 +190,12 @@ class MemoryRecords final : public agent::Records {
     if (found == nullptr || broken) {
       return false;
     }
-    how(*found);
-    return true;
+    if constexpr (std::is_void_v<decltype(how(*found))>) {
+      how(*found);
+      return true;
+    } else {
+      return how(*found);
+    }
   }
   const Clock& clock_;
   SecretBytes secret_{32};
@@ -186,6 +203,7 @@ class MemoryRecords final : public agent::Records {
   std::vector<grant::Binding> bindings_;
   std::vector<grant::AgentGrant> grants_;
   std::vector<agent::OwedDeletion> owed_;
+  std::vector<agent::OwedForgetting> forgotten_;
   std::int64_t next_owed_ = 1;
 };
 
