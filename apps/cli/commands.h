@@ -60,6 +60,16 @@ struct RevokeOptions {
 };
 int revoke(const Common& common, const Terminal& terminal, const RevokeOptions& options);
 
+// One grant, by its number or host (control.cc).
+int show(const Common& common, const Terminal& terminal, const std::string& which);
+int pause(const Common& common, const Terminal& terminal, const std::string& which);
+int resume(const Common& common, const Terminal& terminal, const std::string& which);
+int renew(const Common& common, const Terminal& terminal, const std::string& which);
+// A device, by its name or the beginning of its id; ends all that is allowed on it.
+int forget(const Common& common, const Terminal& terminal, const std::string& which);
+// The devices a code was typed for, whether they are on or not.
+int own_devices(const Common& common, const Terminal& terminal);
+
 struct FetchOptions {
   std::string origin;
   std::string url;

@@ -2,51 +2,13 @@
 
 #include "agent_link.h"
 #include "commands.h"
+#include "grant_view.h"
 #include "wire/names.h"
 
 namespace latchkey::cli {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::size_t kShortId = 8;
-constexpr std::size_t kLeastId = 6;
-
-std::string service_of(const json& grant) {
-  return grant.value("origin", json()).is_string() ? grant["origin"].get<std::string>()
-                                                   : "(you, directly)";
-}
-
-std::string device_of(const json& grant) {
-  const std::string name = grant.value("device", json::object()).value("name", "");
-  return name.empty() ? "a " + grant.value("type", "device") : name;
-}
-
-std::string reason_of(const json& grant) {
-  const auto hold = grant.find("hold");
-  const std::string why = hold != grant.end() && hold->is_string() ? hold->get<std::string>() : "";
-  return why == "origin_suspended" ? "on hold: the web service is suspended"
-         : why == "origin_revoked" ? "on hold: the web service is revoked"
-         : why == "device_revoked" ? "on hold: this kind of device is revoked"
-         : why == "device_reset"   ? "ended by a reset of the device"
-                                   : "paused";
-}
-
-std::string state_of(const json& grant) {
-  const std::string state = grant.value("state", "");
-  if (state == "active") {
-    return "until " + day_of(grant.value("not_after", std::int64_t{0}));
-  }
-  return state == "pending" ? "not finished" : state == "suspended" ? reason_of(grant) : "ended";
-}
-
-Result<json> list(AgentLink& link, bool all) {
-  auto listed = link.call(wire::kGrantsList, {{"all", all}});
-  if (!listed) {
-    return listed;
-  }
-  return listed->value("grants", json::array());
-}
 
 bool is_meant(const json& grant, const RevokeOptions& options) {
   if (options.all) {
@@ -55,13 +17,11 @@ bool is_meant(const json& grant, const RevokeOptions& options) {
   if (!options.origin.empty()) {
     return grant.value("origin", json()) == options.origin;
   }
-  const std::string id = grant.value("id", "");
-  return grant.value("host", "") == options.which ||
-         (options.which.size() >= kLeastId && id.starts_with(options.which));
+  return is_called(grant, options.which);
 }
 
 Result<std::vector<json>> end_them(AgentLink& link, const RevokeOptions& options) {
-  const auto all = list(link, false);
+  const auto all = list_grants(link, false);
   if (!all) {
     return fail(all.error());
   }
@@ -95,7 +55,7 @@ int grants(const Common& common, const Terminal& terminal, bool all) {
   if (!link) {
     return terminal.end(link.error());
   }
-  const auto listed = list(*link, all);
+  const auto listed = list_grants(*link, all);
   if (!listed) {
     return terminal.end(listed.error());
   }

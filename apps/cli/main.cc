@@ -21,6 +21,8 @@ struct All {
   cli::RevokeOptions revoke;
   cli::FetchOptions fetch;
   cli::SetupOptions setup;
+  std::string which;
+  bool mine = false;
 };
 
 void add_devices(CLI::App& app, All& all) {
@@ -28,6 +30,20 @@ void add_devices(CLI::App& app, All& all) {
   devices->add_option("--type", all.devices.type, "Only this type, such as media-cache");
   devices->add_option("--timeout", all.devices.timeout, "For how many seconds to look")
       ->check(CLI::Range(0.1, 120.0));
+  devices->add_flag("--mine", all.mine, "Those you typed a code for, on or not");
+}
+
+void add_control(CLI::App& app, All& all) {
+  constexpr const char* kGrant = "A number from `latchkey grants`, or a host";
+  const auto add = [&](const char* name, const char* what, const char* which) {
+    app.add_subcommand(name, what)->add_option("which", all.which, which)->required();
+  };
+  add("show", "Show all about one permission", kGrant);
+  add("pause", "Stop a web service until you resume it", kGrant);
+  add("resume", "Let a web service that you paused go on", kGrant);
+  add("renew", "Get a new certificate from the device now", kGrant);
+  add("forget", "End everything on a device, and forget it",
+      "A name or number from `latchkey devices --mine`");
 }
 
 void add_grants(CLI::App& app, All& all) {
@@ -103,6 +119,21 @@ int run(const CLI::App& app, All& all) {
   }
   all.fetch.has_data = !app.get_subcommand("fetch")->get_option("--data")->empty();
   const std::string name = app.get_subcommands().front()->get_name();
+  constexpr std::pair<const char*,
+                      int (*)(const cli::Common&, const cli::Terminal&, const std::string&)>
+      kOfOne[] = {{"show", cli::show},
+                  {"pause", cli::pause},
+                  {"resume", cli::resume},
+                  {"renew", cli::renew},
+                  {"forget", cli::forget}};
+  for (const auto& [command, run_it] : kOfOne) {
+    if (name == command) {
+      return run_it(all.common, terminal, all.which);
+    }
+  }
+  if (name == "devices" && all.mine) {
+    return cli::own_devices(all.common, terminal);
+  }
   if (name == "devices") {
     return cli::devices(all.common, terminal, all.devices);
   }
@@ -148,6 +179,7 @@ int main(int argc, char** argv) {
   add_devices(app, all);
   add_grants(app, all);
   add_direct(app, all);
+  add_control(app, all);
   add_fetch(app, all);
   add_setup(app, all);
   for (CLI::App* command : app.get_subcommands({})) {
