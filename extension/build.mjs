@@ -44,17 +44,19 @@ async function buildExtension(target) {
       page: 'src/page/main.ts',
       consent: 'src/consent/main.ts',
       home: 'src/home/main.ts',
+      control: 'src/control/main.ts',
     },
     outdir: out,
     format: 'iife',
   });
   await build({
     ...shared,
-    entryPoints: { consent: 'src/consent/consent.css', home: 'src/home/home.css' },
+    entryPoints: { consent: 'src/consent/consent.css', home: 'src/home/home.css', control: 'src/control/control.css' },
     outdir: out,
   });
   cpSync(join(root, 'src/consent/consent.html'), join(out, 'consent.html'));
   cpSync(join(root, 'src/home/home.html'), join(out, 'home.html'));
+  cpSync(join(root, 'src/control/control.html'), join(out, 'control.html'));
   cpSync(join(root, '_locales'), join(out, '_locales'), { recursive: true });
   cpSync(join(root, 'icons'), join(out, 'icons'), {
     recursive: true,

@@ -140,6 +140,7 @@ function toStored(grant: Grant): unknown {
     [names.kNotAfter]: grant.notAfter,
     [names.kState]: grant.state,
     [names.kHold]: grant.hold,
+    [names.kPaused]: grant.paused,
     [names.kBlockUntil]: grant.blockUntil,
   };
 }

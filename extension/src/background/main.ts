@@ -17,7 +17,9 @@ import {
 } from '../protocol/internal';
 import * as names from '../protocol/names';
 import { type Provider, readProviders } from '../protocol/trust';
+import { readControlMessage } from '../protocol/control';
 import { AgentError, AgentLink } from './agent-link';
+import { ControlDesk } from './control-desk';
 import { GrantBook, toPageDevice } from './grant-book';
 import type { LimitsState } from './limits';
 import { type Asking, type ConsentPort, RequestDesk } from './request-desk';
@@ -76,6 +78,17 @@ const book: GrantBook = new GrantBook({
   now: () => Math.floor(Date.now() / 1000),
 });
 
+const control = new ControlDesk({
+  call: (method, params) => agent.call(method, params),
+  sync: async () => {
+    await agent.ready();
+    await book.sync();
+  },
+  mark: (id, state) => book.mark(id, state),
+  setNearby,
+  state: homeState,
+});
+
 const watchers = new Watchers(watching.load, watching.save);
 const reconnector = new Reconnector(() => agent.ready());
 
@@ -105,6 +118,10 @@ const desk: RequestDesk = new RequestDesk({
 });
 
 chrome.runtime.onMessage.addListener((message: unknown, sender, reply) => {
+  if (isOwnPage(sender, chrome.runtime.id, chrome.runtime.getURL('control.html'))) {
+    run(control.handle(readControlMessage(message)).then(reply));
+    return true;
+  }
   if (isOwnPage(sender, chrome.runtime.id, chrome.runtime.getURL('home.html'))) {
     run(homeMessage(readHomeMessage(message)).then(reply));
     return true;
@@ -320,16 +337,23 @@ async function homeMessage(message: HomeMessage): Promise<HomeState> {
         // The state that goes back says what stands.
       }
       break;
-    case 'home.nearby': {
-      const sites = new Set(await nearby.load());
-      if (message.allowed) sites.add(message.site);
-      else sites.delete(message.site);
-      const granted = new Set((await book.active()).flatMap((one) => one.origin ?? []).map(siteOf));
-      await nearby.save([...sites].filter((site) => granted.has(site)));
-      await book.refreshRules();
+    case 'home.nearby':
+      await setNearby(message.site, message.allowed);
       break;
-    }
   }
+  return homeState();
+}
+
+async function setNearby(site: string, allowed: boolean): Promise<void> {
+  const sites = new Set(await nearby.load());
+  if (allowed) sites.add(site);
+  else sites.delete(site);
+  const granted = new Set((await book.active()).flatMap((one) => one.origin ?? []).map(siteOf));
+  await nearby.save([...sites].filter((one) => granted.has(one)));
+  await book.refreshRules();
+}
+
+async function homeState(): Promise<HomeState> {
   const grants = (await book.all()).filter((one) => one.state !== 'revoked');
   const providers = await knownProviders();
   return { agent: agent.status, grants, nearby: await nearby.load(), providers };

@@ -1,16 +1,22 @@
-// The control page, as the toolbar's popup and in a tab: which devices, which web services, since
-// when, last used, take it back.
+// The toolbar's popup: which devices, which web services, since when, last used, take it back. All
+// the rest is on the control page.
 import type { Grant } from '../protocol/agent';
-import type { AgentStatus, HomeMessage, HomeState } from '../protocol/internal';
-import { type Child, byId, h, nameNode, note } from '../ui/dom';
-import { icon, typeIcon } from '../ui/icons';
-import { originView } from '../ui/origin-view';
-import * as names from '../protocol/names';
-import type { Provider } from '../protocol/trust';
-import { fillTexts, language, text, typeKey } from '../ui/text';
-import { holdMark, makeName, siteMark, standingMark } from '../ui/trust-view';
-import { type Group, byDevice, bySite } from './groups';
-import { howLongAgo, sinceWhen } from './when';
+import type { HomeMessage, HomeState } from '../protocol/internal';
+import { byId, h, nameNode } from '../ui/dom';
+import {
+  deviceHead,
+  deviceTitle,
+  nearbyView,
+  siteHead,
+  stateTags,
+  timesText,
+  whoText,
+  whoView,
+} from '../ui/grant-view';
+import { type Group, byDevice, bySite } from '../ui/groups';
+import { icon } from '../ui/icons';
+import { statusViews } from '../ui/status-view';
+import { fillTexts, text } from '../ui/text';
 
 type Tab = 'devices' | 'sites';
 
@@ -31,29 +37,10 @@ function show(next: HomeState): void {
   draw();
 }
 
-function problemOf(agent: AgentStatus): string | null {
-  switch (agent.state) {
-    case 'connecting':
-      return null;
-    case 'not_installed':
-    case 'not_running':
-    case 'too_old':
-      return agent.state;
-    case 'ready':
-      if (!agent.setup.rootInstalled) return 'setup_needed';
-      if (agent.setup.restartNeeded) return 'restart_needed';
-      return agent.setup.ready ? null : 'setup_needed';
-  }
-}
-
 function draw(): void {
   if (state === null) return;
   const { agent, grants } = state;
-  const problem = problemOf(agent);
-  byId('status').replaceChildren(
-    ...(problem === null ? [] : [problemView(problem)]),
-    ...lateView(state.providers),
-  );
+  byId('status').replaceChildren(...statusViews(agent, state.providers));
   byId('tabs').hidden = grants.length === 0;
   for (const one of ['devices', 'sites'] as const) {
     byId(`tab-${one}`).setAttribute('aria-selected', String(one === tab));
@@ -63,34 +50,6 @@ function draw(): void {
   byId('list').setAttribute('aria-labelledby', `tab-${tab}`);
   byId('list').replaceChildren(...(groups.length === 0 ? [emptyView()] : groups.map(groupView)));
   if (focused !== '') document.getElementById(focused)?.focus();
-}
-
-function problemView(problem: string): HTMLElement {
-  const line = note(
-    'warn boxed',
-    'alert',
-    h('b', {}, text(`problem_${problem}`)),
-    h('br'),
-    text(`help_${problem}`),
-  );
-  line.id = 'problem';
-  line.dataset['problem'] = problem;
-  return line;
-}
-
-// New requests are refused until such a provider was heard again.
-function lateView(providers: readonly Provider[]): HTMLElement[] {
-  const late = providers.filter((one) => one.state === names.kStale || one.state === names.kNever);
-  if (late.length === 0) return [];
-  const line = note(
-    'warn boxed',
-    'clock',
-    h('b', {}, text('problem_metadata_stale')),
-    h('br'),
-    text('homeStale', late.map((one) => one.name).join(', ')),
-  );
-  line.id = 'stale';
-  return [line];
 }
 
 function emptyView(): HTMLElement {
@@ -111,63 +70,30 @@ function groupView(group: Group): HTMLElement {
     { class: 'card', 'data-testid': tab === 'devices' ? 'device' : 'site', 'data-key': group.key },
     h('div', { class: 'head' }, ...head),
     h('ul', {}, ...group.grants.map(grantView)),
-    tab === 'sites' && title.origin !== null ? nearbyView(title.origin) : null,
+    tab === 'sites' && title.origin !== null
+      ? nearbyView(title.origin, state?.nearby ?? [], allowNearby)
+      : null,
   );
-}
-
-function deviceHead(grant: Grant): Child[] {
-  const kind = grant.standing === names.kProven ? '' : makeName(grant);
-  return [
-    typeIcon(grant.type),
-    h(
-      'span',
-      {},
-      h('h2', {}, nameNode(grant.deviceName || text('unnamed'))),
-      h('span', { class: 'under' }, h('bdi', {}, kind || text(typeKey('type', grant.type)))),
-      standingMark(grant),
-    ),
-  ];
-}
-
-function siteHead(grant: Grant): Child[] {
-  const { name } = grant.site;
-  return [
-    icon(grant.origin === null ? 'home' : 'globe'),
-    h(
-      'span',
-      {},
-      name === null ? null : h('h2', {}, nameNode(name)),
-      h(name === null ? 'h2' : 'div', {}, whoView(grant)),
-      grant.origin === null ? null : siteMark(grant.site),
-    ),
-  ];
-}
-
-function whoView(grant: Grant): HTMLElement {
-  return grant.origin === null ? h('span', {}, text('homeOwn')) : originView(grant.origin);
 }
 
 function grantView(grant: Grant): HTMLElement {
-  const now = Math.floor(Date.now() / 1000);
-  const used =
-    grant.lastUsed === 0
-      ? text('homeNeverUsed')
-      : text('homeUsed', howLongAgo(grant.lastUsed, now, language()));
-  const times = `${text('homeSince', sinceWhen(grant.created, language()))} · ${used}`;
-  const who = grant.origin ?? text('homeOwn');
-  const line = tab === 'devices' ? whoView(grant) : nameNode(grant.deviceName || text('unnamed'));
+  const line = tab === 'devices' ? whoView(grant) : nameNode(deviceTitle(grant));
   return h(
     'li',
     { class: 'entry', 'data-testid': 'grant', 'data-grant': grant.id },
-    h('span', { class: 'what' }, line, h('span', { class: 'under' }, times), ...stateTags(grant)),
-    sure === grant.id ? sureView(grant) : removeButton(grant, who),
+    h(
+      'span',
+      { class: 'what' },
+      line,
+      h('span', { class: 'under' }, timesText(grant)),
+      ...stateTags(grant),
+    ),
+    sure === grant.id ? sureView(grant) : removeButton(grant, whoText(grant)),
   );
 }
 
-function stateTags(grant: Grant): HTMLElement[] {
-  if (grant.state === 'suspended') return [holdMark(grant)];
-  if (grant.state === 'pending') return [h('span', { class: 'tag' }, text('homePending'))];
-  return [];
+function allowNearby(site: string, allowed: boolean): void {
+  void ask({ kind: 'home.nearby', site, allowed }).then(show);
 }
 
 function removeButton(grant: Grant, who: string): HTMLElement {
@@ -223,24 +149,6 @@ async function revoke(grant: Grant): Promise<void> {
   byId('said').textContent = text(gone ? 'homeRemoved' : 'homeRemoveFailed');
 }
 
-// One switch for a site's every port and device: the request rules know no finer.
-function nearbyView(origin: string): HTMLElement {
-  const site = new URL(origin).hostname;
-  const id = `nearby-${origin}`;
-  const box = h('input', { id, type: 'checkbox', role: 'switch', 'data-testid': 'nearby' });
-  box.checked = state?.nearby.includes(site) === true;
-  box.setAttribute('aria-describedby', `${id}-help`);
-  box.addEventListener('change', () => {
-    void ask({ kind: 'home.nearby', site, allowed: box.checked }).then(show);
-  });
-  return h(
-    'div',
-    { class: 'nearby' },
-    h('label', { for: id }, box, h('span', {}, text('homeNearby'))),
-    h('p', { id: `${id}-help`, class: 'under' }, text('homeNearbyHelp')),
-  );
-}
-
 function choose(next: Tab): void {
   tab = next;
   sure = null;
@@ -253,9 +161,9 @@ const inTab = location.hash === '#tab' || window.innerWidth > 600;
 document.body.classList.toggle('in-tab', inTab);
 const openTab = byId('open-tab');
 openTab.hidden = inTab;
-openTab.append(text('homeOpenTab'), icon('open'));
+openTab.append(text('controlManage'), icon('open'));
 openTab.addEventListener('click', () => {
-  void chrome.tabs.create({ url: chrome.runtime.getURL('home.html#tab') }).then(() => {
+  void chrome.tabs.create({ url: chrome.runtime.getURL('control.html') }).then(() => {
     window.close();
   });
 });

@@ -76,6 +76,7 @@ export interface Grant {
   readonly notAfter: number;
   readonly state: GrantState;
   readonly hold: Hold | null; // why it is suspended
+  readonly paused: boolean; // by the person, whatever else holds it
   readonly blockUntil: number;
 }
 
@@ -201,6 +202,7 @@ export function readGrant(value: unknown): Grant {
     notAfter: readTime(grant[names.kNotAfter], names.kNotAfter),
     state: readOneOf(grant[names.kState], names.kState, kGrantStates),
     hold: readHold(grant[names.kHold]),
+    paused: grant[names.kPaused] === true,
     blockUntil: readTime(grant[names.kBlockUntil], names.kBlockUntil),
   };
 }

@@ -35,6 +35,7 @@ export const kHolds = [
   names.kOriginRevoked,
   names.kDeviceRevoked,
   names.kDeviceReset,
+  names.kPaused,
 ] as const;
 export type Hold = (typeof kHolds)[number];
 

@@ -1,4 +1,4 @@
-// The control page's two ways to see the same grants: by device and by web service. Pure.
+// Two ways to see the same grants: by device and by web service. Pure.
 import type { Grant } from '../protocol/agent';
 
 export interface Group {

@@ -83,6 +83,8 @@ export function holdMark(grant: Grant): HTMLElement {
         return mark('bad', 'stop', text('holdDeviceRevoked'));
       case names.kDeviceReset:
         return mark('warn', 'alert', text('holdDeviceReset'));
+      case names.kPaused:
+        return mark('warn', 'pause', text('holdPaused'));
       case null:
         return mark('warn', 'pause', text('homePaused'));
     }

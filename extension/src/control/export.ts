@@ -1,0 +1,52 @@
+// Everything that is known here as one JSON document, for the person to keep: no keys, no codes, no
+// tickets. Pure.
+import type { ControlState } from '../protocol/control';
+
+const day = (seconds: number): string | null =>
+  seconds === 0 ? null : new Date(seconds * 1000).toISOString();
+
+export function exportText(state: ControlState, now: number): string {
+  const document = {
+    format: 'latchkey-list',
+    version: 1,
+    made: day(now),
+    devices: state.devices.map((device) => ({
+      id: device.id,
+      name: device.name,
+      type: device.type,
+      maker: device.maker,
+      model: device.model,
+      standing: device.standing,
+      since: day(device.since),
+      was_reset: device.reset,
+    })),
+    permissions: state.grants.map((grant) => ({
+      id: grant.id,
+      web_service: grant.origin, // null: the person's own
+      web_service_name: grant.site.name,
+      web_service_standing: grant.site.state,
+      device: grant.deviceId,
+      device_name: grant.deviceName,
+      type: grant.type,
+      address: grant.url,
+      since: day(grant.created),
+      last_used: day(grant.lastUsed),
+      valid_until: day(grant.notAfter),
+      state: grant.state,
+      reason: grant.hold,
+      paused: grant.paused,
+    })),
+    may_reach_other_things: state.nearby,
+    providers: state.providers.map((provider) => ({
+      name: provider.name,
+      state: provider.state,
+      asked: provider.checked === null ? null : day(provider.checked),
+    })),
+  };
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+// "latchkey-2026-11-27.json"
+export function exportName(now: number): string {
+  return `latchkey-${new Date(now * 1000).toISOString().slice(0, 10)}.json`;
+}
