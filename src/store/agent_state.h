@@ -24,6 +24,14 @@ struct AgentStore::State {
     return done;
   }
 
+  Result<void> write_touches_only() {
+    auto done = vault.write_quietly([&] { write_touches(); });
+    if (done) {
+      touched.clear();
+    }
+    return done;
+  }
+
   // All of these throw.
   void write_touches();
   std::optional<grant::Binding> find_binding(const DeviceId& device);

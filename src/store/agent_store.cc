@@ -36,6 +36,30 @@ Result<AgentStore> AgentStore::open(const std::filesystem::path& folder, Sealer&
   return AgentStore(std::make_unique<State>(State{*std::move(vault), {}}));
 }
 
+// --- the store itself ---
+
+const Seal& AgentStore::sealed() const {
+  return state_->vault.seal_kind();
+}
+const ByteArray<16>& AgentStore::id() const {
+  return state_->vault.id();
+}
+std::uint64_t AgentStore::generation() const {
+  return state_->vault.generation();
+}
+Result<void> AgentStore::reseal(Sealer& next) {
+  return state_->vault.reseal(next);
+}
+Standing AgentStore::watch(Witness& witness) {
+  return state_->vault.watch(witness);
+}
+Result<void> AgentStore::accept(Witness& witness) {
+  return state_->vault.accept(witness);
+}
+bool AgentStore::witness_failed() const {
+  return state_->vault.witness_failed();
+}
+
 // --- the user ---
 
 Result<std::optional<User>> AgentStore::user() {
@@ -253,7 +277,7 @@ void AgentStore::touch(const GrantId& id, WallTime used) {
 }
 
 Result<void> AgentStore::flush() {
-  return state_->touched.empty() ? Result<void>{} : state_->change([] {});
+  return state_->touched.empty() ? Result<void>{} : state_->write_touches_only();
 }
 
 Result<void> AgentStore::purge(WallTime now) {

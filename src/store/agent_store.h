@@ -19,6 +19,7 @@
 #include "grant/grant.h"
 #include "store/error.h"
 #include "store/sealer.h"
+#include "store/witness.h"
 
 namespace latchkey::store {
 
@@ -75,6 +76,18 @@ class AgentStore {
   AgentStore(const AgentStore&) = delete;
   AgentStore& operator=(const AgentStore&) = delete;
   ~AgentStore();
+
+  // --- the store itself (vault.h says more) ---
+  [[nodiscard]] const Seal& sealed() const;
+  [[nodiscard]] const ByteArray<16>& id() const;
+  [[nodiscard]] std::uint64_t generation() const;
+  // Seals everything anew with `next`, which must outlive the store.
+  Result<void> reseal(Sealer& next);
+  // Unless the store is current, nothing of it should be used before accept(). `witness` must
+  // outlive the store.
+  Standing watch(Witness& witness);
+  Result<void> accept(Witness& witness);
+  [[nodiscard]] bool witness_failed() const;
 
   // --- the user ---
   Result<std::optional<User>> user();

@@ -242,13 +242,13 @@ TEST_F(AgentStoreTest, AResetDeviceIsOwedNothing) {
 }
 
 TEST_F(AgentStoreTest, DiscardLeavesNoTrace) {
-  const std::string before = testing::dump(folder_.file("agent.db"));
+  const std::string before = testing::dump_rows(folder_.file("agent.db"));
   grant::Binding unbound = make_binding(7);
   unbound.bound_at = {};
   ASSERT_TRUE(store().save_pending(unbound, make_grant(1, 7), kNow));
   ASSERT_TRUE(store().discard(id_of<GrantId>(1)));
   reopen();
-  EXPECT_EQ(testing::dump(folder_.file("agent.db")), before);
+  EXPECT_EQ(testing::dump_rows(folder_.file("agent.db")), before);
   make_active(2, 7);
   EXPECT_EQ(store().discard(id_of<GrantId>(2)).error().code, ErrorCode::kConflict);
   EXPECT_EQ(store().discard(id_of<GrantId>(9)).error().code, ErrorCode::kNotFound);

@@ -131,6 +131,30 @@ Result<std::unique_ptr<DeviceStore>> DeviceStore::open(const std::filesystem::pa
   return std::unique_ptr<DeviceStore>(new DeviceStore(std::move(state)));
 }
 
+// --- the store itself ---
+
+const Seal& DeviceStore::sealed() const {
+  return state_->vault.seal_kind();
+}
+const ByteArray<16>& DeviceStore::id() const {
+  return state_->vault.id();
+}
+std::uint64_t DeviceStore::generation() const {
+  return state_->vault.generation();
+}
+Result<void> DeviceStore::reseal(Sealer& next) {
+  return state_->vault.reseal(next);
+}
+Standing DeviceStore::watch(Witness& witness) {
+  return state_->vault.watch(witness);
+}
+Result<void> DeviceStore::accept(Witness& witness) {
+  return state_->vault.accept(witness);
+}
+bool DeviceStore::witness_failed() const {
+  return state_->vault.witness_failed();
+}
+
 // --- who the device is ---
 
 Result<std::optional<DeviceProfile>> DeviceStore::profile() {
@@ -286,7 +310,7 @@ Result<void> DeviceStore::seen(const SpkiHash& key_hash, WallTime agent_now) {
   tables::StoredAgent& agent = *found;
   if (agent_now - agent.agent.last_seen >= kSeenStep) {
     agent.agent.last_seen = agent_now;
-    if (auto done = state_->vault.write(
+    if (auto done = state_->vault.write_quietly(
             [&] { state_->vault.update(tables::kAgent, tables::row_of(state_->vault, agent)); });
         !done) {
       return done;
@@ -369,7 +393,7 @@ Result<std::vector<grant::DeviceGrant>> DeviceStore::drop_unconfirmed(
 Result<void> DeviceStore::record(const AuditEvent& event) {
   AuditEvent numbered = event;
   numbered.number = state_->last_audit + 1;
-  auto done = state_->vault.write([&] {
+  auto done = state_->vault.write_quietly([&] {
     state_->vault.insert(tables::kAudit, tables::row_of(state_->vault, numbered));
     const auto newest = static_cast<std::int64_t>(numbered.number);
     state_->vault.erase_where(tables::kAudit, "number <= ?1",

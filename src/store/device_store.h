@@ -21,6 +21,7 @@
 #include "pairing/window.h"
 #include "store/error.h"
 #include "store/sealer.h"
+#include "store/witness.h"
 
 namespace latchkey::store {
 
@@ -58,6 +59,18 @@ class DeviceStore final : public enroll::DeviceLedger, public pairing::WindowLed
   DeviceStore(const DeviceStore&) = delete;
   DeviceStore& operator=(const DeviceStore&) = delete;
   ~DeviceStore() override;
+
+  // --- the store itself (vault.h says more) ---
+  [[nodiscard]] const Seal& sealed() const;
+  [[nodiscard]] const ByteArray<16>& id() const;
+  [[nodiscard]] std::uint64_t generation() const;
+  // Seals everything anew with `next`, which must outlive the store.
+  Result<void> reseal(Sealer& next);
+  // Unless the store is current, nothing of it should be used before accept(). `witness` must
+  // outlive the store.
+  Standing watch(Witness& witness);
+  Result<void> accept(Witness& witness);
+  [[nodiscard]] bool witness_failed() const;
 
   // --- who the device is ---
   Result<std::optional<DeviceProfile>> profile();

@@ -44,7 +44,14 @@ constexpr const char* kVersion2 = R"sql(
 ALTER TABLE device_grant ADD COLUMN suspended INTEGER CHECK (suspended IS NULL OR suspended = 1);
 )sql";
 
-constexpr std::array kMigrations = {kVersion1, kVersion2};
+// Where there is no head yet the vault makes one, and an id, when it opens the store (vault.h).
+constexpr const char* kVersion3 = R"sql(
+INSERT INTO meta (name, value) VALUES
+  ('data_key', x''), ('store_id', zeroblob(16)), ('generation', zeroblob(8)),
+  ('head', zeroblob(16));
+)sql";
+
+constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3};
 
 constexpr std::size_t kSealed = 256;
 constexpr std::size_t kSpki = 128;

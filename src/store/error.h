@@ -14,6 +14,9 @@ enum class ErrorCode {
   kBusy,      // another process has the store open
   kConflict,  // contradicts what is stored: the host is taken, the row is there already
   kNotFound,  // the row to be changed is not there
+  kLocked,    // what keeps the store's key must be opened first, or said no
+  kKeyGone,   // what keeps the store's key does not have it any more
+  kNoKeeper,  // what keeps the store's key cannot be reached now
 };
 
 struct Error {

@@ -141,6 +141,46 @@ TEST_F(FixtureTest, AgentVersion2) {
   ASSERT_TRUE(store->resume(id_of<GrantId>(4)));
 }
 
+TEST_F(FixtureTest, AgentVersion3) {
+  load("agent-v3.sql", "agent.db");
+  auto store = AgentStore::open(folder_.path(), sealer_, random_);
+  ASSERT_TRUE(store) << store.error().detail;
+  check_version2(*store);
+  EXPECT_GT(store->generation(), 10U);
+}
+
+// What version 3 added: an id, a generation and a head, from the first opening on.
+TEST_F(FixtureTest, AnOldStoreGetsItsHead) {
+  load("agent-v2.sql", "agent.db");
+  ByteArray<16> id{};
+  {
+    auto store = AgentStore::open(folder_.path(), sealer_, random_);
+    ASSERT_TRUE(store) << store.error().detail;
+    id = store->id();
+    EXPECT_NE(id, ByteArray<16>{});
+    EXPECT_EQ(store->generation(), 1U);
+  }
+  {
+    auto store = AgentStore::open(folder_.path(), sealer_, random_);
+    ASSERT_TRUE(store);
+    EXPECT_EQ(store->id(), id);
+    ASSERT_TRUE(store->resume(id_of<GrantId>(4)));
+    EXPECT_EQ(store->generation(), 2U);
+  }
+  // And can be sealed.
+  testing::BoundSealer next;
+  auto store = AgentStore::open(folder_.path(), sealer_, random_);
+  ASSERT_TRUE(store->reseal(next));
+  check(*store);
+}
+
+TEST_F(FixtureTest, DeviceVersion3) {
+  load("device-v3.sql", "device.db");
+  auto store = DeviceStore::open(folder_.path(), sealer_, random_);
+  ASSERT_TRUE(store) << store.error().detail;
+  check(**store);
+}
+
 TEST_F(FixtureTest, DeviceVersion1) {
   load("device-v1.sql", "device.db");
   auto store = DeviceStore::open(folder_.path(), sealer_, random_);

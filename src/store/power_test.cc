@@ -56,19 +56,35 @@ Progress run(const Script<Store>& script, const std::filesystem::path& folder,
   return done;
 }
 
-// What the file holds after opening and after each step.
+// The store as it lies on the disk after opening and after each step, one folder each.
 template <class Store>
-std::vector<std::string> expected_dumps(const Script<Store>& script) {
-  std::vector<std::string> dumps;
-  for (std::size_t steps = 0; steps <= script.steps.size(); ++steps) {
+class States {
+ public:
+  explicit States(const Script<Store>& script) {
     const testing::TempFolder folder;
-    Script<Store> part = script;
-    part.steps.resize(steps);
-    EXPECT_EQ(run(part, folder.path(), "", [](std::size_t) {}), steps);
-    dumps.push_back(testing::dump(folder.file(script.file)));
+    const auto keep = [&](std::size_t done) {
+      // At rest the one file is all of it.
+      std::filesystem::create_directories(kept_.file(std::to_string(done)));
+      std::filesystem::copy_file(folder.file(script.file), file(script, done));
+    };
+    EXPECT_EQ(run(script, folder.path(), "", keep), script.steps.size());
+    for (std::size_t done = 0; done <= script.steps.size(); ++done) {
+      dumps.push_back(testing::dump(file(script, done)));
+    }
   }
-  return dumps;
-}
+  void lay_out(const Script<Store>& script, std::size_t done,
+               const testing::TempFolder& folder) const {
+    std::filesystem::create_directories(folder.path());
+    std::filesystem::copy_file(file(script, done), folder.file(script.file));
+  }
+  std::vector<std::string> dumps;
+
+ private:
+  [[nodiscard]] std::filesystem::path file(const Script<Store>& script, std::size_t done) const {
+    return kept_.file(std::to_string(done)) / script.file;
+  }
+  testing::TempFolder kept_;
+};
 
 // Opens the store as the next start would.
 template <class Store>
@@ -82,27 +98,67 @@ void expect_recovered(const Script<Store>& script, const testing::TempFolder& fo
   EXPECT_TRUE(whole) << "after " << index << " steps";
 }
 
+// Calls `cut` with every part of the script (nothing but making the store, or one step on the store
+// that the steps before left) and every point in it, until it says that the end was not reached.
 template <class Store>
-void cut_power_everywhere(const Script<Store>& script) {
-  const std::vector<std::string> dumps = expected_dumps(script);
-  std::size_t point = 0;
-  for (bool ended = true; ended; ++point) {
-    for (const auto& [what, seed] :
-         {std::pair{Unsynced::kLost, 0U}, std::pair{Unsynced::kKept, 0U},
-          std::pair{Unsynced::kMixed, 1U}, std::pair{Unsynced::kMixed, 2U}}) {
-      const testing::TempFolder folder;
-      PowerCutDisk disk;
-      disk.end_at(point, PowerCutDisk::AtTheEnd::kPowerFails);
-      const Progress done = run(script, folder.path(), PowerCutDisk::vfs(), [](std::size_t) {});
-      ended = disk.ended();
-      disk.restore(what, seed + static_cast<unsigned>(point) * 7);
-      expect_recovered(script, folder, dumps, done);
+void at_every_point(const Script<Store>& script, const States<Store>& states,
+                    const std::function<bool(const Script<Store>& part, std::size_t first,
+                                             std::size_t point)>& cut) {
+  Script<Store> part = script;
+  part.steps.clear();
+  std::size_t points = 0;
+  for (std::size_t first = 0; first <= script.steps.size(); ++first) {
+    for (std::size_t point = 0; cut(part, first, point); ++point) {
+      ++points;
       if (::testing::Test::HasFailure()) {
-        FAIL() << "power cut at change " << point << ", unsynced " << static_cast<int>(what);
+        FAIL() << "part " << first << ", change " << point << " of the disk";
       }
     }
+    if (first < script.steps.size()) {
+      part.steps = {script.steps[first]};
+    }
   }
-  EXPECT_GT(point, 8 * script.steps.size()) << "that cannot have been all";
+  EXPECT_EQ(states.dumps.size(), script.steps.size() + 1);
+  EXPECT_GT(points, 8 * script.steps.size()) << "that cannot have been all";
+}
+
+// Part 0 makes the store; part n begins with what n - 1 steps left and does step n - 1.
+template <class Store>
+Progress begin(const Script<Store>& script, const States<Store>& states, std::size_t first,
+               const testing::TempFolder& folder) {
+  if (first == 0) {
+    return std::nullopt;
+  }
+  states.lay_out(script, first - 1, folder);
+  return first - 1;
+}
+
+// How far the whole got, from how far the part did.
+inline Progress total(Progress before, Progress part) {
+  return before ? Progress(*before + part.value_or(0)) : part;
+}
+
+template <class Store>
+void cut_power_everywhere(const Script<Store>& script) {
+  const States<Store> states(script);
+  at_every_point<Store>(
+      script, states, [&](const Script<Store>& part, std::size_t first, std::size_t point) {
+        bool ended = false;
+        for (const auto& [what, seed] :
+             {std::pair{Unsynced::kLost, 0U}, std::pair{Unsynced::kKept, 0U},
+              std::pair{Unsynced::kMixed, 1U}, std::pair{Unsynced::kMixed, 2U},
+              std::pair{Unsynced::kPrefix, 3U}, std::pair{Unsynced::kPrefix, 4U}}) {
+          const testing::TempFolder folder;
+          const Progress before = begin(script, states, first, folder);
+          PowerCutDisk disk;
+          disk.end_at(point, PowerCutDisk::AtTheEnd::kPowerFails);
+          const Progress done = run(part, folder.path(), PowerCutDisk::vfs(), [](std::size_t) {});
+          ended = disk.ended();
+          disk.restore(what, seed + static_cast<unsigned>(point) * 7);
+          expect_recovered(script, folder, states.dumps, total(before, done));
+        }
+        return ended;
+      });
 }
 
 // The process is killed; what it said to be done it said through a pipe.
@@ -138,49 +194,48 @@ Progress run_and_die(const Script<Store>& script, const std::filesystem::path& f
 
 template <class Store>
 void kill_everywhere(const Script<Store>& script) {
-  const std::vector<std::string> dumps = expected_dumps(script);
-  bool died = true;
-  for (std::size_t point = 0; died; ++point) {
-    const testing::TempFolder folder;
-    const Progress done = run_and_die(script, folder.path(), point, died);
-    expect_recovered(script, folder, dumps, done);
-    if (::testing::Test::HasFailure()) {
-      FAIL() << "killed at change " << point;
-    }
-  }
+  const States<Store> states(script);
+  at_every_point<Store>(script, states,
+                        [&](const Script<Store>& part, std::size_t first, std::size_t point) {
+                          const testing::TempFolder folder;
+                          const Progress before = begin(script, states, first, folder);
+                          bool died = false;
+                          const Progress done = run_and_die(part, folder.path(), point, died);
+                          expect_recovered(script, folder, states.dumps, total(before, done));
+                          return died;
+                        });
 }
 
 // The journal of a cut transaction is damaged too: the store is as before, or as after, or says
 // that it is corrupt.
 template <class Store>
 void damage_journals(const Script<Store>& script) {
-  const std::vector<std::string> dumps = expected_dumps(script);
+  const States<Store> states(script);
   std::size_t refused = 0;
-  bool ended = true;
-  for (std::size_t point = 0; ended; ++point) {
-    for (const std::size_t keep : {0U, 20U, 512U, 1000U, 5000U, 9000U}) {
-      const testing::TempFolder folder;
-      PowerCutDisk disk;
-      disk.end_at(point, PowerCutDisk::AtTheEnd::kPowerFails);
-      const Progress done = run(script, folder.path(), PowerCutDisk::vfs(), [](std::size_t) {});
-      ended = disk.ended();
-      disk.restore(Unsynced::kKept, 0);
-      const auto journal = folder.file(script.file + "-journal");
-      if (!done || !std::filesystem::exists(journal) ||
-          std::filesystem::file_size(journal) <= keep) {
-        continue;
-      }
-      std::filesystem::resize_file(journal, keep);
-      if (script.open(folder.path(), "") == nullptr) {
-        ++refused;
-        continue;
-      }
-      expect_recovered(script, folder, dumps, done);
-      if (::testing::Test::HasFailure()) {
-        FAIL() << "power cut at change " << point << ", journal cut to " << keep;
-      }
-    }
-  }
+  at_every_point<Store>(
+      script, states, [&](const Script<Store>& part, std::size_t first, std::size_t point) {
+        bool ended = false;
+        for (const std::size_t keep : {0U, 20U, 512U, 1000U, 5000U, 9000U}) {
+          const testing::TempFolder folder;
+          const Progress before = begin(script, states, first, folder);
+          PowerCutDisk disk;
+          disk.end_at(point, PowerCutDisk::AtTheEnd::kPowerFails);
+          const Progress done = run(part, folder.path(), PowerCutDisk::vfs(), [](std::size_t) {});
+          ended = disk.ended();
+          disk.restore(Unsynced::kKept, 0);
+          const auto journal = folder.file(script.file + "-journal");
+          if (!std::filesystem::exists(journal) || std::filesystem::file_size(journal) <= keep) {
+            continue;
+          }
+          std::filesystem::resize_file(journal, keep);
+          if (script.open(folder.path(), "") == nullptr) {
+            ++refused;
+            continue;
+          }
+          expect_recovered(script, folder, states.dumps, total(before, done));
+        }
+        return ended;
+      });
   EXPECT_GT(refused, 0U);
 }
 
@@ -189,35 +244,58 @@ bool ok(const Result<T>& result) {
   return result.has_value();
 }
 
+// A new key was made, and its certificate is awaited; the old one goes on.
+grant::DeviceGrant renewing(grant::DeviceGrant grant) {
+  grant = activated(std::move(grant));
+  grant.next_key = key_of(78);
+  grant.next_csr = {8, 8, 8};
+  return grant;
+}
+
+// The grant's authority was near its end: renewed with a new one.
+grant::AgentGrant rolled_over(grant::AgentGrant grant) {
+  grant = issued(std::move(grant));
+  grant.ca_key = key_of(77);
+  grant.ca_certificate = {7, 7, 7};
+  return grant;
+}
+
 Script<DeviceStore> device_script() {
   static FileModeSealer sealer;
   static testing::CountingRandom random;
   const SpkiHash agent = make_agent(5).key_hash;
-  return {"device.db",
-          [](const std::filesystem::path& folder, const std::string& vfs) {
-            random = testing::CountingRandom();  // the same in every run
-            auto store = DeviceStore::open(folder, sealer, random, vfs);
-            return store ? *std::move(store) : nullptr;
+  return {
+      "device.db",
+      [](const std::filesystem::path& folder, const std::string& vfs) {
+        random = testing::CountingRandom();  // the same in every run
+        auto store = DeviceStore::open(folder, sealer, random, vfs);
+        return store ? *std::move(store) : nullptr;
+      },
+      {
+          [](DeviceStore& s) { return ok(s.create_profile(make_profile(1))); },
+          [](DeviceStore& s) {
+            return s.save({.generation = 1, .open = true, .attempts_left = 5, .exhausted = 0});
           },
-          {
-              [](DeviceStore& s) { return ok(s.create_profile(make_profile(1))); },
-              [](DeviceStore& s) {
-                return s.save({.generation = 1, .open = true, .attempts_left = 5, .exhausted = 0});
-              },
-              [](DeviceStore& s) {
-                return s.save({.generation = 1, .open = true, .attempts_left = 4, .exhausted = 0});
-              },
-              [](DeviceStore& s) { return s.add_pending(make_agent(5), make_device_grant(1, 5)); },
-              [](DeviceStore& s) { return s.update(activated(make_device_grant(1, 5))); },
-              [=](DeviceStore& s) { return ok(s.confirm({agent, id_of<GrantId>(1)})); },
-              [](DeviceStore& s) { return s.add_pending(make_agent(6), make_device_grant(2, 6)); },
-              [](DeviceStore& s) { return s.add_pending(make_agent(5), make_device_grant(3, 5)); },
-              [=](DeviceStore& s) { return ok(s.seen(agent, {90000})); },
-              [](DeviceStore& s) { return ok(s.record({0, {1}, {}, "paired", {}, "x"})); },
-              [](DeviceStore& s) { return ok(s.drop_unconfirmed({3003}, kNewKey)); },
-              [=](DeviceStore& s) { return ok(s.delete_grant({agent, id_of<GrantId>(3)})); },
-              [=](DeviceStore& s) { return ok(s.delete_agent(agent, kNewKey)); },
-          }};
+          [](DeviceStore& s) {
+            return s.save({.generation = 1, .open = true, .attempts_left = 4, .exhausted = 0});
+          },
+          [](DeviceStore& s) { return s.add_pending(make_agent(5), make_device_grant(1, 5)); },
+          [](DeviceStore& s) { return s.update(activated(make_device_grant(1, 5))); },
+          [=](DeviceStore& s) { return ok(s.confirm({agent, id_of<GrantId>(1)})); },
+          [](DeviceStore& s) { return s.update(renewing(make_device_grant(1, 5))); },
+          [](DeviceStore& s) { return s.update(activated(make_device_grant(1, 5))); },
+          [=](DeviceStore& s) { return ok(s.set_suspended({agent, id_of<GrantId>(1)}, true)); },
+          [=](DeviceStore& s) { return ok(s.set_suspended({agent, id_of<GrantId>(1)}, false)); },
+          [](DeviceStore& s) { return ok(s.rename("Kitchen")); },
+          [](DeviceStore& s) { return ok(s.set_label_key(SecretBytes(26))); },
+          [](DeviceStore& s) { return s.add_pending(make_agent(6), make_device_grant(2, 6)); },
+          [](DeviceStore& s) { return s.add_pending(make_agent(5), make_device_grant(3, 5)); },
+          [=](DeviceStore& s) { return ok(s.seen(agent, {90000})); },
+          [](DeviceStore& s) { return ok(s.record({0, {1}, {}, "paired", {}, "x"})); },
+          [](DeviceStore& s) { return ok(s.drop_unconfirmed({3003}, kNewKey)); },
+          [=](DeviceStore& s) { return ok(s.delete_grant({agent, id_of<GrantId>(3)})); },
+          [=](DeviceStore& s) { return ok(s.delete_agent(agent, kNewKey)); },
+      }};
 }
 
 Script<AgentStore> agent_script() {
@@ -246,6 +324,24 @@ Script<AgentStore> agent_script() {
             return ok(s.save_pending(make_binding(7), make_grant(2, 7), kNow));
           },
           [](AgentStore& s) { return ok(s.save_renewed(issued(make_grant(1, 7)))); },
+          [](AgentStore& s) { return ok(s.save_renewed(rolled_over(make_grant(1, 7)))); },
+          [](AgentStore& s) {
+            return ok(s.suspend(id_of<GrantId>(1), grant::Hold::kOriginRevoked));
+          },
+          [](AgentStore& s) { return ok(s.set_told_held(id_of<GrantId>(1), true)); },
+          [](AgentStore& s) { return ok(s.resume(id_of<GrantId>(1))); },
+          [](AgentStore& s) { return ok(s.update_binding(make_binding(7))); },
+          [](AgentStore& s) { return ok(s.replace_root(key_of(6), Bytes{2})); },
+          [](AgentStore& s) { return ok(s.set_root_installed_at(WallTime{77})); },
+          [](AgentStore& s) { return ok(s.discard(id_of<GrantId>(2))); },
+          [=](AgentStore& s) {
+            return ok(s.save_pending(make_binding(8), make_grant(3, 8), kNow));
+          },
+          [=](AgentStore& s) {
+            return ok(s.save_issued(make_binding(8), issued(make_grant(3, 8)), kNow));
+          },
+          [](AgentStore& s) { return ok(s.activate(id_of<GrantId>(3), 8443)); },
+          [](AgentStore& s) { return ok(s.mark_reset(id_of<DeviceId>(8))); },
           [=](AgentStore& s) { return ok(s.revoke(id_of<GrantId>(1), kEnding)); },
           [](AgentStore& s) { return ok(s.deletion_tried(1, {6001})); },
           [=](AgentStore& s) { return ok(s.forget_device(id_of<DeviceId>(7), kEnding)); },

@@ -208,11 +208,11 @@ void PowerCutDisk::opened(const std::string& path) {
 }
 
 void PowerCutDisk::written(const std::string& path, std::size_t offset, ByteSpan bytes) {
-  files_[path].changes.emplace_back(Write{offset, to_bytes(bytes)});
+  files_[path].changes.push_back({points_, Write{offset, to_bytes(bytes)}});
 }
 
 void PowerCutDisk::resized(const std::string& path, std::size_t size) {
-  files_[path].changes.emplace_back(size);
+  files_[path].changes.push_back({points_, size});
 }
 
 void PowerCutDisk::synced(const std::string& path) {
@@ -233,11 +233,11 @@ void PowerCutDisk::removed(const std::string& path, bool folder_synced) {
 }
 
 void PowerCutDisk::apply(Bytes& image, const Change& change) {
-  if (const auto* size = std::get_if<std::size_t>(&change)) {
+  if (const auto* size = std::get_if<std::size_t>(&change.what)) {
     image.resize(*size);
     return;
   }
-  const auto& write = std::get<Write>(change);
+  const auto& write = std::get<Write>(change.what);
   if (image.size() < write.offset + write.bytes.size()) {
     image.resize(write.offset + write.bytes.size());
   }
@@ -245,7 +245,7 @@ void PowerCutDisk::apply(Bytes& image, const Change& change) {
 }
 
 void PowerCutDisk::apply_in_part(Bytes& image, const Change& change, std::mt19937& dice) {
-  const auto* write = std::get_if<Write>(&change);
+  const auto* write = std::get_if<Write>(&change.what);
   if (write == nullptr) {
     if (dice() % 2 == 0) {
       apply(image, change);
@@ -256,16 +256,37 @@ void PowerCutDisk::apply_in_part(Bytes& image, const Change& change, std::mt1993
     if (dice() % 2 == 0) {
       const ByteSpan sector =
           ByteSpan(write->bytes).subspan(at, std::min(kSector, write->bytes.size() - at));
-      apply(image, Write{write->offset + at, to_bytes(sector)});
+      apply(image, {change.number, Write{write->offset + at, to_bytes(sector)}});
     }
   }
 }
 
+void PowerCutDisk::apply_begun(Bytes& image, const Change& change, std::mt19937& dice) {
+  const auto* write = std::get_if<Write>(&change.what);
+  if (write == nullptr) {
+    return;
+  }
+  const std::size_t sectors = write->bytes.size() / kSector + 1;
+  const std::size_t size = std::min(write->bytes.size(), (dice() % sectors) * kSector);
+  apply(image, {change.number, Write{write->offset, to_bytes(ByteSpan(write->bytes).first(size))}});
+}
+
 void PowerCutDisk::restore(Unsynced what, unsigned seed) {
   std::mt19937 dice(seed);
+  // Where the prefix ends, among the last changes: what is older is synced as a rule.
+  std::vector<std::size_t> unsynced;
+  for (const auto& [path, file] : files_) {
+    for (const Change& change : file.changes) {
+      unsynced.push_back(change.number);
+    }
+  }
+  std::ranges::sort(unsynced);
+  const std::size_t last =
+      unsynced.empty() ? 0 : unsynced[static_cast<std::size_t>(dice()) % unsynced.size()];
   for (auto& [path, file] : files_) {
     const auto keep = [&] {
-      return what == Unsynced::kKept || (what == Unsynced::kMixed && dice() % 2 == 0);
+      return what == Unsynced::kKept ||
+             ((what == Unsynced::kMixed || what == Unsynced::kPrefix) && dice() % 2 == 0);
     };
     if ((!file.named && !keep()) || (file.removed && keep())) {
       std::filesystem::remove(path);
@@ -277,6 +298,10 @@ void PowerCutDisk::restore(Unsynced what, unsigned seed) {
         apply(image, change);
       } else if (what == Unsynced::kMixed) {
         apply_in_part(image, change, dice);
+      } else if (what == Unsynced::kPrefix && change.number < last) {
+        apply(image, change);
+      } else if (what == Unsynced::kPrefix && change.number == last) {
+        apply_begun(image, change, dice);
       }
     }
     write_file(path, image);

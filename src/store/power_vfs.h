@@ -38,7 +38,9 @@ class PowerCutDisk {
   [[nodiscard]] bool ended() const { return ended_; }
 
   // Puts on the real disk what may be found there when power comes back.
-  enum class Unsynced { kLost, kKept, kMixed };
+  // kPrefix: in the order in which it was written, the first part of it, up to somewhere inside one
+  // write; what came later is lost.
+  enum class Unsynced { kLost, kKept, kMixed, kPrefix };
   void restore(Unsynced what, unsigned seed);
 
   // --- called by the layer ---
@@ -55,7 +57,10 @@ class PowerCutDisk {
     std::size_t offset;
     Bytes bytes;
   };
-  using Change = std::variant<Write, std::size_t>;  // std::size_t: a new size
+  struct Change {
+    std::size_t number;                     // the point at which it was made
+    std::variant<Write, std::size_t> what;  // std::size_t: a new size
+  };
   struct File {
     Bytes durable;
     bool named = false;    // the name is durable
@@ -64,6 +69,8 @@ class PowerCutDisk {
   };
   static void apply(Bytes& image, const Change& change);
   static void apply_in_part(Bytes& image, const Change& change, std::mt19937& dice);
+  // The first sectors of it.
+  static void apply_begun(Bytes& image, const Change& change, std::mt19937& dice);
   std::map<std::string, File> files_;
   std::size_t points_ = 0;
   std::size_t end_ = SIZE_MAX;

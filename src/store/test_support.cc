@@ -204,13 +204,15 @@ std::string describe(const grant::DeviceGrant& g) {
          (g.suspended ? "|suspended" : "");
 }
 
-std::string dump(const std::filesystem::path& file) {
+namespace {
+std::string dump_tables(const std::filesystem::path& file, const std::string& condition) {
   SQLite::Database db(file.string(), SQLite::OPEN_READWRITE);
   std::string text;
   // Not sqlite_sequence: it only keeps ids from being used twice.
   SQLite::Statement tables(db,
                            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE "
-                           "'sqlite%' ORDER BY name");
+                           "'sqlite%' AND " +
+                               condition + " ORDER BY name");
   while (tables.executeStep()) {
     const std::string name = tables.getColumn(0).getString();
     text += name + "\n";
@@ -225,6 +227,15 @@ std::string dump(const std::filesystem::path& file) {
     }
   }
   return text;
+}
+}  // namespace
+
+std::string dump(const std::filesystem::path& file) {
+  return dump_tables(file, "TRUE");
+}
+
+std::string dump_rows(const std::filesystem::path& file) {
+  return dump_tables(file, "name != 'meta'");
 }
 
 void tamper(const std::filesystem::path& file, const std::string& sql) {

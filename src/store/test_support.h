@@ -67,6 +67,8 @@ std::string describe(const grant::DeviceGrant& grant);
 
 // Every row of every table, read with plain SQLite after it has recovered.
 std::string dump(const std::filesystem::path& file);
+// The same without what the store says about itself, such as its generation.
+std::string dump_rows(const std::filesystem::path& file);
 // Runs SQL on the file behind the store's back.
 void tamper(const std::filesystem::path& file, const std::string& sql);
 Bytes read_file(const std::filesystem::path& file);

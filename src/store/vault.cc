@@ -7,39 +7,39 @@
 #include "base/encoding.h"
 #include "crypto/hash.h"
 #include "store/statement.h"
+#include "store/vault_meta.h"
 
 namespace latchkey::store {
 namespace {
 
 constexpr std::size_t kRowKeyBytes = 32;
-constexpr std::size_t kMaxMetaBytes = 1024;
-constexpr const char* kPutMeta =
-    "INSERT INTO meta (name, value) VALUES (?1, ?2) "
-    "ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
-template <class T>
-T take(Result<T> result) {
+void take_done(Result<void> result) {
   if (!result) {
     throw Failure{std::move(result).error()};
   }
-  return *std::move(result);
+}
+
+ByteArray<8> number_bytes(std::uint64_t number) {
+  ByteArray<8> bytes{};
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = static_cast<std::uint8_t>(number >> (56U - 8U * i));
+  }
+  return bytes;
+}
+
+ByteArray<16> head_of(const SecretBytes& key, const ByteArray<16>& id, std::uint64_t generation,
+                      const ByteArray<16>& total) {
+  const auto number = number_bytes(generation);
+  const Digest256 digest = crypto::hmac_sha256(
+      key.span(), {as_bytes("head"), ByteSpan(id), ByteSpan(number), ByteSpan(total)});
+  ByteArray<16> head{};
+  std::copy_n(digest.begin(), head.size(), head.begin());
+  return head;
 }
 
 std::string row_key_purpose(const Location& location) {
   return location.file + "/meta/row_key";
-}
-
-void put_meta(Database& database, const std::string& name, ByteSpan value) {
-  Query(database, kPutMeta, {name, to_bytes(value)}).run();
-}
-
-Bytes get_meta(Database& database, const std::string& name) {
-  Query query(database, "SELECT value FROM meta WHERE name = ?1", {name});
-  static const Column kValue{"value", Kind::kBlob, kMaxMetaBytes};
-  if (!query.step()) {
-    throw_failure(ErrorCode::kCorrupt, "meta row missing: " + name);
-  }
-  return std::get<Bytes>(query.value(0, kValue));
 }
 
 std::string key_condition(const TableShape& table) {
@@ -96,6 +96,7 @@ Result<Vault> Vault::open(Options options, Sealer& sealer, Random& random) {
     Vault vault(std::move(options), sealer, random, *std::move(database));
     vault.load();
     vault.verify();
+    vault.scrub();
     return vault;
   });
 }
@@ -109,22 +110,56 @@ Vault::Vault(Options options, Sealer& sealer, Random& random, Database database)
 void Vault::fill(const Options& options, Sealer& sealer, Random& random, Database& database) {
   SecretBytes key(kRowKeyBytes);
   random.fill(key.writable());
-  put_meta(database, "sealer", as_bytes(sealer.kind()));
+  const Seal seal = take(sealer.make());
+  put_meta(database, "sealer", as_bytes(seal.kind));
+  put_meta(database, "data_key", seal.key);
   put_meta(database, "row_key", take(sealer.seal(row_key_purpose(options.location), key.span())));
   put_meta(database, "total", Sum{});
+  const auto id = random.bytes<16>();
+  put_meta(database, "store_id", id);
+  put_meta(database, "generation", number_bytes(0));
+  put_meta(database, "head", head_of(key, id, 0, Sum{}));
 }
 
 void Vault::load() {
-  const Bytes kind = get_meta(database_, "sealer");
-  if (as_text(kind) != sealer_->kind()) {
-    throw_failure(ErrorCode::kConflict, "the store was sealed by another kind of sealer");
-  }
+  seal_.kind = as_text(get_meta(database_, "sealer"));
+  seal_.key = get_meta(database_, "data_key");
+  take_done(sealer_->use(seal_));
   row_key_ = unseal(row_key_purpose(options_.location), get_meta(database_, "row_key"));
   const auto total = to_array<16>(get_meta(database_, "total"));
-  if (row_key_.size() != kRowKeyBytes || !total) {
+  const auto id = to_array<16>(get_meta(database_, "store_id"));
+  const auto generation = to_array<8>(get_meta(database_, "generation"));
+  const auto head = to_array<16>(get_meta(database_, "head"));
+  if (row_key_.size() != kRowKeyBytes || !total || !id || !generation || !head) {
     throw_failure(ErrorCode::kCorrupt, "meta rows have the wrong size");
   }
   total_ = *total;
+  id_ = *id;
+  for (const std::uint8_t byte : *generation) {
+    generation_ = (generation_ << 8U) | byte;
+  }
+  if (*head == Sum{} && generation_ == 0 && seal_.kind == kFileMode) {
+    adopt();
+  } else if (!constant_time_equal(*head, head_of(row_key_, id_, generation_, total_))) {
+    throw_failure(ErrorCode::kCorrupt, "the store's head does not fit its rows");
+  }
+}
+
+// A store that version 2 wrote has no head yet; it is never one that is sealed.
+void Vault::adopt() {
+  verify();
+  take_done(transact(Change::kQuiet, [&] {
+    random_->fill(id_);
+    put_meta(database_, "store_id", id_);
+    ++generation_;
+    put_head();
+  }));
+}
+
+void Vault::put_head() {
+  put_meta(database_, "total", total_);
+  put_meta(database_, "generation", number_bytes(generation_));
+  put_meta(database_, "head", head_of(row_key_, id_, generation_, total_));
 }
 
 // Reading a row checks its own sum.
@@ -245,9 +280,13 @@ void Vault::erase_everything() {
     Query(database_, "DELETE FROM " + std::string(table->name), {}).run();
   }
   total_ = {};
+  replace_row_key(*sealer_);
+}
+
+void Vault::replace_row_key(Sealer& sealer) {
   SecretBytes key(kRowKeyBytes);
   random_->fill(key.writable());
-  put_meta(database_, "row_key", seal(row_key_purpose(options_.location), key.span()));
+  put_meta(database_, "row_key", take(sealer.seal(row_key_purpose(options_.location), key.span())));
   row_key_ = std::move(key);
 }
 
@@ -313,8 +352,12 @@ Result<void> Vault::vacuum() {
   return guarded([&] { database_.vacuum(); });
 }
 
-Vault::Transaction::Transaction(Vault& vault)
-    : vault_(vault), before_(vault.total_), key_before_(vault.row_key_.clone()) {
+Vault::Transaction::Transaction(Vault& vault, Change change)
+    : vault_(vault),
+      change_(change),
+      before_(vault.total_),
+      generation_before_(vault.generation_),
+      key_before_(vault.row_key_.clone()) {
   vault_.database_.begin();
 }
 
@@ -322,13 +365,18 @@ Vault::Transaction::~Transaction() {
   if (!done_) {
     vault_.database_.roll_back();
     vault_.total_ = before_;
+    vault_.generation_ = generation_before_;
     vault_.row_key_ = std::move(key_before_);
   }
 }
 
 void Vault::Transaction::commit() {
-  if (vault_.total_ != before_) {
-    put_meta(vault_.database_, "total", vault_.total_);
+  const bool new_key = !constant_time_equal(vault_.row_key_.span(), key_before_.span());
+  if (vault_.total_ != before_ || new_key) {
+    if (change_ == Change::kCounts) {
+      ++vault_.generation_;
+    }
+    vault_.put_head();
   }
   vault_.database_.commit();
   done_ = true;

@@ -5,8 +5,12 @@
 // and values of its columns (columns that are null are left out, so that a migration may add one
 // without touching old rows); and the exclusive-or of all sums is kept too. Both are checked when
 // the store is opened, and each row's again when it is read. Whoever can read the key can forge:
-// with FileModeSealer this finds accidents and clumsy edits only. A whole store that is replaced by
-// an older copy of itself is not noticed.
+// with FileModeSealer this finds accidents and clumsy edits only.
+//
+// `head` is such a sum over the store's id, its generation and the exclusive-or: no row of an older
+// copy can be put in the place of today's. The generation grows with every change but those made by
+// write_quietly(), and a Witness outside of the store remembers it: that is how a whole store that
+// was replaced by an older copy of itself is noticed.
 //
 // One thread; not to be used again from inside its own write().
 #pragma once
@@ -20,6 +24,7 @@
 #include "store/database.h"
 #include "store/sealer.h"
 #include "store/table.h"
+#include "store/witness.h"
 
 namespace latchkey::store {
 
@@ -30,30 +35,48 @@ class Vault {
     Schema schema;
     std::vector<const TableShape*> tables;
   };
-  // Makes the store where there is none. kConflict: it was made with another kind of sealer.
-  // `sealer` and `random` must outlive the vault.
+  // Makes the store where there is none. kConflict: it was made with another kind of sealer; what
+  // Sealer::use says. `sealer` and `random` must outlive the vault.
   static Result<Vault> open(Options options, Sealer& sealer, Random& random);
 
   // Runs `work` as one durable transaction: a value means that all of it survives a power cut, an
   // error that nothing changed (or, after kIo, that the store must be opened anew).
+  // The witness is told afterwards; when that fails the change stands all the same.
   template <class F>
   auto write(F&& work) -> Result<std::invoke_result_t<F>> {
-    return guarded([&] {
-      Transaction transaction(*this);
-      if constexpr (std::is_void_v<std::invoke_result_t<F>>) {
-        std::forward<F>(work)();
-        transaction.commit();
-      } else {
-        auto value = std::forward<F>(work)();
-        transaction.commit();
-        return value;
-      }
-    });
+    auto done = transact(Change::kCounts, std::forward<F>(work));
+    if (done) {
+      tell_witness();
+    }
+    return done;
+  }
+  // For what may be lost with an older copy and nobody is harmed: when something was used last.
+  template <class F>
+  auto write_quietly(F&& work) -> Result<std::invoke_result_t<F>> {
+    return transact(Change::kQuiet, std::forward<F>(work));
   }
   template <class F>
   auto read(F&& work) -> Result<std::invoke_result_t<F>> {
     return guarded(std::forward<F>(work));
   }
+
+  // --- witness ---
+  [[nodiscard]] const ByteArray<16>& id() const { return id_; }
+  [[nodiscard]] std::uint64_t generation() const { return generation_; }
+  // Where the store stands; unless it is current the witness is not touched, and not told of
+  // changes. It must outlive the vault.
+  Standing watch(Witness& witness);
+  // The store is right as it is: its generation goes above what the witness knows.
+  Result<void> accept(Witness& witness);
+  // The last word to the witness did not reach it.
+  [[nodiscard]] bool witness_failed() const { return witness_failed_; }
+
+  // --- sealing ---
+  [[nodiscard]] const Seal& seal_kind() const { return seal_; }
+  // Seals every secret with `next`, which must outlive the vault, in one durable transaction, and
+  // rewrites the file, so that nothing of the old is left in it. `next.make()` is called. An error:
+  // the store is as before, or after kIo must be opened anew.
+  Result<void> reseal(Sealer& next);
 
   // Inside write(). They throw.
   void insert(const TableShape& table, Row row);
@@ -78,9 +101,24 @@ class Vault {
 
  private:
   using Sum = ByteArray<16>;
+  enum class Change { kCounts, kQuiet };
+  template <class F>
+  auto transact(Change change, F&& work) -> Result<std::invoke_result_t<F>> {
+    return guarded([&] {
+      Transaction transaction(*this, change);
+      if constexpr (std::is_void_v<std::invoke_result_t<F>>) {
+        std::forward<F>(work)();
+        transaction.commit();
+      } else {
+        auto value = std::forward<F>(work)();
+        transaction.commit();
+        return value;
+      }
+    });
+  }
   class Transaction {
    public:
-    explicit Transaction(Vault& vault);
+    Transaction(Vault& vault, Change change);
     ~Transaction();
     Transaction(const Transaction&) = delete;
     Transaction& operator=(const Transaction&) = delete;
@@ -88,7 +126,9 @@ class Vault {
 
    private:
     Vault& vault_;
+    Change change_;
     Sum before_;
+    std::uint64_t generation_before_;
     SecretBytes key_before_;
     bool done_ = false;
   };
@@ -97,6 +137,12 @@ class Vault {
   static void fill(const Options& options, Sealer& sealer, Random& random, Database& database);
   void load();
   void verify();
+  void adopt();
+  void scrub();
+  void put_head();
+  void tell_witness();
+  void replace_row_key(Sealer& sealer);
+  void reseal_table(const TableShape& table, Sealer& next, const SecretBytes& new_key, Sum& total);
   [[nodiscard]] Sum sum_of(const TableShape& table, const Row& row) const;
   void fold(const Sum& sum);
   std::optional<Sum> stored_sum(const TableShape& table, const Row& key);
@@ -107,6 +153,11 @@ class Vault {
   Database database_;
   SecretBytes row_key_;
   Sum total_{};
+  ByteArray<16> id_{};
+  std::uint64_t generation_ = 0;
+  Seal seal_;
+  Witness* witness_ = nullptr;
+  bool witness_failed_ = false;
 };
 
 }  // namespace latchkey::store
