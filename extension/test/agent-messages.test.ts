@@ -101,3 +101,21 @@ test('answers', () => {
   assert.equal(readErrorCode('something_new'), 'internal');
   assert.equal(readErrorCode({}), 'internal');
 });
+
+test('a proposed name and its host belong together', () => {
+  const named = { session: 's1', state: 'name', name: 'attic', host: 'attic.local', trouble: null };
+  assert.deepEqual(readPairBegin(named), {
+    session: 's1',
+    state: 'name',
+    proposed: { name: 'attic', host: 'attic.local', trouble: null },
+  });
+  for (const wrong of [
+    { name: 'cellar' },
+    { host: 'attic.example', name: 'attic' },
+    { host: 'xn--attic-.local', name: 'a' },
+    { trouble: 'bad' },
+    { trouble: undefined },
+  ]) {
+    assert.throws(() => readPairBegin({ ...named, ...wrong }), Malformed);
+  }
+});

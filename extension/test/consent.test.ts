@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Arming, kArmingMs } from '../src/consent/arming';
 import { type Act, type Flow, act, hear, kMaxRows, kStart } from '../src/consent/flow';
-import { readDevice } from '../src/protocol/agent';
+import { type ProposedName, readDevice } from '../src/protocol/agent';
 import type { ConsentCommand, ConsentNews } from '../src/protocol/internal';
 import { readVerdict } from '../src/protocol/trust';
 import { deviceMessage, policyMessage, siteMessage } from './grants-data';
@@ -27,7 +27,7 @@ const askForCode: ConsentNews = { kind: 'code', code: { kind: 'digits8', left: 5
 const wrong: ConsentNews = { kind: 'failed', code: 'wrong_code', left: 4, again: true };
 
 function play(...steps: (ConsentNews | Act)[]): { flow: Flow; sent: ConsentCommand[] } {
-  const acts = ['allow', 'select', 'continue', 'settled', 'submit', 'again', 'lost_worker'];
+  const acts = ['allow', 'select', 'continue', 'settled', 'call', 'submit', 'again', 'lost_worker'];
   let flow = kStart;
   const sent: ConsentCommand[] = [];
   for (const one of steps) {
@@ -54,7 +54,7 @@ test('from the question to done', () => {
     { kind: 'submit', text: '8765-4321' },
     { kind: 'progress', step: 'check', done: false, make: null },
     { kind: 'progress', step: 'check', done: true, make: null },
-    { kind: 'done', deviceName: 'Living room', make, warnings: [] },
+    { kind: 'done', deviceName: 'Living room', url: null, make, warnings: [] },
   );
   assert.equal(flow.view.state, 'done');
   assert.deepEqual(sent, [
@@ -238,9 +238,44 @@ test('the worker dying in the middle of pairing is said; while looking it is men
 });
 
 test('late news does not undo the end', () => {
-  const done: ConsentNews = { kind: 'done', deviceName: 'x', make, warnings: [] };
+  const done: ConsentNews = { kind: 'done', deviceName: 'x', url: null, make, warnings: [] };
   const { flow } = play(...toCode, done, wrong, { kind: 'over' });
   assert.equal(flow.view.state, 'done');
+});
+
+const adding: ConsentNews = {
+  kind: 'question',
+  question: { origin: null, types: [], localNetwork: 'granted' },
+};
+const proposal = (change: Partial<ProposedName> = {}): ConsentNews => ({
+  kind: 'name',
+  proposed: { name: 'living-room', host: 'living-room.local', trouble: 'shape', ...change },
+});
+
+test('adding a device: nobody asks, a name is agreed on before the code', () => {
+  const toName = [adding, ready, found, { kind: 'select', key: 'k1' }, { kind: 'continue' }] as const;
+  const { flow, sent } = play(
+    ...toName,
+    proposal(),
+    { kind: 'call', text: ' Attic ' },
+    proposal({ name: 'attic', host: 'attic.local', trouble: 'taken' }),
+    { kind: 'call', text: 'roof' },
+    { kind: 'call', text: 'twice' },
+  );
+  assert.ok(flow.view.state === 'name' && flow.view.busy && flow.view.tries === 1);
+  assert.deepEqual(sent, [
+    { kind: 'look' },
+    { kind: 'pick', key: 'k1', type: 'media-cache' },
+    { kind: 'name', text: 'Attic' },
+    { kind: 'name', text: 'roof' },
+  ]);
+  const code = hear(flow, askForCode).flow.view;
+  assert.ok(code.state === 'code' && code.host === 'attic.local');
+  const url = 'https://attic.local';
+  const done = play(...toName, proposal(), { kind: 'working' }, { kind: 'done', deviceName: 'x', url, make, warnings: [] });
+  assert.ok(done.flow.view.state === 'done' && done.flow.view.url === url);
+  assert.equal(play(...toName, proposal(), { kind: 'lost_worker' }).flow.view.state, 'problem');
+  assert.equal(play(...toName, proposal(), { kind: 'failed', code: 'name_conflict', left: null, again: false }).flow.view.state, 'problem');
 });
 
 test('allow answers after 600 ms in focus, and starts over when it is lost', () => {

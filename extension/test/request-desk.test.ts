@@ -14,6 +14,7 @@ interface Desk {
   readonly desk: RequestDesk;
   readonly calls: string[];
   readonly told: (Grant | null)[];
+  readonly visited: string[];
   readonly closed: number[];
   readonly news: ConsentNews[];
   readonly port: { postMessage(message: ConsentNews): void };
@@ -25,6 +26,7 @@ interface Desk {
 function makeDesk(kept: { asking: Asking | null } = { asking: null }): Desk {
   const calls: string[] = [];
   const told: (Grant | null)[] = [];
+  const visited: string[] = [];
   const closed: number[] = [];
   const news: ConsentNews[] = [];
   const answers: Record<string, unknown> = {
@@ -43,6 +45,7 @@ function makeDesk(kept: { asking: Asking | null } = { asking: null }): Desk {
   const made = {
     calls,
     told,
+    visited,
     closed,
     news,
     kept,
@@ -60,6 +63,10 @@ function makeDesk(kept: { asking: Asking | null } = { asking: null }): Desk {
     loadLimits: () => Promise.resolve({}),
     saveLimits: () => Promise.resolve(),
     openWindow: () => Promise.resolve(7),
+    visit: (grant) => {
+      visited.push(grant.url);
+      return Promise.resolve();
+    },
     focusWindow: () => Promise.resolve(),
     closeWindow: (id) => {
       closed.push(id);
@@ -245,4 +252,65 @@ test('trying again where news was missing asks the providers', async () => {
     made.calls.map((call) => call.split(' ')[0]),
     ['policy.check', 'metadata.refresh', 'policy.check'],
   );
+});
+
+test('adding a device: no page, no limits, the person opens it from the window', async () => {
+  const made = makeDesk();
+  const address = { host: 'attic.local', port: 443, url: 'https://attic.local' };
+  made.answers['pair.begin'] = {
+    session: 's1',
+    state: 'name',
+    name: 'attic',
+    host: 'attic.local',
+    trouble: 'shape',
+  };
+  made.answers['pair.name'] = { session: 's1', state: 'code', code: { kind: 'digits8', left: 5 } };
+  for (let i = 0; i < 5; i += 1) {
+    assert.equal(await made.desk.add(), true);
+    assert.equal(await made.desk.add(), false);
+    await made.desk.windowClosed(7);
+  }
+  await made.desk.add();
+  await made.desk.command(made.port, { kind: 'open', request: 'b'.repeat(32) });
+  await made.desk.command(made.port, { kind: 'look' });
+  const device = readDevice(deviceMessage({ type: 'something-new' }));
+  await made.desk.agentEvent({ kind: 'found', device });
+  await made.desk.command(made.port, { kind: 'pick', key: 'k1', type: 'nas' });
+  await made.desk.command(made.port, { kind: 'visit' });
+  await made.desk.command(made.port, { kind: 'name', text: 'attic' });
+  const grant = readGrant(grantMessage({ origin: null, ...address }));
+  await made.desk.agentEvent({ ...done(), grant });
+  await made.desk.command(made.port, { kind: 'visit' });
+  await made.desk.command(made.port, { kind: 'close' });
+  assert.deepEqual(
+    made.news.map((one) => one.kind),
+    ['question', 'agent', 'found', 'name', 'code', 'done'],
+  );
+  assert.deepEqual(made.visited, ['https://attic.local']);
+  assert.deepEqual(made.told, []);
+  assert.deepEqual(
+    made.calls.filter((call) => call.startsWith('pair.')),
+    [
+      'pair.begin {"origin":null,"type":"nas","key":"k1"}',
+      'pair.name {"session":"s1","name":"attic"}',
+    ],
+  );
+  assert.equal(made.calls.some((call) => call.startsWith('policy.check')), false);
+});
+
+test('a grant for a web service is never the end of adding a device', async () => {
+  const made = makeDesk();
+  await made.desk.add();
+  await made.desk.command(made.port, { kind: 'open', request: 'b'.repeat(32) });
+  await made.desk.command(made.port, { kind: 'pick', key: 'k1', type: 'nas' });
+  await made.desk.agentEvent(done());
+  const [last] = made.news.slice(-1);
+  assert.ok(last?.kind === 'failed' && last.code === 'internal');
+});
+
+test('a web service cannot be given a name', async () => {
+  const made = makeDesk();
+  await upToCode(made);
+  await made.desk.command(made.port, { kind: 'name', text: 'attic' });
+  assert.equal(made.calls.some((call) => call.startsWith('pair.name')), false);
 });

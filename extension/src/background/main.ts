@@ -99,6 +99,7 @@ const desk: RequestDesk = new RequestDesk({
   loadLimits: limits.load,
   saveLimits: limits.save,
   openWindow: openConsentWindow,
+  visit,
   focusWindow: async (id) => {
     await chrome.windows.update(id, { focused: true, drawAttention: true });
   },
@@ -128,7 +129,7 @@ chrome.runtime.onMessage.addListener((message: unknown, sender, reply) => {
   }
   const left = leftBy(sender, chrome.runtime.id, message);
   if (left !== null) {
-    run(desk.pageLeft((one) => one.token === left.token && one.page.tabId === left.tabId));
+    run(desk.pageLeft((one) => one.token === left.token && one.page?.tabId === left.tabId));
     return false;
   }
   const page = isLive(sender) ? pageOf(sender, chrome.runtime.id) : null;
@@ -166,7 +167,7 @@ chrome.windows.onRemoved.addListener((windowId) => {
 
 chrome.tabs.onRemoved.addListener((tabId) => {
   run(watchers.removeTab(tabId));
-  run(desk.pageLeft((question) => question.page.tabId === tabId));
+  run(desk.pageLeft((question) => question.page?.tabId === tabId));
 });
 
 chrome.alarms.onAlarm.addListener((alarm) => {
@@ -328,6 +329,14 @@ async function homeMessage(message: HomeMessage): Promise<HomeState> {
         () => undefined,
       );
       break;
+    case 'home.add':
+      await desk.add();
+      break;
+    case 'home.open': {
+      const grant = (await book.active()).find((one) => one.id === message.grant);
+      if (grant !== undefined) await visit(grant);
+      break;
+    }
     case 'home.revoke':
       try {
         await agent.call(names.kGrantsRevoke, { [names.kId]: message.grant });
@@ -357,6 +366,12 @@ async function homeState(): Promise<HomeState> {
   const grants = (await book.all()).filter((one) => one.state !== 'revoked');
   const providers = await knownProviders();
   return { agent: agent.status, grants, nearby: await nearby.load(), providers };
+}
+
+// A device that the person opens themselves. Its own answer, once it was looked at, brings the ticket.
+async function visit(grant: Grant): Promise<void> {
+  if (grant.origin !== null) return;
+  await chrome.tabs.create({ url: `${grant.url}/` });
 }
 
 async function knownProviders(): Promise<readonly Provider[]> {

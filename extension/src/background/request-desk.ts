@@ -2,7 +2,7 @@
 // agent, and tells the page how it ended. What must outlive the service worker is in `Asking`;
 // the window itself keeps what it shows and asks again when the worker comes back.
 import type { AgentEvent, Grant } from '../protocol/agent';
-import { readPairBegin } from '../protocol/agent';
+import { type PairBegin, readPairBegin } from '../protocol/agent';
 import type {
   AgentStatus,
   ConsentCommand,
@@ -10,6 +10,7 @@ import type {
   LocalNetworkState,
 } from '../protocol/internal';
 import * as names from '../protocol/names';
+import { type Verdict, kNoSite } from '../protocol/trust';
 import { siteKey } from '../ui/origin';
 import { AgentError, type AgentLink } from './agent-link';
 import { AskLimits, type LimitsState } from './limits';
@@ -19,7 +20,7 @@ import { askVerdict } from './verdict';
 export interface Asking {
   readonly request: string; // id of this question, 32 hex digits
   readonly token: string; // the content script's name for it
-  readonly page: Page;
+  readonly page: Page | null; // null: the person adds a device, no page asks
   readonly types: readonly string[];
   readonly localNetwork: LocalNetworkState;
   readonly windowId: number | null;
@@ -32,14 +33,31 @@ export interface RequestDeskOptions {
   readonly saveAsking: (asking: Asking | null) => Promise<void>;
   readonly loadLimits: () => Promise<LimitsState>;
   readonly saveLimits: (limits: LimitsState) => Promise<void>;
-  readonly openWindow: (request: string, near: Page) => Promise<number>;
+  readonly openWindow: (request: string, near: Page | null) => Promise<number>;
+  readonly visit: (grant: Grant) => Promise<void>;
   readonly focusWindow: (windowId: number) => Promise<void>;
   readonly closeWindow: (windowId: number) => Promise<void>;
   readonly sync: () => Promise<void>;
   readonly grantIds: () => Promise<ReadonlySet<string>>;
-  readonly tellPage: (asking: Asking, device: Grant | null) => Promise<void>;
+  readonly tellPage: (asking: Asking & { page: Page }, device: Grant | null) => Promise<void>;
   readonly newId: () => string;
   readonly now: () => number; // milliseconds
+}
+
+const kNobodyAsks: Verdict = {
+  allowed: true,
+  code: null,
+  message: null,
+  site: kNoSite,
+  consented: false,
+};
+
+function originOf(asking: Asking): string | null {
+  return asking.page?.origin ?? null;
+}
+
+function isWanted(asking: Asking, type: string): boolean {
+  return asking.page === null || asking.types.includes(type);
 }
 
 export interface ConsentPort {
@@ -76,18 +94,27 @@ export class RequestDesk {
       return false;
     }
     if (!this.limits.mayAsk(siteKey(page.origin), this.options.now())) return false;
-    const asking: Asking = {
-      request: this.options.newId(),
-      token,
-      page,
-      types,
-      localNetwork,
-      windowId: null,
-      grant: null,
-    };
-    this.asking = asking; // before anything is awaited, or two could get in
+    return this.ask({ token, page, types, localNetwork });
+  }
+
+  // The person adds a device to open it: no page, and nothing to wait for.
+  async add(): Promise<boolean> {
+    await this.restored;
+    if (this.asking !== null) {
+      if (this.asking.windowId !== null) await this.options.focusWindow(this.asking.windowId);
+      return false;
+    }
+    return this.ask({ token: '', page: null, types: [], localNetwork: 'granted' });
+  }
+
+  private async ask(
+    question: Pick<Asking, 'token' | 'page' | 'types' | 'localNetwork'>,
+  ): Promise<boolean> {
+    const request = this.options.newId();
+    // Before anything is awaited, or two could get in.
+    this.asking = { ...question, request, windowId: null, grant: null };
     try {
-      const windowId = await this.options.openWindow(asking.request, page);
+      const windowId = await this.options.openWindow(request, question.page);
       await this.update({ windowId });
     } catch {
       this.asking = null;
@@ -121,7 +148,7 @@ export class RequestDesk {
   async agentEvent(event: AgentEvent): Promise<void> {
     switch (event.kind) {
       case 'found':
-        if (this.asking?.types.includes(event.device.type) === true) this.say(event);
+        if (this.asking !== null && isWanted(this.asking, event.device.type)) this.say(event);
         return;
       case 'lost':
       case 'network':
@@ -169,8 +196,14 @@ export class RequestDesk {
       case 'pick':
         await this.pick(asking, command.key, command.type);
         return;
+      case 'name':
+        await this.sendName(asking, command.text);
+        return;
       case 'code':
         await this.sendCode(command.text);
+        return;
+      case 'visit':
+        if (asking.grant !== null) await this.options.visit(asking.grant);
         return;
       case 'back':
         await this.cancelSession();
@@ -213,7 +246,7 @@ export class RequestDesk {
     const { types, localNetwork } = asking;
     this.say({
       kind: 'question',
-      question: { origin: asking.page.origin, types, localNetwork },
+      question: { origin: originOf(asking), types, localNetwork },
     });
     await this.reportAgent(asking);
   }
@@ -228,17 +261,28 @@ export class RequestDesk {
 
   private async reportAgent(asking: Asking): Promise<void> {
     const { agent } = this.options;
-    const verdict = await askVerdict(agent, asking.page.origin, asking.types);
+    const verdict = await this.verdict(asking);
     this.stale = verdict?.code === names.kMetadataStale;
     this.say({ kind: 'agent', agent: agent.status, verdict });
   }
 
   private async reportVerdict(asking: Asking): Promise<void> {
-    const verdict = await askVerdict(this.options.agent, asking.page.origin, asking.types);
+    if (asking.page === null) return;
+    const verdict = await this.verdict(asking);
     if (verdict === null || this.asking?.request !== asking.request) return;
     this.stale = verdict.code === names.kMetadataStale;
     if (!verdict.allowed) await this.cancelSession();
     this.say({ kind: 'verdict', verdict });
+  }
+
+  private async verdict(asking: Asking): Promise<Verdict | null> {
+    const { agent } = this.options;
+    if (asking.page !== null) return askVerdict(agent, asking.page.origin, asking.types);
+    // No web service to judge; what speaks against the device is said when it is picked.
+    return agent.ready().then(
+      () => kNobodyAsks,
+      () => null,
+    );
   }
 
   private async look(asking: Asking): Promise<void> {
@@ -257,7 +301,7 @@ export class RequestDesk {
       this.grantsBefore = await this.options.grantIds();
       const begun = readPairBegin(
         await this.options.agent.call(names.kPairBegin, {
-          [names.kOrigin]: asking.page.origin,
+          [names.kOrigin]: originOf(asking),
           [names.kType]: type,
           [names.kKey]: key,
         }),
@@ -268,9 +312,44 @@ export class RequestDesk {
         return;
       }
       this.session = begun.session;
-      this.say(begun.state === 'code' ? { kind: 'code', code: begun.code } : { kind: 'working' });
+      this.sayBegun(begun);
     } catch (error) {
       this.sayFailed(error);
+    }
+  }
+
+  private async sendName(asking: Asking, text: string): Promise<void> {
+    const { session } = this;
+    if (session === null || asking.page !== null) {
+      this.say({ kind: 'failed', code: names.kCancelled, left: null, again: false });
+      return;
+    }
+    try {
+      const begun = readPairBegin(
+        await this.options.agent.call(names.kPairName, {
+          [names.kSession]: session,
+          [names.kName]: text,
+        }),
+      );
+      if (this.session === session) this.sayBegun(begun);
+    } catch (error) {
+      if (this.session !== session) return;
+      this.session = null;
+      this.sayFailed(error);
+    }
+  }
+
+  private sayBegun(begun: PairBegin): void {
+    switch (begun.state) {
+      case 'name':
+        this.say({ kind: 'name', proposed: begun.proposed });
+        return;
+      case 'code':
+        this.say({ kind: 'code', code: begun.code });
+        return;
+      case 'working':
+        this.say({ kind: 'working' });
+        return;
     }
   }
 
@@ -307,26 +386,30 @@ export class RequestDesk {
     const { asking } = this;
     if (session !== this.session || asking === null) return;
     this.session = null;
-    if (grant.origin !== asking.page.origin || grant.state !== 'active') {
+    if (grant.origin !== originOf(asking) || grant.state !== 'active') {
       this.say({ kind: 'failed', code: names.kInternal, left: null, again: false });
       return;
     }
     await this.options.sync(); // the rules stand before the page hears of it
     await this.update({ grant });
     const { deviceName, standing, maker, model } = grant;
-    this.say({ kind: 'done', deviceName, make: { standing, maker, model }, warnings });
+    const url = grant.origin === null ? grant.url : null;
+    this.say({ kind: 'done', deviceName, url, make: { standing, maker, model }, warnings });
   }
 
   // The window is done with, one way or the other.
   private async settle(asking: Asking): Promise<void> {
     if (this.asking?.request !== asking.request) return;
     const { grant } = this.asking;
-    const site = siteKey(asking.page.origin);
-    if (grant === null) this.limits.refused(site, this.options.now());
-    else this.limits.allowed(site);
-    await this.options.saveLimits(this.limits.save());
+    const { page } = asking;
+    if (page !== null) {
+      const site = siteKey(page.origin);
+      if (grant === null) this.limits.refused(site, this.options.now());
+      else this.limits.allowed(site);
+      await this.options.saveLimits(this.limits.save());
+    }
     await this.end(asking);
-    await this.options.tellPage(asking, grant);
+    if (page !== null) await this.options.tellPage({ ...asking, page }, grant);
   }
 
   private async end(asking: Asking): Promise<void> {

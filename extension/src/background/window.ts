@@ -3,10 +3,12 @@ import type { Page } from './sender';
 const kWidth = 400;
 const kHeight = 600;
 
-// Opens the consent window over the middle of the window that asked. Returns its id.
-export async function openConsentWindow(request: string, near: Page): Promise<number> {
-  const tab = await chrome.tabs.get(near.tabId);
-  const base = await chrome.windows.get(tab.windowId);
+// Opens the consent window over the middle of the window that asked, or of the one in use. Returns its id.
+export async function openConsentWindow(request: string, near: Page | null): Promise<number> {
+  const base =
+    near === null
+      ? await chrome.windows.getLastFocused()
+      : await chrome.windows.get((await chrome.tabs.get(near.tabId)).windowId);
   const left = (base.left ?? 0) + Math.max(0, Math.round(((base.width ?? kWidth) - kWidth) / 2));
   const top = (base.top ?? 0) + Math.max(0, Math.round(((base.height ?? kHeight) - kHeight) / 3));
   const made = await chrome.windows.create({

@@ -1,11 +1,12 @@
 // The consent window's states as a pure machine: what is shown, and what follows from news of the
 // service worker or an act of the person. No DOM, no timers, no messages of its own.
 //
-//   asking -> looking -> code -> working -> done
-//     |           \--------------^ (a device that is known needs no code)
+//   asking -> looking -> (name) -> code -> working -> done
+//     |           \------------------------^ (a device that is known needs no code)
+//     |  `name` where no web service asks but the person adds a device, who is not asked first either
 //     \ skipped where an administrator has consented for the person
 //   any -> problem -> looking again, or asking again where nothing could start yet
-import type { CodeRequest, Device, Make, PairStep } from '../protocol/agent';
+import type { CodeRequest, Device, Make, PairStep, ProposedName } from '../protocol/agent';
 import type { ConsentCommand, ConsentNews, Question } from '../protocol/internal';
 import type { ErrorCode } from '../protocol/names';
 import * as names from '../protocol/names';
@@ -39,8 +40,16 @@ export type View =
       readonly settled: boolean;
     }
   | {
+      readonly state: 'name';
+      readonly device: Device;
+      readonly proposed: ProposedName;
+      readonly busy: boolean;
+      readonly tries: number; // names given so far: each answer is announced anew
+    }
+  | {
       readonly state: 'code';
       readonly device: Device;
+      readonly host: string | null; // the one address that this can make work
       readonly code: CodeRequest;
       readonly trouble: CodeTrouble;
       readonly busy: boolean;
@@ -55,6 +64,7 @@ export type View =
   | {
       readonly state: 'done';
       readonly deviceName: string;
+      readonly url: string | null;
       readonly make: Make;
       readonly warnings: readonly string[];
     }
@@ -80,6 +90,7 @@ export type Act =
   | { readonly kind: 'select'; readonly key: string }
   | { readonly kind: 'continue' }
   | { readonly kind: 'settled' } // the list has been filling for kSettleMs
+  | { readonly kind: 'call'; readonly text: string } // the name that the address is to have
   | { readonly kind: 'submit'; readonly text: string }
   | { readonly kind: 'again' }
   | { readonly kind: 'lost_worker' };
@@ -129,6 +140,14 @@ export function act(flow: Flow, what: Act): Step {
     }
     case 'settled':
       return view.state === 'looking' ? goOnAlone(flow, { ...view, settled: true }) : stay(flow);
+    case 'call': {
+      const text = what.text.trim();
+      if (view.state !== 'name' || view.busy || text === '') return stay(flow);
+      return {
+        flow: { ...flow, view: { ...view, busy: true } },
+        send: [{ kind: 'name', text: text.slice(0, 100) }],
+      };
+    }
     case 'submit': {
       const text = what.text.trim();
       if (view.state !== 'code' || view.busy || text === '') return stay(flow);
@@ -170,18 +189,21 @@ export function hear(flow: Flow, news: ConsentNews): Step {
     case 'lost':
     case 'network':
       return view.state === 'looking' ? goOnAlone(flow, updateRows(view, news)) : stay(flow);
+    case 'name':
+      return hearName(flow, news.proposed);
     case 'code':
-      if (view.state !== 'looking' || flow.picked === null) return stay(flow);
+      if (!isBeforeCode(view) || flow.picked === null) return stay(flow);
       return show(flow, {
         state: 'code',
         device: flow.picked,
+        host: view.state === 'name' ? view.proposed.host : null,
         code: news.code,
         trouble: 'none',
         busy: false,
         tries: 0,
       });
     case 'working':
-      if (flow.picked === null || view.state !== 'looking') return stay(flow);
+      if (flow.picked === null || !isBeforeCode(view)) return stay(flow);
       return show(flow, { state: 'working', device: flow.picked, steps: kNoSteps, make: null });
     case 'progress':
       return hearProgress(flow, news);
@@ -190,6 +212,7 @@ export function hear(flow: Flow, news: ConsentNews): Step {
       return show(flow, {
         state: 'done',
         deviceName: news.deviceName,
+        url: news.url,
         make: news.make,
         warnings: news.warnings,
       });
@@ -217,6 +240,9 @@ function hearAgent(before: Flow, news: AgentNews): Step {
     return stay(flow);
   }
   if (problem !== null) return show(flow, { state: 'problem', problem, device: null, again: 'agent' });
+  if (flow.question !== null && flow.question.origin === null) {
+    return { flow: { ...flow, view: kLooking }, send: [{ kind: 'look' }] };
+  }
   if (verdict?.consented === true && flow.question !== null) {
     return { flow: { ...flow, auto: true, view: kLooking }, send: [{ kind: 'look' }] };
   }
@@ -297,6 +323,17 @@ function updateRows(
   }
 }
 
+function isBeforeCode(view: View): view is Extract<View, { state: 'looking' | 'name' }> {
+  return view.state === 'looking' || view.state === 'name';
+}
+
+function hearName(flow: Flow, proposed: ProposedName): Step {
+  const { view } = flow;
+  if (!isBeforeCode(view) || flow.picked === null) return stay(flow);
+  const tries = view.state === 'name' ? view.tries + 1 : 0;
+  return show(flow, { state: 'name', device: flow.picked, proposed, busy: false, tries });
+}
+
 function hearProgress(flow: Flow, news: Extract<ConsentNews, { kind: 'progress' }>): Step {
   const { view } = flow;
   if (view.state !== 'code' && view.state !== 'working') return stay(flow);
@@ -316,6 +353,7 @@ function hearFailed(flow: Flow, news: Extract<ConsentNews, { kind: 'failed' }>):
     return show(flow, {
       state: 'code',
       device,
+      host: view.state === 'code' ? view.host : null,
       code: { ...code, left: news.left ?? code.left },
       trouble: news.code === names.kMalformed ? 'shape' : 'wrong',
       busy: false,
@@ -336,7 +374,9 @@ function isFinal(code: ErrorCode): boolean {
 function lostWorker(flow: Flow): Step {
   const { view } = flow;
   const pairing =
-    view.state === 'code' || view.state === 'working' || (view.state === 'looking' && view.busy);
+    view.state === 'name' ||
+    view.state === 'code' ||
+    view.state === 'working' || (view.state === 'looking' && view.busy);
   if (!pairing) return stay(flow);
   return show(flow, {
     state: 'problem',

@@ -8,7 +8,7 @@ import { siteView } from '../ui/origin-view';
 import { rich, text, typeKey } from '../ui/text';
 import { makeName, standingMark } from '../ui/trust-view';
 import { type Row, type View, kSettleMs, mayPick } from './flow';
-import { type Doing, type Screen, button, heading } from './screens';
+import { type Doing, type Screen, button, denyButton, heading } from './screens';
 
 const kQuietAfterMs = 5000;
 
@@ -19,9 +19,7 @@ export function deviceList(first: Looking, question: Question | null, doing: Doi
   const list = h('ul', { id: 'device-list', 'data-testid': 'device-list' });
   list.setAttribute('aria-label', text('devicesLabel'));
   const empty = h('div', { class: 'waiting', id: 'empty' }, icon('wave'));
-  const deny = button('deny', 'deny', '', () => {
-    doing.refuse();
-  });
+  const deny = denyButton(question, doing);
   const go = button('continue', 'continue', 'primary', () => {
     doing.act({ kind: 'continue' });
   });
@@ -41,7 +39,10 @@ export function deviceList(first: Looking, question: Question | null, doing: Doi
     empty.hidden = view.rows.length > 0;
     list.hidden = view.rows.length === 0;
     if (view.rows.length === 0 && quiet) showEmpty(empty, view.available);
-    go.disabled = view.selected === null || view.busy;
+    // Where this is the first thing to agree to, main.ts keeps it shut until it was seen.
+    const ready = view.selected !== null && !view.busy;
+    go.dataset['ready'] = String(ready);
+    if (!ready || question?.origin !== null) go.disabled = !ready;
     go.textContent = text(view.busy ? 'checking' : 'continue');
   };
   update(first);
@@ -53,7 +54,12 @@ export function deviceList(first: Looking, question: Question | null, doing: Doi
     update(current);
   }, kQuietAfterMs);
 
-  const title = question === null ? '' : rich('lookingTitle', siteView(question.origin));
+  const title =
+    question === null
+      ? ''
+      : question.origin === null
+        ? text('addTitle')
+        : rich('lookingTitle', siteView(question.origin));
   return {
     body: [heading(title), where, empty, list],
     buttons: [deny, go],

@@ -23,8 +23,13 @@ let pointerInside = false;
 const doing: Doing = {
   act: (what: Act) => {
     // The gate is asked again at the click: what the button looks like is not what decides.
-    if (what.kind === 'allow' && !arming.armed(performance.now())) return;
+    const first = what.kind === 'allow' || (what.kind === 'continue' && addsDevice());
+    if (first && !arming.armed(performance.now())) return;
     take(act(flow, what));
+  },
+  visit: () => {
+    send({ kind: 'visit' });
+    doing.close();
   },
   refuse: () => {
     send({ kind: 'refuse' });
@@ -84,7 +89,7 @@ function draw(): void {
   (screen.focus ?? heading)?.focus({ preventScroll: true });
   byId('said').textContent = heading?.textContent ?? '';
   document.title = `${heading?.textContent ?? ''} – ${text('windowTitle')}`;
-  if (view.state === 'done') finishWhenSeen(view.warnings.length > 0 || hasToBeRead(view.make));
+  if (view.state === 'done' && view.url === null) finishWhenSeen(view.warnings.length > 0 || hasToBeRead(view.make));
 }
 
 // What nobody vouches for is no reason to stop, but must not vanish before it was read.
@@ -96,11 +101,16 @@ function sameVerdict(a: Verdict | null, b: Verdict | null): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
+function addsDevice(): boolean {
+  return flow.question !== null && flow.question.origin === null;
+}
+
 // Keeps the allow button in step with the focus of the window.
 function gate(): void {
   const now = performance.now();
   arming.focus(document.hasFocus() && document.visibilityState === 'visible', now);
-  const allow = document.querySelector<HTMLButtonElement>('#allow');
+  const first = addsDevice() && flow.view.state === 'looking' ? '#continue' : '#allow';
+  const allow = document.querySelector<HTMLButtonElement>(first);
   if (allow === null) return;
   allow.disabled = !(arming.armed(now) && allow.dataset['ready'] === 'true');
 }

@@ -55,7 +55,7 @@ export function problem(
       single(icon(drawing), tile),
       heading(rich(`problem_${view.problem}`, named('theDeviceStart'))),
       h('p', { id: 'help' }, rich(`help_${view.problem}`, named('theDevice'))),
-      ...(stopped && question !== null
+      ...(stopped && question !== null && question.origin !== null
         ? [askerView(question.origin, aboutSite ? site : kNoSite, 'none')]
         : []),
       ...(aboutSite && site.provider !== null

@@ -10,11 +10,13 @@ import { originParts } from '../ui/origin';
 import { originView, siteView } from '../ui/origin-view';
 import { rich, text, typeKey } from '../ui/text';
 import { siteMark, standingNote } from '../ui/trust-view';
+import { doneAdding, name } from './add-screens';
 import type { Act, Flow, View } from './flow';
 import { deviceList } from './list-screen';
 import { problem } from './problem-screen';
 
 export interface Doing {
+  visit(): void;
   act(what: Act): void;
   refuse(): void;
   close(): void;
@@ -46,7 +48,14 @@ export function button(
   return made;
 }
 
-function tiles(left: SVGElement, right: SVGElement, kind = '', joined = false): HTMLElement {
+// Whoever asked is refused; where nobody asked, there is only something to stop.
+export function denyButton(question: Question | null, doing: Doing): HTMLButtonElement {
+  return button('deny', question?.origin === null ? 'cancel' : 'deny', '', () => {
+    doing.refuse();
+  });
+}
+
+export function tiles(left: SVGElement, right: SVGElement, kind = '', joined = false): HTMLElement {
   return h(
     'div',
     { class: 'pair', 'aria-hidden': 'true' },
@@ -89,12 +98,14 @@ function screenOf(flow: Flow, doing: Doing): Screen {
       return asking(view, flow, doing);
     case 'looking':
       return deviceList(view, question, doing);
+    case 'name':
+      return name(view, question, doing);
     case 'code':
-      return code(view, doing);
+      return code(view, question, doing);
     case 'working':
-      return working(view, doing);
+      return working(view, question, doing);
     case 'done':
-      return done(view, question, doing);
+      return view.url === null ? done(view, question, doing) : doneAdding(view, view.url, doing);
     case 'problem':
       return problem(view, question, verdict, doing);
     case 'over':
@@ -112,9 +123,7 @@ function screenOf(flow: Flow, doing: Doing): Screen {
 }
 
 function asking(first: Of<'asking'>, { question, verdict }: Flow, doing: Doing): Screen {
-  const deny = button('deny', 'deny', '', () => {
-    doing.refuse();
-  });
+  const deny = denyButton(question, doing);
   const allow = button('allow', 'allow', 'primary', () => {
     doing.act({ kind: 'allow' });
   });
@@ -131,13 +140,14 @@ function asking(first: Of<'asking'>, { question, verdict }: Flow, doing: Doing):
       if (view.state === 'asking') allow.dataset['ready'] = String(view.ready);
     },
   };
-  const parts = question === null ? null : originParts(question.origin);
-  if (question === null || parts === null) {
+  const origin = question?.origin ?? null;
+  const parts = origin === null ? null : originParts(origin);
+  if (question === null || origin === null || parts === null) {
     return { ...screen, body: [h('p', { class: 'quiet' }, text('starting'))] };
   }
   const type = question.types[0] ?? 'other';
   const site = verdict?.site ?? kNoSite;
-  const title = site.name === null ? siteView(question.origin) : h('b', {}, nameNode(site.name));
+  const title = site.name === null ? siteView(origin) : h('b', {}, nameNode(site.name));
   const notes = h('div', { class: 'notes' });
   for (const each of question.types) notes.append(note('good', 'yes', text(typeKey('can', each))));
   notes.append(note('', 'no', text('cannot')));
@@ -151,7 +161,7 @@ function asking(first: Of<'asking'>, { question, verdict }: Flow, doing: Doing):
     body: [
       tiles(icon('globe'), typeIcon(type)),
       heading(rich(typeKey('want', type), title)),
-      askerView(question.origin, site, 'advice'),
+      askerView(origin, site, 'advice'),
       notes,
     ],
   };
@@ -178,7 +188,7 @@ export function askerView(origin: string, site: Site, advice: 'advice' | 'none')
   return asker;
 }
 
-function code(first: Of<'code'>, doing: Doing): Screen {
+function code(first: Of<'code'>, question: Question | null, doing: Doing): Screen {
   const long = first.code.kind === names.kKey128;
   const input = h('input', {
     id: 'code',
@@ -194,9 +204,7 @@ function code(first: Of<'code'>, doing: Doing): Screen {
     'aria-describedby': 'code-where code-trouble',
   });
   const trouble = h('div', { id: 'code-trouble', class: 'trouble', role: 'alert' });
-  const deny = button('deny', 'deny', '', () => {
-    doing.refuse();
-  });
+  const deny = denyButton(question, doing);
   const submit = (): void => {
     doing.act({ kind: 'submit', text: input.value });
   };
@@ -235,6 +243,9 @@ function code(first: Of<'code'>, doing: Doing): Screen {
       h('p', { id: 'code-where', class: 'quiet' }, where),
       h('div', { class: 'field' }, h('label', { for: 'code' }, text('codeLabel')), input, trouble),
       note('info', 'info', text('codeWhy')),
+      ...(first.host === null
+        ? []
+        : [note('quiet', 'key', rich('codeOnly', h('b', { class: 'host' }, first.host)))]),
       ...(first.device.standing === names.kUnattested && !first.device.known
         ? [note('quiet', 'proven', text('codeThenChecked'))]
         : []),
@@ -264,7 +275,7 @@ function codeTrouble(view: Of<'code'>): Node[] {
   }
 }
 
-function working(first: Of<'working'>, doing: Doing): Screen {
+function working(first: Of<'working'>, question: Question | null, doing: Doing): Screen {
   const order = [names.kCheck, names.kIssue, names.kTry] as const;
   const items = order.map((step) => {
     const item = h(
@@ -305,12 +316,7 @@ function working(first: Of<'working'>, doing: Doing): Screen {
       ),
       found,
     ],
-    buttons: [
-      button('deny', 'deny', '', () => {
-        doing.refuse();
-      }),
-      placeholder,
-    ],
+    buttons: [denyButton(question, doing), placeholder],
     focus: null,
     update,
   };

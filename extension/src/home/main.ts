@@ -62,6 +62,32 @@ function emptyView(): HTMLElement {
   );
 }
 
+// One of the person's own: opened by hand, at an address of its own.
+function openButton(grant: Grant): HTMLElement | null {
+  if (grant.origin !== null || grant.state !== 'active') return null;
+  const button = h(
+    'button',
+    {
+      id: `open-${grant.id}`,
+      type: 'button',
+      class: 'small',
+      'data-testid': 'open',
+      'aria-label': text('homeOpenLabel', deviceTitle(grant)),
+    },
+    text('homeOpen'),
+  );
+  button.addEventListener('click', () => {
+    void ask({ kind: 'home.open', grant: grant.id });
+  });
+  return button;
+}
+
+function addressView(grant: Grant): HTMLElement | null {
+  if (grant.origin !== null) return null;
+  const address = grant.url.replace('https://', '');
+  return h('span', { class: 'under host', dir: 'ltr', 'data-testid': 'address' }, address);
+}
+
 function groupView(group: Group): HTMLElement {
   const { title } = group;
   const head = tab === 'devices' ? deviceHead(title) : siteHead(title);
@@ -85,10 +111,13 @@ function grantView(grant: Grant): HTMLElement {
       'span',
       { class: 'what' },
       line,
+      addressView(grant),
       h('span', { class: 'under' }, timesText(grant)),
       ...stateTags(grant),
     ),
-    sure === grant.id ? sureView(grant) : removeButton(grant, whoText(grant)),
+    sure === grant.id
+      ? sureView(grant)
+      : h('span', { class: 'acts' }, openButton(grant), removeButton(grant, whoText(grant))),
   );
 }
 
@@ -165,6 +194,13 @@ openTab.append(text('controlManage'), icon('open'));
 openTab.addEventListener('click', () => {
   void chrome.tabs.create({ url: chrome.runtime.getURL('control.html') }).then(() => {
     window.close();
+  });
+});
+const add = byId('add');
+add.append(icon('plus'), h('span', {}, text('homeAdd'), h('span', { class: 'under' }, text('homeAddHelp'))));
+add.addEventListener('click', () => {
+  void ask({ kind: 'home.add' }).then(() => {
+    if (!inTab) window.close();
   });
 });
 for (const one of ['devices', 'sites'] as const) {

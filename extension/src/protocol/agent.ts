@@ -85,7 +85,16 @@ export interface CodeRequest {
   readonly left: number;
 }
 
+// What a device that a person opens directly might be called, and why that is not what was asked for.
+export const kNameTroubles = [names.kShape, names.kThisComputer, names.kYours, names.kTaken] as const;
+export interface ProposedName {
+  readonly name: string; // the host without ".local"
+  readonly host: string;
+  readonly trouble: (typeof kNameTroubles)[number] | null;
+}
+
 export type PairBegin =
+  | { readonly session: string; readonly state: 'name'; readonly proposed: ProposedName }
   | { readonly session: string; readonly state: 'code'; readonly code: CodeRequest }
   | { readonly session: string; readonly state: 'working' };
 
@@ -215,8 +224,27 @@ export function readGrants(value: unknown): Grant[] {
 export function readPairBegin(value: unknown): PairBegin {
   const result = readFields(value, names.kResult);
   const session = readText(result[names.kSession], names.kSession, 128, 1);
-  const state = readOneOf(result[names.kState], names.kState, [names.kCode, names.kWorking]);
+  const state = readOneOf(result[names.kState], names.kState, [
+    names.kCode,
+    names.kName,
+    names.kWorking,
+  ]);
   if (state === names.kWorking) return { session, state };
+  if (state === names.kName) {
+    const host = readMatch(result[names.kHost], names.kHost, kHostShape, 69);
+    const name = readText(result[names.kName], names.kName, 63, 1);
+    if (host !== `${name}.local`) throw new Malformed(names.kName);
+    const trouble = result[names.kTrouble];
+    return {
+      session,
+      state,
+      proposed: {
+        name,
+        host,
+        trouble: trouble === null ? null : readOneOf(trouble, names.kTrouble, kNameTroubles),
+      },
+    };
+  }
   const code = readFields(result[names.kCode], names.kCode);
   return {
     session,

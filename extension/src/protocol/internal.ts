@@ -1,7 +1,15 @@
 // What the parts of the extension say to each other: page world, content script, service worker,
 // consent window, control page. Messages that come from a content script are read as if a hostile
 // page had written them; who sent them is taken from the browser, never from the message.
-import type { CodeRequest, Device, Grant, Make, PairStep, SetupState } from './agent';
+import type {
+  CodeRequest,
+  Device,
+  Grant,
+  Make,
+  PairStep,
+  ProposedName,
+  SetupState,
+} from './agent';
 import { kTypeShape } from './agent';
 import type { ErrorCode } from './names';
 import type { Provider, Verdict } from './trust';
@@ -212,7 +220,9 @@ export type ConsentCommand =
   | { readonly kind: 'open'; readonly request: string }
   | { readonly kind: 'look' }
   | { readonly kind: 'pick'; readonly key: string; readonly type: string }
+  | { readonly kind: 'name'; readonly text: string } // of a device that is added to be opened
   | { readonly kind: 'code'; readonly text: string }
+  | { readonly kind: 'visit' } // open the device that was added
   | { readonly kind: 'back' }
   | { readonly kind: 'refuse' }
   | { readonly kind: 'retry' }
@@ -225,7 +235,9 @@ export function readConsentCommand(value: unknown): ConsentCommand {
     'open',
     'look',
     'pick',
+    'name',
     'code',
+    'visit',
     'back',
     'refuse',
     'retry',
@@ -241,8 +253,11 @@ export function readConsentCommand(value: unknown): ConsentCommand {
         key: readText(message['key'], 'key', 128, 1),
         type: readMatch(message['type'], 'type', kTypeShape, 31),
       };
+    case 'name':
+      return { kind, text: readText(message['text'], 'text', 100, 1) };
     case 'code':
       return { kind, text: readText(message['text'], 'text', 400, 1) };
+    case 'visit':
     case 'look':
     case 'back':
     case 'refuse':
@@ -254,8 +269,9 @@ export function readConsentCommand(value: unknown): ConsentCommand {
 }
 
 // --- service worker -> consent window ---
+// `origin` is null where no web service asks: the person adds a device to open it.
 export interface Question {
-  readonly origin: string;
+  readonly origin: string | null;
   readonly types: readonly string[];
   readonly localNetwork: LocalNetworkState;
 }
@@ -268,6 +284,7 @@ export type ConsentNews =
   | { readonly kind: 'found'; readonly device: Device }
   | { readonly kind: 'lost'; readonly key: string }
   | { readonly kind: 'network'; readonly available: boolean }
+  | { readonly kind: 'name'; readonly proposed: ProposedName }
   | { readonly kind: 'code'; readonly code: CodeRequest }
   | { readonly kind: 'working' }
   | {
@@ -279,6 +296,7 @@ export type ConsentNews =
   | {
       readonly kind: 'done';
       readonly deviceName: string;
+      readonly url: string | null; // where the person can open it
       readonly make: Make;
       readonly warnings: readonly string[];
     }
@@ -292,7 +310,8 @@ export type ConsentNews =
 
 // --- control page -> service worker ---
 export type HomeMessage =
-  | { readonly kind: 'home.state' }
+  | { readonly kind: 'home.state' | 'home.add' }
+  | { readonly kind: 'home.open'; readonly grant: string }
   | { readonly kind: 'home.revoke'; readonly grant: string }
   | { readonly kind: 'home.nearby'; readonly site: string; readonly allowed: boolean };
 
@@ -305,10 +324,18 @@ export interface HomeState {
 
 export function readHomeMessage(value: unknown): HomeMessage {
   const message = readFields(value, 'message');
-  const kind = readOneOf(message['kind'], 'kind', ['home.state', 'home.revoke', 'home.nearby']);
+  const kind = readOneOf(message['kind'], 'kind', [
+    'home.state',
+    'home.add',
+    'home.open',
+    'home.revoke',
+    'home.nearby',
+  ]);
   switch (kind) {
     case 'home.state':
+    case 'home.add':
       return { kind };
+    case 'home.open':
     case 'home.revoke':
       return { kind, grant: readMatch(message['grant'], 'grant', kTokenShape, 32) };
     case 'home.nearby':
