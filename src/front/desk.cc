@@ -9,6 +9,7 @@ namespace latchkey::front {
 namespace {
 
 constexpr std::string_view kWellKnown = "/.well-known/latchkey";
+constexpr std::string_view kSession = "/.well-known/latchkey/session";
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -66,6 +67,14 @@ Asker judge_direct(const wire::HttpRequestHead& head, std::string_view authority
   return head.fields.count("Sec-Fetch-Site") == 1 && (*site == "same-origin" || *site == "none")
              ? Asker::kAllowed
              : Asker::kForeign;
+}
+
+// Signing in to a direct host is the browser extension's doing, whose origin no page can have. What
+// it may do is in the ticket; whose it is, nobody asks.
+bool signs_in(const wire::HttpRequestHead& head, std::string_view path) {
+  const std::string* origin = head.fields.find("Origin");
+  return head.method == "POST" && path == kSession && head.fields.count("Origin") == 1 &&
+         (origin->starts_with("chrome-extension://") || origin->starts_with("moz-extension://"));
 }
 
 bool is_preflight(const wire::HttpRequestHead& head) {
@@ -170,7 +179,8 @@ Decision Desk::decide(const Request& request, const grant::DeviceGrant& grant, M
       grant.origin ? judge_origin(head, *grant.origin) : judge_direct(head, target->authority);
   // The one request that may come without Origin; a foreign one is refused there too.
   const bool anonymous = is_document && !head.fields.has("Origin") && grant.origin.has_value();
-  if (asker == Asker::kForeign && !anonymous) {
+  const bool by_extension = !grant.origin && signs_in(head, target->path);
+  if (asker == Asker::kForeign && !anonymous && !by_extension) {
     return finish(error_answer(403, "forbidden"), false);
   }
   if (grant.origin && is_preflight(head)) {

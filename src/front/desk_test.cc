@@ -244,6 +244,32 @@ TEST_F(DeskTest, DirectHostsTakeTheirOwnPagesAndThePerson) {
   }
 }
 
+// The browser's extension brings the ticket: it may do that, and nothing else.
+TEST_F(DeskTest, TheExtensionSignsInToDirectHostsOnly) {
+  const auto status = [&](std::string method, std::string path, const std::string& origin,
+                          const grant::DeviceGrant& grant) {
+    wire::HttpRequestHead head{std::move(method), std::move(path), 1, {}};
+    head.fields.add("Host", grant.host.text());
+    head.fields.add("Origin", origin);
+    head.fields.add("Sec-Fetch-Site", "none");
+    const auto decision = decide(head, grant);
+    const auto* answer = std::get_if<Answer>(&decision);
+    return answer != nullptr ? answer->status : 0;
+  };
+  const std::string session = "/.well-known/latchkey/session";
+  for (const std::string ours : {"chrome-extension://abc", "moz-extension://abc"}) {
+    EXPECT_EQ(status("POST", session, ours, direct_), 401) << "no ticket, but heard";
+    EXPECT_EQ(status("DELETE", session, ours, direct_), 403);
+    EXPECT_EQ(status("POST", "/", ours, direct_), 403);
+    EXPECT_EQ(status("POST", session + "/x", ours, direct_), 403);
+    EXPECT_EQ(status("POST", session, ours, grant_), 403);
+  }
+  for (const std::string other : {"https://evil.example", "null", "https://chrome-extension",
+                                  "extension://abc", "https://hall-cache.local.evil.example"}) {
+    EXPECT_EQ(status("POST", session, other, direct_), 403) << other;
+  }
+}
+
 TEST_F(DeskTest, DirectAnswersHaveNoCors) {
   auto request = wire::HttpRequestHead{"GET", "/", 1, {}};
   request.fields.add("Host", "hall-cache.local:8443");

@@ -26,6 +26,7 @@ import { type Asking, type ConsentPort, RequestDesk } from './request-desk';
 import { type Rule, siteOf } from './rules';
 import { type Page, isLive, isOwnPage, leftBy, pageOf } from './sender';
 import { kReconnectAlarm, Reconnector } from './reconnect';
+import { type Attempts, SignIn, watchAnswers } from './sign-in';
 import { localValue, newId, profileId, sessionValue } from './storage';
 import { Watchers } from './watchers';
 import { openConsentWindow } from './window';
@@ -39,6 +40,7 @@ const limits = sessionValue<LimitsState>('limits', {});
 const grantsKept = sessionValue<unknown>('grants', null);
 const watching = sessionValue<unknown>('watchers', null);
 const agentSeen = sessionValue<AgentStatus>('agent', { state: 'not_running' });
+const signIns = sessionValue<Attempts>('signins', {});
 const nearby = localValue<readonly string[]>('nearby', []);
 
 const agent: AgentLink = new AgentLink({
@@ -117,6 +119,25 @@ const desk: RequestDesk = new RequestDesk({
   newId,
   now: () => Date.now(),
 });
+
+const signIn = new SignIn({
+  grants: async () => {
+    await freshen();
+    return book.all();
+  },
+  mint: async (grant, nonce) => {
+    const more = nonce === null ? {} : { [names.kNonce]: nonce };
+    const params = { [names.kId]: grant.id, [names.kOrigin]: null, ...more };
+    return readTicket(await agent.call(names.kTicketMint, params));
+  },
+  post: (url, init) => fetch(url, init),
+  reload: (tabId) => chrome.tabs.reload(tabId),
+  load: signIns.load,
+  save: signIns.save,
+  now: () => Date.now(),
+});
+
+watchAnswers((answer) => signIn.answered(answer));
 
 chrome.runtime.onMessage.addListener((message: unknown, sender, reply) => {
   if (isOwnPage(sender, chrome.runtime.id, chrome.runtime.getURL('control.html'))) {
