@@ -15,6 +15,16 @@ bool made_with(const ByteArray<32>& discovery_key, const ByteArray<12>& rid) {
   return constant_time_equal(ByteSpan(mac).first(8), whole.subspan(4));
 }
 
+// A responder adds " #2" where a name is taken already (DNS-SD, Avahi): to a person it is the same.
+std::string look_of(std::string_view name) {
+  const auto mark = name.rfind(" #");
+  if (mark != std::string_view::npos && mark > 0 && mark + 2 < name.size() &&
+      name.find_first_not_of("0123456789", mark + 2) == std::string_view::npos) {
+    name = name.substr(0, mark);
+  }
+  return lookalike_key(name);
+}
+
 bool is_bound(const grant::Binding& binding) {
   return binding.bound_at != WallTime{} && !binding.reset;
 }
@@ -52,11 +62,11 @@ std::optional<Device> Neighbours::seen(const Announced& announced,
                 .model = std::nullopt,
                 .id = known ? std::optional(known->device) : std::nullopt,
                 .same_name = false};
-  const std::string look = lookalike_key(device.name);
+  const std::string look = look_of(device.name);
   for (const grant::Binding& binding : bindings) {
     if (known && binding.device == known->device) {
       device.model = binding.model;
-    } else if (!known && is_bound(binding) && lookalike_key(binding.name) == look) {
+    } else if (!known && is_bound(binding) && look_of(binding.name) == look) {
       device.same_name = true;
     }
   }

@@ -3,6 +3,7 @@
 
 import { after, before, describe, it } from 'node:test';
 import { Stage } from './stage.mjs';
+import * as direct from './scenarios/direct.mjs';
 import * as discovery from './scenarios/discovery.mjs';
 import * as frames from './scenarios/frames.mjs';
 import * as grant from './scenarios/grant.mjs';
@@ -48,5 +49,5 @@ describe('Latchkey in Chromium', () => {
       }
     });
   };
-  for (const group of [grant, isolation, raw, frames, steady, revoke, trust, discovery, prompts]) group.scenarios(scenario);
+  for (const group of [grant, isolation, raw, frames, steady, revoke, trust, direct, discovery, prompts]) group.scenarios(scenario);
 });
