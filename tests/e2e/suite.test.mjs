@@ -3,6 +3,7 @@
 
 import { after, before, describe, it } from 'node:test';
 import { Stage } from './stage.mjs';
+import * as control from './scenarios/control.mjs';
 import * as direct from './scenarios/direct.mjs';
 import * as discovery from './scenarios/discovery.mjs';
 import * as frames from './scenarios/frames.mjs';
@@ -49,5 +50,5 @@ describe('Latchkey in Chromium', () => {
       }
     });
   };
-  for (const group of [grant, isolation, raw, frames, steady, revoke, trust, direct, discovery, prompts]) group.scenarios(scenario);
+  for (const group of [grant, isolation, raw, frames, steady, revoke, trust, control, direct, discovery, prompts]) group.scenarios(scenario);
 });

@@ -55,7 +55,7 @@ export function scenarios(scenario) {
   scenario('frames: the extension\'s own pages cannot be framed or opened by a site', async (stage) => {
     const page = await stage.visit(EVIL);
     const base = stage.worker.url().replace(/background\.js$/, '');
-    for (const path of ['consent.html', 'home.html']) {
+    for (const path of ['consent.html', 'home.html', 'control.html']) {
       // A frame that is refused shows the browser's own error page, which is loaded as well.
       await page.evaluate((address) => window.lab.element('iframe', address, { name: 'stolen' }), base + path);
       const frame = page.frame({ name: 'stolen' });
