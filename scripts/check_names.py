@@ -15,9 +15,11 @@ C++ is the list. Rules:
   * a constant that stands on both sides has one text;
   * fields and values that the extension names stand in names.h or, where it has no such heading, as
     a literal in the C++ that reads and writes these messages.
+  * the id of the add-on in Firefox is the same in CMakeLists.txt and in the extension's manifest.
 An empty list is an error: a check that reads nothing checks nothing.
 """
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -26,12 +28,14 @@ ROOT = Path(__file__).resolve().parent.parent
 NAMES_H = ROOT / "src" / "wire" / "names.h"
 ERROR_H = ROOT / "src" / "wire" / "error.h"
 ERROR_CC = ROOT / "src" / "wire" / "error.cc"
+FIREFOX_MANIFEST = ROOT / "extension" / "manifest" / "firefox.json"
 NAMES_TS = ROOT / "extension" / "src" / "protocol" / "names.ts"
 # Where C++ may spell fields as literals while names.h does not list them.
 LITERAL_FOLDERS = ["src/wire", "src/attest", "src/grant", "src/agent", "apps/agent", "apps/native-host"]
 
 CPP_CONSTANT = re.compile(r'^inline constexpr std::string_view (k\w+)\s*=\s*"([^"]*)";')
 TS_CONSTANT = re.compile(r"""^export const (k\w+)(?::[^=]+)?\s*=\s*["']([^"']*)["'](?: as const)?;""")
+FIREFOX_ID = re.compile(r'^set\(LATCHKEY_FIREFOX_EXTENSION_ID "([^"]+)"\)', re.M)
 HEADING = re.compile(r"^// (\w+)")
 ENUM = re.compile(r"enum class ErrorCode\s*\{(.*?)\};", re.S)
 LITERAL = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
@@ -114,6 +118,16 @@ def cpp_literals(root):
     return literals
 
 
+def add_on_ids(cmake, manifest):
+    """Findings about the add-on's id, which the native side and the extension both name."""
+    built = FIREFOX_ID.search(cmake)
+    if not built:
+        return ["CMakeLists.txt: no LATCHKEY_FIREFOX_EXTENSION_ID"]
+    shown = manifest.get("browser_specific_settings", {}).get("gecko", {}).get("id")
+    return [] if shown == built[1] else \
+        [f'the add-on is "{built[1]}" in CMakeLists.txt and "{shown}" in {FIREFOX_MANIFEST.name}']
+
+
 def self_test():
     header = ('// Host.\ninline constexpr std::string_view kNativeHostName = "org.x";\n// Methods.\n'
               'inline constexpr std::string_view kHello = "hello";\n'
@@ -147,7 +161,12 @@ def self_test():
             assert not findings, (number, findings)
         else:
             assert any(expected in finding for finding in findings), (number, expected, findings)
-    print(f"check_names self-test: {len(cases)} cases")
+    cmake = 'set(LATCHKEY_FIREFOX_EXTENSION_ID "a@b")'
+    assert not add_on_ids(cmake, {"browser_specific_settings": {"gecko": {"id": "a@b"}}})
+    for wrong in ({}, {"browser_specific_settings": {"gecko": {"id": "a@c"}}}):
+        assert add_on_ids(cmake, wrong)
+    assert add_on_ids("", {})
+    print(f"check_names self-test: {len(cases) + 4} cases")
 
 
 def main():
@@ -161,6 +180,9 @@ def main():
     if missing:
         return 1
     findings, count = check(*(file.read_text() for file in files), cpp_literals(ROOT))
+    if FIREFOX_MANIFEST.exists():
+        findings += add_on_ids((ROOT / "CMakeLists.txt").read_text(),
+                               json.loads(FIREFOX_MANIFEST.read_text()))
     for finding in findings:
         print(finding)
     print(f"check_names: {count} names, {len(findings)} differences")

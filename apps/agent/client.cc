@@ -9,6 +9,7 @@
 #include "base/encoding.h"
 #include "checks.h"
 #include "metadata_keeper.h"
+#include "shown_grant.h"
 #include "wire/names.h"
 
 namespace latchkey::agentd {
@@ -31,7 +32,7 @@ struct Overloaded : F... {
 Client::Client(Context* context, std::shared_ptr<net::JsonChannel> channel)
     : context_(context),
       channel_(std::move(channel)),
-      connection_(context->extension_id),
+      connection_(context->extension_id, context->firefox_id),
       tasks_(context->executor) {}
 
 Client::~Client() {
@@ -273,8 +274,7 @@ agent::Result<grant::AgentGrant> Client::grant(const GrantId& id) const {
 }
 
 json Client::shown(const grant::AgentGrant& grant) const {
-  return agent::grant_json(grant, context_->desk.records().binding(grant.device),
-                           context_->desk.trust());
+  return shown_grant(*context_, grant);
 }
 
 json Client::shown(const agent::Device& device) const {

@@ -36,7 +36,8 @@ struct Context {
   Lookout& lookout;
   MetadataKeeper& metadata;
   Settings& settings;
-  std::string extension_id;  // empty: no browser extension may connect
+  std::string extension_id;  // Chromium's; empty: no extension of Chromium may connect
+  std::string firefox_id;    // the same for Firefox
   std::string state_folder;
   std::string socket_path;
   // A grant changed: those who may see it are told.

@@ -200,6 +200,21 @@ TEST_F(HouseTest, ACertificateIsRenewedOnRequest) {
   EXPECT_EQ(fetch(video, "/hello.txt").out, "hello");
 }
 
+TEST_F(HouseTest, GrantsNameTheKeysTheDeviceMayShow) {
+  const auto video = granted(kVideo, open_window());
+  Conversation client(home_.socket());
+  client.hello();
+  const auto before = client.ask("grants.get", {{"id", video["id"]}})["result"]["grant"];
+  EXPECT_EQ(before["ca"].get<std::string>().size(), 43U);
+  ASSERT_EQ(before["keys"].size(), 1U);
+  EXPECT_EQ(before["keys"], video["keys"]) << "as pair.done said";
+  ASSERT_TRUE(client.ask("certificate.renew", {{"id", video["id"]}}).contains("result"));
+  const auto after = client.ask("grants.list", json::object())["result"]["grants"][0];
+  EXPECT_EQ(after["ca"], before["ca"]);
+  ASSERT_EQ(after["keys"].size(), 1U) << "it was confirmed: the key before is of no use any more";
+  EXPECT_NE(after["keys"], before["keys"]);
+}
+
 TEST_F(HouseTest, ACancelledPairingLeavesNothing) {
   open_window();
   Conversation client(home_.socket());

@@ -56,6 +56,7 @@ int run(const agentd::Options& options) {
                           .metadata = metadata,
                           .settings = **records,
                           .extension_id = LATCHKEY_EXTENSION_ID,
+                          .firefox_id = LATCHKEY_FIREFOX_EXTENSION_ID,
                           .state_folder = options.state,
                           .socket_path = options.socket,
                           .changed = {},

@@ -12,6 +12,7 @@
 #include "agent/reply.h"
 #include "enroll/session.h"
 #include "names.h"
+#include "shown_grant.h"
 #include "wire/names.h"
 
 namespace latchkey::agentd {
@@ -455,11 +456,9 @@ net::Task<void> Pairing::finish(GrantId id, net::Endpoint endpoint) {
   making_.reset();
   if (!over_) {
     over_ = true;
-    const auto binding = context_->desk.records().binding(grant->device);
-    client_.event(wire::kPairDone,
-                  {{"session", start_.session},
-                   {"grant", agent::grant_json(*grant, binding, context_->desk.trust())},
-                   {"warnings", found}});
+    client_.event(wire::kPairDone, {{"session", start_.session},
+                                    {"grant", shown_grant(*context_, *grant)},
+                                    {"warnings", found}});
   }
   context_->changed(*grant);
 }

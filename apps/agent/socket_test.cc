@@ -216,6 +216,17 @@ TEST_F(SocketTest, TheNativeHostSendsNothingOfAnythingElse) {
   }
 }
 
+TEST_F(SocketTest, TheNativeHostServesTheAddOnOfFirefox) {
+  const std::string manifest = "/home/a/.mozilla/native-messaging-hosts/org.latchkey.agent.json";
+  for (const Arguments& arguments :
+       {Arguments{manifest}, Arguments{manifest, "other@latchkey.org"},
+        Arguments{manifest, LATCHKEY_EXTENSION_ID}, Arguments{LATCHKEY_FIREFOX_EXTENSION_ID}}) {
+    EXPECT_EQ(native_host(home_, arguments, kHello).exit, 1);
+  }
+  const auto spoken = native_host(home_, {manifest, LATCHKEY_FIREFOX_EXTENSION_ID}, kHello);
+  EXPECT_EQ(spoken.exit, 0) << spoken.err;
+}
+
 TEST(NativeHost, StartsTheAgent) {
   const Home home;
   const auto started = native_host(home, {kExtension}, kHello);

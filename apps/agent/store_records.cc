@@ -105,6 +105,9 @@ bool StoreRecords::activate(const GrantId& id, std::uint16_t port) {
 bool StoreRecords::save_renewed(const grant::AgentGrant& grant) {
   return is_done(store_.save_renewed(grant));
 }
+grant::Unconfirmed StoreRecords::unconfirmed(const GrantId& id) {
+  return or_empty(store_.unconfirmed(id));
+}
 bool StoreRecords::suspend(const GrantId& id, grant::Hold hold) {
   return is_done(store_.suspend(id, hold));
 }

@@ -29,6 +29,7 @@ class StoreRecords final : public agent::Records, public Settings {
   bool save_issued(const grant::Binding& binding, const grant::AgentGrant& grant) override;
   bool activate(const GrantId& id, std::uint16_t port) override;
   bool save_renewed(const grant::AgentGrant& grant) override;
+  grant::Unconfirmed unconfirmed(const GrantId& id) override;
   bool suspend(const GrantId& id, grant::Hold hold) override;
   bool resume(const GrantId& id) override;
   bool set_paused(const GrantId& id, bool paused) override;

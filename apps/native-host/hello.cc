@@ -12,6 +12,23 @@ constexpr int kMaxDepth = 4;
 
 }  // namespace
 
+std::optional<std::string> calling_extension(std::span<const std::string_view> arguments,
+                                             std::string_view chromium_id,
+                                             std::string_view firefox_id) {
+  if (arguments.empty()) {
+    return std::nullopt;
+  }
+  if (!chromium_id.empty() &&
+      arguments[0] == "chrome-extension://" + std::string(chromium_id) + "/") {
+    return std::string(chromium_id);
+  }
+  if (!firefox_id.empty() && arguments.size() >= 2 && arguments[0].starts_with('/') &&
+      arguments[1] == firefox_id) {
+    return std::string(firefox_id);
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> stamp_hello(std::string_view message, std::string_view extension_id) {
   if (message.size() > kMaxHello) {
     return std::nullopt;

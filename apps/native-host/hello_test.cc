@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <vector>
 
 namespace latchkey::native_host {
 namespace {
@@ -35,6 +36,30 @@ TEST(StampHello, RefusesAnythingElse) {
   }
   EXPECT_FALSE(
       stamp_hello(R"({"id":1,"method":"hello","params":{}})" + std::string(5000, ' '), kId));
+}
+
+constexpr std::string_view kAddOn = "extension@latchkey.org";
+
+std::optional<std::string> caller(std::vector<std::string_view> arguments) {
+  return calling_extension(arguments, kId, kAddOn);
+}
+
+TEST(CallingExtension, IsWhatTheBrowserNames) {
+  const std::string_view manifest =
+      "/home/a/.mozilla/native-messaging-hosts/org.latchkey.agent.json";
+  EXPECT_EQ(caller({"chrome-extension://abcdefghijklmnopabcdefghijklmnop/"}), kId);
+  EXPECT_EQ(caller({"chrome-extension://abcdefghijklmnopabcdefghijklmnop/", "--parent-window=0"}),
+            kId);
+  EXPECT_EQ(caller({manifest, kAddOn}), kAddOn);
+  EXPECT_FALSE(caller({}));
+  EXPECT_FALSE(caller({manifest}));
+  EXPECT_FALSE(caller({manifest, "other@latchkey.org"}));
+  EXPECT_FALSE(caller({manifest, kId}));
+  EXPECT_FALSE(caller({kAddOn, kAddOn}));
+  EXPECT_FALSE(caller({"chrome-extension://extension@latchkey.org/"}));
+  const std::vector<std::string_view> nobody{"/x", ""};
+  EXPECT_FALSE(calling_extension(nobody, "", ""));
+  EXPECT_FALSE(calling_extension(std::vector<std::string_view>{"chrome-extension:///"}, "", ""));
 }
 
 }  // namespace

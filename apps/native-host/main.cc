@@ -4,10 +4,12 @@
 // Its standard error ends up in the browser's log.
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "hello.h"
 #include "net/local_message.h"
@@ -18,7 +20,8 @@ namespace {
 
 using namespace latchkey;
 
-constexpr std::string_view kExtensionId = LATCHKEY_EXTENSION_ID;
+constexpr std::string_view kChromiumId = LATCHKEY_EXTENSION_ID;
+constexpr std::string_view kFirefoxId = LATCHKEY_FIREFOX_EXTENSION_ID;
 
 int give_up(const std::string& why) {
   std::fprintf(stderr, "latchkey-native-host: %s\n", why.c_str());
@@ -28,8 +31,9 @@ int give_up(const std::string& why) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string caller = "chrome-extension://" + std::string(kExtensionId) + "/";
-  if (kExtensionId.empty() || argc < 2 || argv[1] != caller) {
+  const std::vector<std::string_view> arguments(argv + std::min(argc, 1), argv + argc);
+  const auto caller = native_host::calling_extension(arguments, kChromiumId, kFirefoxId);
+  if (!caller) {
     return give_up("only the browser may start this, for the Latchkey extension");
   }
   std::signal(SIGPIPE, SIG_IGN);
@@ -37,7 +41,7 @@ int main(int argc, char** argv) {
   if (!hello) {
     return give_up(hello.error().detail);
   }
-  const auto stamped = native_host::stamp_hello(*hello, kExtensionId);
+  const auto stamped = native_host::stamp_hello(*hello, *caller);
   if (!stamped) {
     return give_up("the first message is not hello");
   }

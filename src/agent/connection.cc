@@ -32,13 +32,23 @@ bool RateLimit::take(MonoTime now) {
   return true;
 }
 
-Connection::Connection(std::string extension_id)
-    : extension_id_(std::move(extension_id)),
+Connection::Connection(std::string chromium_id, std::string firefox_id)
+    : chromium_id_(std::move(chromium_id)),
+      firefox_id_(std::move(firefox_id)),
       all_({200, std::chrono::milliseconds(20)}),
       pairings_({10, std::chrono::seconds(6)}),
       codes_({10, std::chrono::seconds(2)}),
       tickets_({60, std::chrono::milliseconds(500)}),
       network_({20, std::chrono::seconds(1)}) {}
+
+Browser Connection::browser_of(const Hello& hello) const {
+  if (!hello.extension || hello.extension->empty()) {
+    return Browser::kNone;
+  }
+  return *hello.extension == chromium_id_  ? Browser::kChromium
+         : *hello.extension == firefox_id_ ? Browser::kFirefox
+                                           : Browser::kNone;
+}
 
 Result<void> Connection::on_hello(const Hello& hello) {
   if (hello_) {
@@ -46,14 +56,14 @@ Result<void> Connection::on_hello(const Hello& hello) {
   }
   if (hello.client == Hello::Client::kExtension) {
     // Only the native host adds the extension's id, and only for the extension it was started by.
-    if (!hello.profile || *hello.profile == kUserProfile || extension_id_.empty() ||
-        hello.extension != extension_id_) {
+    if (!hello.profile || *hello.profile == kUserProfile || browser_of(hello) == Browser::kNone) {
       return malformed("This is not the browser extension that works with this agent.");
     }
   } else if (hello.extension) {
     return malformed("A browser extension is not the command line.");
   }
   hello_ = hello;
+  browser_ = browser_of(hello);
   return {};
 }
 

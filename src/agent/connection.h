@@ -37,10 +37,13 @@ class RateLimit {
   std::optional<MonoTime> since_;
 };
 
+enum class Browser { kNone, kChromium, kFirefox };
+
 class Connection {
  public:
-  // The one browser extension this agent works for; empty: none.
-  explicit Connection(std::string extension_id);
+  // The one browser extension this agent works for, as Chromium and as Firefox call it; empty:
+  // none.
+  explicit Connection(std::string chromium_id, std::string firefox_id = {});
 
   // Whether this request may go on. hello changes the state; nothing else does.
   Result<void> admit(const Method& method, MonoTime now);
@@ -54,12 +57,17 @@ class Connection {
   }
   // Not one profile's: the command line's without a profile.
   [[nodiscard]] bool sees_everything() const { return hello_ && !hello_->profile; }
+  // What said hello; kNone: the command line, or nothing yet.
+  [[nodiscard]] Browser browser() const { return browser_; }
   // Under which profile it pairs.
   [[nodiscard]] ProfileId profile() const;
 
  private:
   Result<void> on_hello(const Hello& hello);
-  std::string extension_id_;
+  [[nodiscard]] Browser browser_of(const Hello& hello) const;
+  std::string chromium_id_;
+  std::string firefox_id_;
+  Browser browser_ = Browser::kNone;
   std::optional<Hello> hello_;
   RateLimit all_;
   RateLimit pairings_;

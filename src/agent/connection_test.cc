@@ -46,6 +46,27 @@ TEST(Connection, OnlyTheOneExtensionInAProfileOfItsOwn) {
   EXPECT_FALSE(Connection(kExtension).admit(hello, kNow));
 }
 
+TEST(Connection, KnowsWhichBrowserItIs) {
+  const std::string add_on = "extension@latchkey.org";
+  Connection chromium(kExtension, add_on);
+  EXPECT_EQ(chromium.browser(), Browser::kNone);
+  ASSERT_TRUE(chromium.admit(from_extension(), kNow));
+  EXPECT_EQ(chromium.browser(), Browser::kChromium);
+  auto hello = from_extension();
+  hello.extension = add_on;
+  Connection firefox(kExtension, add_on);
+  ASSERT_TRUE(firefox.admit(hello, kNow));
+  EXPECT_EQ(firefox.browser(), Browser::kFirefox);
+  Connection command_line(kExtension, add_on);
+  ASSERT_TRUE(command_line.admit(from_command_line(), kNow));
+  EXPECT_EQ(command_line.browser(), Browser::kNone);
+
+  hello.extension = "other@latchkey.org";
+  EXPECT_FALSE(Connection(kExtension, add_on).admit(hello, kNow));
+  hello.extension = "";
+  EXPECT_FALSE(Connection("", "").admit(hello, kNow));
+}
+
 TEST(Connection, SeesItsProfileOnly) {
   Connection extension(kExtension);
   ASSERT_TRUE(extension.admit(from_extension(), kNow));

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "grant/grant.h"
+#include "grant/unconfirmed.h"
 #include "pki/pki.h"
 
 namespace latchkey::agent {
@@ -53,6 +54,8 @@ class Records {
   virtual bool activate(const GrantId& id, std::uint16_t port) = 0;
   // The leaf, its dates and the port of a grant that is active.
   virtual bool save_renewed(const grant::AgentGrant& grant) = 0;
+  // What save_renewed() replaced and the device may still show.
+  virtual grant::Unconfirmed unconfirmed(const GrantId& id) = 0;
   // active -> suspended, or another reason; never what a device has forgotten.
   virtual bool suspend(const GrantId& id, grant::Hold hold) = 0;
   virtual bool resume(const GrantId& id) = 0;  // the same

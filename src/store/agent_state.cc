@@ -108,6 +108,30 @@ void AgentStore::State::end_grant(grant::AgentGrant grant, const Ending& ending)
   grant.offer.clear();
   grant.paused = false;
   put_held(grant);
+  keep_unconfirmed(grant.id, {});
+}
+
+// Among the settings: a grant has such a row only while a renewal is on its way.
+namespace {
+Value unconfirmed_name(const GrantId& id) {
+  return cell("unconfirmed." + id.hex());
+}
+}  // namespace
+
+grant::Unconfirmed AgentStore::State::unconfirmed(const GrantId& id) {
+  const auto row = vault.find(tables::kSetting, {unconfirmed_name(id)});
+  return row ? grant::decode_unconfirmed(std::get<std::string>(row->at(1))) : grant::Unconfirmed{};
+}
+
+void AgentStore::State::keep_unconfirmed(const GrantId& id, const grant::Unconfirmed& unconfirmed) {
+  if (unconfirmed.empty()) {
+    vault.erase(tables::kSetting, {unconfirmed_name(id)});
+    return;
+  }
+  vault.put(tables::kSetting, RowWriter(vault, tables::kSetting)
+                                  .text("unconfirmed." + id.hex())
+                                  .text(grant::encode(unconfirmed))
+                                  .row());
 }
 
 void AgentStore::State::discard(const GrantId& id) {

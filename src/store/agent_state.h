@@ -47,6 +47,8 @@ struct AgentStore::State {
                     WallTime now);
   void end_grant(grant::AgentGrant grant, const Ending& ending);
   void discard(const GrantId& id);
+  grant::Unconfirmed unconfirmed(const GrantId& id);
+  void keep_unconfirmed(const GrantId& id, const grant::Unconfirmed& unconfirmed);
   void forget_device(const DeviceId& device, const Ending& ending);
   void purge(WallTime now);
 };

@@ -200,6 +200,11 @@ Result<void> AgentStore::save_renewed(const grant::AgentGrant& grant) {
     if (stored.state != grant::State::kActive && stored.state != grant::State::kSuspended) {
       throw_failure(ErrorCode::kConflict, "only an active or suspended grant is renewed");
     }
+    const auto before = state_->unconfirmed(grant.id);
+    const auto after = grant::carry_over(before, stored, grant);
+    if (!before.empty() || !after.empty()) {
+      state_->keep_unconfirmed(grant.id, after);
+    }
     stored.ca_key = grant.ca_key;
     stored.ca_certificate = grant.ca_certificate;
     stored.leaf = grant.leaf;
@@ -210,6 +215,10 @@ Result<void> AgentStore::save_renewed(const grant::AgentGrant& grant) {
     // The grant is alive, so the host is its own whatever the time.
     state_->claim_host(stored, {});
   });
+}
+
+Result<grant::Unconfirmed> AgentStore::unconfirmed(const GrantId& id) {
+  return state_->vault.read([&] { return state_->unconfirmed(id); });
 }
 
 Result<void> AgentStore::suspend(const GrantId& id, grant::Hold hold) {

@@ -17,6 +17,7 @@
 
 #include "base/random.h"
 #include "grant/grant.h"
+#include "grant/unconfirmed.h"
 #include "store/error.h"
 #include "store/sealer.h"
 #include "store/witness.h"
@@ -128,6 +129,8 @@ class AgentStore {
   // A leaf was issued for a grant that is active or suspended: leaf, not_after, renew_at and port
   // are taken from `grant`. kConflict: it has ended or was never active.
   Result<void> save_renewed(const grant::AgentGrant& grant);
+  // What save_renewed() has replaced and the device may still show; kept in the same transaction.
+  Result<grant::Unconfirmed> unconfirmed(const GrantId& id);
   // active -> suspended, or another reason for it; repeating it is harmless. What a device that was
   // reset has forgotten stays so: kConflict.
   Result<void> suspend(const GrantId& id, grant::Hold hold);

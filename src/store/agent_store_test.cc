@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "crypto/hash.h"
 #include "store/test_support.h"
 
 namespace latchkey::store {
@@ -119,6 +120,27 @@ TEST_F(AgentStoreTest, KeepsAGrantThroughItsLife) {
   EXPECT_EQ(stored(1).block_until, kEnding.block_until);
   EXPECT_EQ(store().resume(grant.id).error().code, ErrorCode::kConflict);
   EXPECT_EQ(store().save_renewed(grant).error().code, ErrorCode::kConflict);
+}
+
+TEST_F(AgentStoreTest, RemembersWhatARenewalReplacedUntilItArrived) {
+  grant::AgentGrant grant = issued(make_grant(1, 7));
+  ASSERT_TRUE(store().save_pending(make_binding(7), make_grant(1, 7), kNow));
+  ASSERT_TRUE(store().save_issued(make_binding(7), grant, kNow));
+  ASSERT_TRUE(store().activate(grant.id, 443));
+  const Bytes before = grant.ca_certificate;
+  grant.ca_certificate.push_back(1);
+  ASSERT_TRUE(store().save_renewed(grant));
+  reopen();
+  EXPECT_EQ(store().unconfirmed(grant.id).value().authorities, std::vector{crypto::sha256(before)});
+  grant.renew_at = grant.renew_at + seconds(1000);
+  ASSERT_TRUE(store().save_renewed(grant));
+  EXPECT_TRUE(store().unconfirmed(grant.id).value().empty());
+
+  grant.ca_certificate.push_back(2);
+  ASSERT_TRUE(store().save_renewed(grant));
+  EXPECT_FALSE(store().unconfirmed(grant.id).value().empty());
+  ASSERT_TRUE(store().revoke(grant.id, kEnding));
+  EXPECT_TRUE(store().unconfirmed(grant.id).value().empty());
 }
 
 TEST_F(AgentStoreTest, ADirectGrantHasNoOrigin) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -106,11 +107,16 @@ class MemoryRecords final : public agent::Records {
   }
   bool save_renewed(const grant::AgentGrant& grant) override {
     return change(grant.id, [&](grant::AgentGrant& one) {
+      unconfirmed_[grant.id] = grant::carry_over(unconfirmed_[grant.id], one, grant);
       one.leaf = grant.leaf;
       one.not_after = grant.not_after;
       one.renew_at = grant.renew_at;
       one.port = grant.port;
     });
+  }
+  grant::Unconfirmed unconfirmed(const GrantId& id) override {
+    const auto found = unconfirmed_.find(id);
+    return found == unconfirmed_.end() ? grant::Unconfirmed{} : found->second;
   }
   bool suspend(const GrantId& id, grant::Hold hold) override {
     return change(id, [&](grant::AgentGrant& one) { return grant::hold_back(one, hold); });
@@ -200,6 +206,7 @@ class MemoryRecords final : public agent::Records {
   const Clock& clock_;
   SecretBytes secret_{32};
   pki::Authority root_;
+  std::map<GrantId, grant::Unconfirmed> unconfirmed_;
   std::vector<grant::Binding> bindings_;
   std::vector<grant::AgentGrant> grants_;
   std::vector<agent::OwedDeletion> owed_;
