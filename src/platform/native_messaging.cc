@@ -108,32 +108,30 @@ fs::path manifest_path(const fs::path& user_data) {
   return user_data / "NativeMessagingHosts" / (std::string(kNativeHostName) + ".json");
 }
 
-Result<void, Error> write_manifest(const fs::path& user_data, const NativeHost& host) {
-  if (!host.program.is_absolute() || !is_extension_id(host.extension_id) ||
-      !user_data.is_absolute()) {
-    return fail(Error{Error::Code::kMisuse, "absolute paths and an extension id are needed", {}});
-  }
-  const fs::path path = manifest_path(user_data);
+namespace {
+
+json manifest_of(const fs::path& program) {
+  return {{"name", kNativeHostName},
+          {"description", "Latchkey agent"},
+          {"path", program.string()},
+          {"type", "stdio"}};
+}
+
+Result<void, Error> write_ours(const fs::path& path, const json& manifest) {
   if (something_there(path) && !read_ours(path)) {
     return fail(foreign(path));
   }
-  // Chromium makes its folders with 0700 as well.
+  // Browsers make their folders with 0700 as well.
   if (!is_folder(path.parent_path())) {
     if (auto made = make_private_folder(path.parent_path()); !made) {
       return made;
     }
   }
-  const json manifest{{"name", kNativeHostName},
-                      {"description", "Latchkey agent"},
-                      {"path", host.program.string()},
-                      {"type", "stdio"},
-                      {"allowed_origins", {extension_origin(host.extension_id)}}};
   const std::string text = manifest.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
   return write_file(path, as_bytes(text), 0644);
 }
 
-Result<void, Error> remove_manifest(const fs::path& user_data) {
-  const fs::path path = manifest_path(user_data);
+Result<void, Error> remove_ours(const fs::path& path) {
   if (!something_there(path)) {
     return {};
   }
@@ -146,8 +144,8 @@ Result<void, Error> remove_manifest(const fs::path& user_data) {
   return {};
 }
 
-ManifestState check_manifest(const fs::path& user_data, std::string_view extension_id) {
-  const fs::path path = manifest_path(user_data);
+// `who` lists in `member` whom the manifest lets in: exactly this one.
+ManifestState check_ours(const fs::path& path, const char* member, const std::string& who) {
   if (!something_there(path)) {
     return ManifestState::kMissing;
   }
@@ -160,11 +158,62 @@ ManifestState check_manifest(const fs::path& user_data, std::string_view extensi
       ::access(program->get<std::string>().c_str(), X_OK) != 0) {
     return ManifestState::kProgramMissing;
   }
-  const auto origins = manifest->find("allowed_origins");
-  if (origins == manifest->end() || *origins != json::array({extension_origin(extension_id)})) {
+  const auto let_in = manifest->find(member);
+  if (let_in == manifest->end() || *let_in != json::array({who})) {
     return ManifestState::kOtherExtension;
   }
   return ManifestState::kGood;
+}
+
+fs::path firefox_manifest_path(const fs::path& folder) {
+  return folder / (std::string(kNativeHostName) + ".json");
+}
+
+}  // namespace
+
+Result<void, Error> write_manifest(const fs::path& user_data, const NativeHost& host) {
+  if (!host.program.is_absolute() || !is_extension_id(host.extension_id) ||
+      !user_data.is_absolute()) {
+    return fail(Error{Error::Code::kMisuse, "absolute paths and an extension id are needed", {}});
+  }
+  json manifest = manifest_of(host.program);
+  manifest["allowed_origins"] = {extension_origin(host.extension_id)};
+  return write_ours(manifest_path(user_data), manifest);
+}
+
+Result<void, Error> remove_manifest(const fs::path& user_data) {
+  return remove_ours(manifest_path(user_data));
+}
+
+ManifestState check_manifest(const fs::path& user_data, std::string_view extension_id) {
+  return check_ours(manifest_path(user_data), "allowed_origins", extension_origin(extension_id));
+}
+
+std::vector<fs::path> firefox_manifest_folders(const Environment& environment) {
+  std::vector<fs::path> folders{environment.home / ".mozilla" / "native-messaging-hosts"};
+  if (const fs::path xdg = config_folder(environment) / "mozilla"; is_folder(xdg)) {
+    folders.push_back(xdg / "native-messaging-hosts");
+  }
+  return folders;
+}
+
+Result<void, Error> write_firefox_manifest(const fs::path& folder, const fs::path& program,
+                                           std::string_view add_on) {
+  if (!folder.is_absolute() || !program.is_absolute() ||
+      add_on.find('@') == std::string_view::npos) {
+    return fail(Error{Error::Code::kMisuse, "absolute paths and an add-on's id are needed", {}});
+  }
+  json manifest = manifest_of(program);
+  manifest["allowed_extensions"] = {add_on};
+  return write_ours(firefox_manifest_path(folder), manifest);
+}
+
+Result<void, Error> remove_firefox_manifest(const fs::path& folder) {
+  return remove_ours(firefox_manifest_path(folder));
+}
+
+ManifestState check_firefox_manifest(const fs::path& folder, std::string_view add_on) {
+  return check_ours(firefox_manifest_path(folder), "allowed_extensions", std::string(add_on));
 }
 
 }  // namespace latchkey::platform

@@ -46,4 +46,19 @@ enum class ManifestState : std::uint8_t {
 };
 ManifestState check_manifest(const std::filesystem::path& user_data, std::string_view extension_id);
 
+// --- Firefox ---
+// https://developer.mozilla.org/docs/Mozilla/Add-ons/WebExtensions/Native_manifests
+
+// Where a user's manifests are looked for: ~/.mozilla/native-messaging-hosts (also by the portal
+// that lets a snap or flatpak start programs, where there is one), and, where Firefox keeps its
+// files in the XDG place, the folder of that name there.
+std::vector<std::filesystem::path> firefox_manifest_folders(const Environment& environment);
+
+// As above; `add_on` is the id in the add-on's manifest, such as "name@example.org".
+Result<void, Error> write_firefox_manifest(const std::filesystem::path& folder,
+                                           const std::filesystem::path& program,
+                                           std::string_view add_on);
+Result<void, Error> remove_firefox_manifest(const std::filesystem::path& folder);
+ManifestState check_firefox_manifest(const std::filesystem::path& folder, std::string_view add_on);
+
 }  // namespace latchkey::platform
