@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "firefox.h"
 #include "metadata_keeper.h"
 #include "platform/doctor_facts.h"
 #include "platform/nss_trust.h"
@@ -172,6 +173,7 @@ net::Task<std::vector<platform::Check>> all_checks(Context* context) {
   auto all = checks.value_or(std::vector<platform::Check>{});
   all.push_back(metadata_check(context->metadata.status()));
   all.push_back(policy_check(context->desk.trust().policy()));
+  all.push_back(co_await firefox_check(context));
   co_return all;
 }
 

@@ -8,6 +8,7 @@
 #include "agent/sentinel.h"
 #include "base/encoding.h"
 #include "checks.h"
+#include "firefox.h"
 #include "metadata_keeper.h"
 #include "shown_grant.h"
 #include "wire/names.h"
@@ -101,41 +102,45 @@ void Client::on_request(const agent::Request& request) {
     return;
   }
   const std::uint64_t id = request.id;
-  std::visit(Overloaded{
-                 [&](const agent::Hello&) { later(id, hello()); },
-                 [&](const agent::DiscoverStart& start) { answer(id, on_discover_start(start)); },
-                 [&](const agent::DiscoverStop&) { answer(id, on_discover_stop()); },
-                 [&](const agent::PairBegin& begin) { on_pair_begin(id, begin); },
-                 [&](const agent::PairName& name) { on_pair_name(id, name); },
-                 [&](const agent::PairCode& code) { answer(id, on_pair_code(code)); },
-                 [&](const agent::PairCancel& cancel) { answer(id, on_pair_cancel(cancel)); },
-                 [&](const agent::GrantsList& list) { answer(id, on_grants_list(list)); },
-                 [&](const agent::GrantsGet& get) { answer(id, on_grants_get(get)); },
-                 [&](const agent::GrantsRevoke& gone) { later(id, revoke(gone.id)); },
-                 [&](const agent::TicketMint& ticket) { later(id, mint(ticket)); },
-                 [&](const agent::CertificateRenew& stale) { later(id, renew(stale.id)); },
-                 [&](const agent::PolicyCheck& check) {
-                   answer(id, agent::policy_json(check.origin, check.type, context_->desk.trust(),
-                                                 context_->desk.now()));
-                 },
-                 [&](const agent::MetadataStatus&) {
-                   answer(id, agent::metadata_json(context_->metadata.status(),
-                                                   context_->desk.trust().policy()));
-                 },
-                 [&](const agent::MetadataRefresh&) { later(id, refresh_metadata()); },
-                 [&](const agent::AnchorGet&) { answer(id, on_anchor_get()); },
-                 [&](const agent::Doctor& places) { later(id, doctor(places)); },
-                 [&](const agent::GrantsPause& pause) { later(id, set_paused(pause.id, true)); },
-                 [&](const agent::GrantsResume& go_on) { later(id, set_paused(go_on.id, false)); },
-                 [&](const agent::GrantsDetails& of) { answer(id, on_grants_details(of)); },
-                 [&](const agent::DevicesList&) { answer(id, on_devices_list()); },
-                 [&](const agent::DevicesForget& gone) { later(id, forget(gone.id)); },
-             },
-             request.method);
+  std::visit(
+      Overloaded{
+          [&](const agent::Hello&) { later(id, hello()); },
+          [&](const agent::DiscoverStart& start) { answer(id, on_discover_start(start)); },
+          [&](const agent::DiscoverStop&) { answer(id, on_discover_stop()); },
+          [&](const agent::PairBegin& begin) { on_pair_begin(id, begin); },
+          [&](const agent::PairName& name) { on_pair_name(id, name); },
+          [&](const agent::PairCode& code) { answer(id, on_pair_code(code)); },
+          [&](const agent::PairCancel& cancel) { answer(id, on_pair_cancel(cancel)); },
+          [&](const agent::GrantsList& list) { answer(id, on_grants_list(list)); },
+          [&](const agent::GrantsGet& get) { answer(id, on_grants_get(get)); },
+          [&](const agent::GrantsRevoke& gone) { later(id, revoke(gone.id)); },
+          [&](const agent::TicketMint& ticket) { later(id, mint(ticket)); },
+          [&](const agent::CertificateRenew& stale) { later(id, renew(stale.id)); },
+          [&](const agent::PolicyCheck& check) {
+            answer(id, agent::policy_json(check.origin, check.type, context_->desk.trust(),
+                                          context_->desk.now()));
+          },
+          [&](const agent::MetadataStatus&) {
+            answer(id, agent::metadata_json(context_->metadata.status(),
+                                            context_->desk.trust().policy()));
+          },
+          [&](const agent::MetadataRefresh&) { later(id, refresh_metadata()); },
+          [&](const agent::AnchorGet&) { answer(id, on_anchor_get()); },
+          [&](const agent::SetupFirefox& setup) { later(id, set_up_firefox(context_, setup)); },
+          [&](const agent::Doctor& places) { later(id, doctor(places)); },
+          [&](const agent::GrantsPause& pause) { later(id, set_paused(pause.id, true)); },
+          [&](const agent::GrantsResume& go_on) { later(id, set_paused(go_on.id, false)); },
+          [&](const agent::GrantsDetails& of) { answer(id, on_grants_details(of)); },
+          [&](const agent::DevicesList&) { answer(id, on_devices_list()); },
+          [&](const agent::DevicesForget& gone) { later(id, forget(gone.id)); },
+      },
+      request.method);
 }
 
 net::Task<Client::Reply> Client::hello() {
-  const SetupState setup = co_await setup_state(context_);
+  const SetupState setup = connection_.browser() == agent::Browser::kFirefox
+                               ? co_await firefox_setup_state(context_)
+                               : co_await setup_state(context_);
   co_return json{
       {"version", LATCHKEY_VERSION},
       {"protocol", 1},
@@ -209,7 +214,8 @@ void Client::on_pair_begin(std::uint64_t id, const agent::PairBegin& begin) {
       .name = begin.name.value_or(announced_of(*found).name),
       .endpoints = endpoints_of(*found),
       .known = match ? context_->desk.records().binding(match->device) : std::nullopt,
-      .known_by_address = match && match->by_address};
+      .known_by_address = match && match->by_address,
+      .needs_anchor = connection_.browser() == agent::Browser::kFirefox};
   const std::weak_ptr<Client> weak = weak_from_this();
   Pairing::Client listener{.begun =
                                [weak, id](const Reply& reply) {
@@ -326,6 +332,7 @@ net::Task<Client::Reply> Client::revoke(GrantId id) {
   }
   if (ended) {
     context_->changed(*ended);
+    co_await await_anchors(context_);
   }
   const auto owes = [&] {
     for (const agent::OwedDeletion& owed : context_->desk.records().owed()) {

@@ -17,6 +17,7 @@ namespace latchkey::agentd {
 
 class Lookout;
 class MetadataKeeper;
+class AnchorKeeper;
 
 // Small things to remember, by name.
 class Settings {
@@ -35,6 +36,7 @@ struct Context {
   agent::Upkeep& upkeep;
   Lookout& lookout;
   MetadataKeeper& metadata;
+  AnchorKeeper& anchors;
   Settings& settings;
   std::string extension_id;  // Chromium's; empty: no extension of Chromium may connect
   std::string firefox_id;    // the same for Firefox

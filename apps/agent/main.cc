@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "anchor_keeper.h"
 #include "context.h"
 #include "lookout.h"
 #include "metadata_keeper.h"
@@ -46,6 +47,8 @@ int run(const agentd::Options& options) {
                                   std::filesystem::path(options.state) / "providers");
   agent::GrantDesk desk(**records, random, clock, metadata);
   agent::Upkeep upkeep;
+  agentd::AnchorKeeper anchors(io.get_executor(), worker, desk, **records,
+                               platform::Environment::current());
   agentd::Context context{.executor = io.get_executor(),
                           .clock = clock,
                           .random = random,
@@ -54,6 +57,7 @@ int run(const agentd::Options& options) {
                           .upkeep = upkeep,
                           .lookout = lookout,
                           .metadata = metadata,
+                          .anchors = anchors,
                           .settings = **records,
                           .extension_id = LATCHKEY_EXTENSION_ID,
                           .firefox_id = LATCHKEY_FIREFOX_EXTENSION_ID,

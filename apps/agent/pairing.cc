@@ -10,7 +10,9 @@
 #include <utility>
 
 #include "agent/reply.h"
+#include "anchor_keeper.h"
 #include "enroll/session.h"
+#include "firefox.h"
 #include "names.h"
 #include "shown_grant.h"
 #include "wire/names.h"
@@ -452,6 +454,10 @@ net::Task<void> Pairing::finish(GrantId id, net::Endpoint endpoint) {
     }
   }
   const auto found = co_await warnings(grant->host);
+  context_->anchors.changed(*grant);
+  if (start_.needs_anchor) {
+    co_await await_anchors(context_);
+  }
   progress(Step::kTry, true);
   making_.reset();
   if (!over_) {

@@ -27,6 +27,7 @@ class Pairing : public std::enable_shared_from_this<Pairing> {
     net::Endpoints endpoints;
     std::optional<grant::Binding> known;
     bool known_by_address = false;  // then another key means another device
+    bool needs_anchor = false;      // the browser goes there only once its profile holds the anchor
   };
   // The answer to pair.begin, exactly once; then events.
   struct Client {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/sentinel.h"
+#include "anchor_keeper.h"
 #include "device_link.h"
 #include "metadata_keeper.h"
 
@@ -18,6 +19,7 @@ Server::Server(Context* context, std::unique_ptr<net::UnixListener> listener)
       tick_(context->executor),
       tasks_(context->executor) {
   context_->changed = [this](const grant::AgentGrant& grant) {
+    context_->anchors.changed(grant);
     for (const auto& client : clients_) {
       client->grant_changed(grant);
     }
@@ -41,6 +43,7 @@ void Server::start() {
   tasks_.spawn(accept_all());
   tasks_.spawn(keep_up());
   tasks_.spawn(context_->metadata.run());
+  tasks_.spawn(context_->anchors.run());
 }
 
 void Server::stop() {
@@ -49,6 +52,7 @@ void Server::stop() {
     client->close();
   }
   context_->metadata.stop();
+  context_->anchors.stop();
   tick_.cancel();
   tasks_.cancel();
 }

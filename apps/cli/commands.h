@@ -87,6 +87,7 @@ struct SetupOptions {
   bool undo = false;
   std::vector<std::string> databases;
   std::vector<std::string> browsers;
+  std::vector<std::string> firefox;  // profiles besides those in the usual places
 };
 int setup(const Common& common, const Terminal& terminal, const SetupOptions& options);
 

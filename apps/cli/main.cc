@@ -107,6 +107,9 @@ void add_setup(CLI::App& app, All& all) {
   setup->add_option("--browser-dir", all.setup.browsers, "A browser's folder of user data")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  setup->add_option("--firefox-profile", all.setup.firefox, "A profile of Firefox (a folder)")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_subcommand("providers", "Show who says what is real and what is revoked");
   app.add_subcommand("refresh", "Ask them for news now");
   app.add_subcommand("doctor", "Check this computer");

@@ -11,6 +11,7 @@
 #include "platform/native_messaging.h"
 #include "platform/nss_trust.h"
 #include "platform/paths.h"
+#include "setup_firefox.h"
 #include "wire/names.h"
 
 namespace latchkey::cli {
@@ -108,6 +109,7 @@ struct Done {
   bool restart = false;
   std::string browser;
   std::optional<fs::path> extension;
+  json firefox = json::array();  // its profiles: {folder, state, problem}
 };
 
 Result<Done> install(const Common& common, const Terminal& terminal, const SetupOptions& options) {
@@ -127,7 +129,7 @@ Result<Done> install(const Common& common, const Terminal& terminal, const Setup
   }
   const auto browsers_before = platform::running_browsers();
   bool new_root = false;
-  Done done{places_of(options), false, {}, extension_folder()};
+  Done done{places_of(options), false, {}, extension_folder(), json::array()};
   for (const fs::path& folder : done.places.databases) {
     const auto state = platform::query_root(folder, *root);
     new_root = new_root || !state || *state != platform::RootState::kTrusted;
@@ -143,6 +145,12 @@ Result<Done> install(const Common& common, const Terminal& terminal, const Setup
     }
     terminal.progress("The browser can reach Latchkey: " + folder.string());
   }
+  const auto firefox =
+      set_up_firefox(*link, terminal, host.program, texts_of(paths_of(options.firefox)));
+  if (!firefox) {
+    return fail(firefox.error());
+  }
+  done.firefox = *firefox;
   // So that it knows from now on.
   auto told = link->call(wire::kDoctor, {{"databases", texts_of(done.places.databases)},
                                          {"browsers", texts_of(paths_of(options.browsers))}});
@@ -163,12 +171,15 @@ Result<Done> remove(const Common& common, const Terminal& terminal, const SetupO
   if (!root) {
     return fail(root.error());
   }
-  Done done{places_of(options), false, {}, std::nullopt};
+  Done done{places_of(options), false, {}, std::nullopt, json::array()};
   for (const fs::path& folder : done.places.databases) {
     if (const auto removed = platform::remove_root(folder, *root); !removed) {
       return fail(failure_of(removed.error()));
     }
     terminal.progress("Removed from " + folder.string());
+  }
+  if (const auto undone = undo_firefox(*link, terminal); !undone) {
+    return fail(undone.error());
   }
   for (const fs::path& folder : done.places.browsers) {
     if (const auto removed = platform::remove_manifest(folder); !removed) {
@@ -216,6 +227,7 @@ int setup(const Common& common, const Terminal& terminal, const SetupOptions& op
                        {"databases", texts_of(done->places.databases)},
                        {"browsers", texts_of(done->places.browsers)},
                        {"restart_needed", done->restart},
+                       {"firefox", done->firefox},
                        {"extension", done->extension ? json(done->extension->string()) : json()},
                        {"extension_id", kExtensionId}});
     return 0;

@@ -79,6 +79,10 @@ Result<void> Connection::admit(const Method& method, MonoTime now) {
       hello_->client != Hello::Client::kCommandLine) {
     return malformed("Only the command line says where things are.");
   }
+  if (std::holds_alternative<SetupFirefox>(method) &&
+      hello_->client != Hello::Client::kCommandLine) {
+    return malformed("Only the command line sets things up.");
+  }
   bool in_time = all_.take(now);
   if (std::holds_alternative<PairBegin>(method) || std::holds_alternative<PairName>(method)) {
     in_time = in_time && pairings_.take(now);
@@ -93,6 +97,7 @@ Result<void> Connection::admit(const Method& method, MonoTime now) {
              std::holds_alternative<GrantsPause>(method) ||
              std::holds_alternative<GrantsResume>(method) ||
              std::holds_alternative<DevicesForget>(method) ||
+             std::holds_alternative<SetupFirefox>(method) ||
              std::holds_alternative<Doctor>(method)) {
     in_time = in_time && network_.take(now);
   }

@@ -116,6 +116,15 @@ TEST(Connection, ExtensionsDoNotSayWhereThingsAre) {
   EXPECT_FALSE(extension.admit(Doctor{std::vector<std::string>{"/tmp"}, std::nullopt}, kNow));
 }
 
+TEST(Connection, OnlyTheCommandLineSetsUpFirefox) {
+  Connection extension(kExtension);
+  ASSERT_TRUE(extension.admit(from_extension(), kNow));
+  EXPECT_FALSE(extension.admit(SetupFirefox{true, {}}, kNow));
+  Connection command_line(kExtension);
+  ASSERT_TRUE(command_line.admit(from_command_line(), kNow));
+  EXPECT_TRUE(command_line.admit(SetupFirefox{true, {}}, kNow));
+}
+
 TEST(Connection, TooMuchAtOnceIsRefusedForAWhile) {
   Connection connection(kExtension);
   ASSERT_TRUE(connection.admit(from_command_line(), kNow));

@@ -250,6 +250,22 @@ std::optional<Method> read_doctor(const json& p) {
   return doctor;
 }
 
+std::optional<Method> read_setup_firefox(const json& p) {
+  SetupFirefox setup;
+  if (!only(p, {"on", "folders"}) || is_absent(p, "on") || !p["on"].is_boolean()) {
+    return std::nullopt;
+  }
+  setup.on = p["on"].get<bool>();
+  if (!is_absent(p, "folders")) {
+    auto folders = folders_of(p["folders"]);
+    if (!folders) {
+      return std::nullopt;
+    }
+    setup.folders = *std::move(folders);
+  }
+  return setup;
+}
+
 template <class Nothing>
 std::optional<Method> read_nothing(const json& p) {
   return p.empty() ? std::optional<Method>(Nothing{}) : std::nullopt;
@@ -277,6 +293,7 @@ constexpr std::array kReaders = {
     Reader{wire::kMetadataRefresh, read_nothing<MetadataRefresh>},
     Reader{wire::kAnchorGet, read_nothing<AnchorGet>},
     Reader{wire::kDoctor, read_doctor},
+    Reader{wire::kSetupFirefox, read_setup_firefox},
     Reader{wire::kGrantsPause, read_id<GrantsPause>},
     Reader{wire::kGrantsResume, read_id<GrantsResume>},
     Reader{wire::kGrantsDetails, read_id<GrantsDetails>},

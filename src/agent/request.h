@@ -102,6 +102,10 @@ struct DevicesForget {
   DeviceId id;
 };
 // Command line only: where set-up put things besides the usual places. Remembered.
+struct SetupFirefox {
+  bool on = false;
+  std::vector<std::string> folders;  // profiles besides those in the usual places
+};
 struct Doctor {
   std::optional<std::vector<std::string>> databases;
   std::optional<std::vector<std::string>> browsers;
@@ -110,7 +114,7 @@ struct Doctor {
 using Method =
     std::variant<Hello, DiscoverStart, DiscoverStop, PairBegin, PairName, PairCode, PairCancel,
                  GrantsList, GrantsGet, GrantsRevoke, TicketMint, CertificateRenew, PolicyCheck,
-                 MetadataStatus, MetadataRefresh, AnchorGet, Doctor, GrantsPause, GrantsResume,
+                 MetadataStatus, MetadataRefresh, AnchorGet, SetupFirefox, Doctor, GrantsPause, GrantsResume,
                  GrantsDetails, DevicesList, DevicesForget>;
 
 struct Request {

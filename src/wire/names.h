@@ -30,6 +30,7 @@ inline constexpr std::string_view kAnchorGet = "anchor.get";
 inline constexpr std::string_view kMetadataStatus = "metadata.status";
 inline constexpr std::string_view kMetadataRefresh = "metadata.refresh";
 inline constexpr std::string_view kDoctor = "doctor";
+inline constexpr std::string_view kSetupFirefox = "setup.firefox";
 inline constexpr std::string_view kGrantsPause = "grants.pause";
 inline constexpr std::string_view kGrantsResume = "grants.resume";
 inline constexpr std::string_view kGrantsDetails = "grants.details";
