@@ -1,11 +1,12 @@
-// Builds the extension for one browser (default: chromium) into dist/<target>, or, with --tests,
-// the unit tests into build/test. Usage: node build.mjs [--target chromium] [--tests]
+// Builds the extension for each browser, or for one, into dist/<target>, or, with --tests, the unit
+// tests into build/test. Usage: node build.mjs [--target chromium|firefox] [--tests]
 import { build } from 'esbuild';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(fileURLToPath(import.meta.url));
+const targets = ['chromium', 'firefox'];
 const readJson = (path) => JSON.parse(readFileSync(join(root, path), 'utf8'));
 
 const shared = {
@@ -72,5 +73,10 @@ if (args.includes('--tests')) {
   await buildTests();
 } else {
   const at = args.indexOf('--target');
-  await buildExtension(at >= 0 ? args[at + 1] : 'chromium');
+  const chosen = at >= 0 ? [args[at + 1]] : targets;
+  if (!chosen.every((target) => targets.includes(target))) {
+    console.error(`build.mjs: --target is one of ${targets.join(', ')}`);
+    process.exit(2);
+  }
+  for (const target of chosen) await buildExtension(target);
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GrantBook } from '../src/background/grant-book';
-import type { Rule } from '../src/background/rules';
+import { type Rule, kChromiumTypes } from '../src/background/rules';
 import { grantMessage, siteMessage } from './grants-data';
 
 const id = grantMessage()['id'] as string;
@@ -17,12 +17,14 @@ function makeBook(listed: { grants: Record<string, unknown>[] }) {
       kept.grants = grants;
       return Promise.resolve();
     },
+    resourceTypes: kChromiumTypes,
     nearbyAllowed: () => Promise.resolve(new Set<string>()),
     currentRules: () => Promise.resolve(rules),
     replaceRules: (_, add) => {
       rules = add;
       return Promise.resolve();
     },
+    onKnown: () => Promise.resolve(),
     onEnded: (ended) => heard.push(...ended.map((one) => `ended ${one.id}`)),
     onRestored: (restored) => heard.push(...restored.map((one) => `restored ${one.id}`)),
     now: () => 1_700_000_100,

@@ -23,6 +23,8 @@ export function grantMessage(change: Record<string, unknown> = {}): Record<strin
     state: 'active',
     hold: null,
     block_until: 1_700_700_000,
+    ca: 'C'.repeat(43),
+    keys: ['K'.repeat(43)],
     ...change,
   };
 }

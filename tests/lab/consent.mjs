@@ -2,7 +2,7 @@
 
 import { until } from './process.mjs';
 
-const isConsent = (page) => /^chrome-extension:\/\/[a-p]{32}\/consent\.html/.test(page.url()) && !page.isClosed();
+const isConsent = (page) => /^(?:chrome|moz)-extension:\/\/[a-z0-9-]+\/consent\.html/.test(page.url()) && !page.isClosed();
 
 /** The open consent window, if there is one. */
 export function openConsent(context) {
@@ -11,7 +11,10 @@ export function openConsent(context) {
 
 /** Waits for the consent window. */
 export function consentWindow(context, ms = 10000) {
-  return until('the consent window', () => openConsent(context), ms);
+  return until('the consent window', async () => {
+    await context.look?.(); // Firefox does not say where its own pages are; they have to be asked.
+    return openConsent(context);
+  }, ms);
 }
 
 export const stateOf = (window) => window.getAttribute('main', 'data-state');

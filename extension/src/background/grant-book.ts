@@ -4,16 +4,20 @@ import type { Grant } from '../protocol/agent';
 import { readGrant, readGrants } from '../protocol/agent';
 import type { PageDevice } from '../protocol/internal';
 import * as names from '../protocol/names';
-import { readList } from '../protocol/read';
+import { readFields, readList } from '../protocol/read';
 import { type Rule, makeRules, sameRules } from './rules';
 
 export interface GrantBookOptions {
   readonly call: (method: string, params: Readonly<Record<string, unknown>>) => Promise<unknown>;
   readonly load: () => Promise<unknown>;
   readonly save: (grants: readonly unknown[]) => Promise<void>;
+  // Every kind of request that the browser's rules know by name.
+  readonly resourceTypes: readonly string[];
   readonly nearbyAllowed: () => Promise<ReadonlySet<string>>;
   readonly currentRules: () => Promise<readonly Rule[]>;
   readonly replaceRules: (remove: readonly number[], add: readonly Rule[]) => Promise<void>;
+  // Everything known, whenever it was heard: before rules and pages follow.
+  readonly onKnown: (grants: readonly Grant[]) => Promise<void>;
   // Grants that were in use before and are not any more.
   readonly onEnded: (ended: readonly Grant[]) => void;
   // Grants that were suspended before and are in use again.
@@ -70,6 +74,19 @@ export class GrantBook {
     });
   }
 
+  // One grant as the agent has it now. Throws AgentError when it has none, or cannot be asked.
+  async refresh(id: string): Promise<void> {
+    await this.inTurn(async () => {
+      const before = await this.all();
+      const got = await this.options.call(names.kGrantsGet, { [names.kId]: id });
+      const grant = readGrant(readFields(got, names.kResult)[names.kGrant]);
+      await this.accept(
+        before,
+        before.map((one) => (one.id === grant.id ? grant : one)),
+      );
+    });
+  }
+
   async refreshRules(): Promise<void> {
     await this.inTurn(async () => {
       await this.applyRules(await this.all());
@@ -78,6 +95,7 @@ export class GrantBook {
 
   private async accept(before: readonly Grant[], after: readonly Grant[]): Promise<void> {
     this.grants = after;
+    await this.options.onKnown(after);
     await this.applyRules(after);
     // Whoever watches the kept list is woken by changes only.
     const stored = after.map(toStored);
@@ -93,7 +111,12 @@ export class GrantBook {
   }
 
   private async applyRules(grants: readonly Grant[]): Promise<void> {
-    const wanted = makeRules(grants, await this.options.nearbyAllowed(), this.options.now());
+    const wanted = makeRules(
+      grants,
+      await this.options.nearbyAllowed(),
+      this.options.now(),
+      this.options.resourceTypes,
+    );
     const present = await this.options.currentRules();
     if (sameRules(wanted, present)) return;
     await this.options.replaceRules(
@@ -142,6 +165,9 @@ function toStored(grant: Grant): unknown {
     [names.kHold]: grant.hold,
     [names.kPaused]: grant.paused,
     [names.kBlockUntil]: grant.blockUntil,
+    [names.kCa]: grant.authorities[0] ?? null,
+    [names.kCaBefore]: grant.authorities[1] ?? null,
+    [names.kKeys]: grant.keys,
   };
 }
 

@@ -21,6 +21,7 @@ import { readControlMessage } from '../protocol/control';
 import { AgentError, AgentLink } from './agent-link';
 import { ControlDesk } from './control-desk';
 import { GrantBook, toPageDevice } from './grant-book';
+import { startGuard } from './guard-keeper';
 import type { LimitsState } from './limits';
 import { type Asking, type ConsentPort, RequestDesk } from './request-desk';
 import { type Rule, siteOf } from './rules';
@@ -43,6 +44,12 @@ const agentSeen = sessionValue<AgentStatus>('agent', { state: 'not_running' });
 const signIns = sessionValue<Attempts>('signins', {});
 const nearby = localValue<readonly string[]>('nearby', []);
 
+// Only where the browser lets an extension decide each request.
+const guardKeeper = startGuard({
+  heard: () => firstHeard(),
+  refresh: (grant) => book.refresh(grant),
+});
+
 const agent: AgentLink = new AgentLink({
   connect: () => chrome.runtime.connectNative(names.kNativeHostName),
   disconnectReason: () => chrome.runtime.lastError?.message ?? '',
@@ -63,6 +70,7 @@ const book: GrantBook = new GrantBook({
   call: (method, params) => agent.call(method, params),
   load: grantsKept.load,
   save: grantsKept.save,
+  resourceTypes: Object.values<string>(chrome.declarativeNetRequest.ResourceType),
   nearbyAllowed: async () => new Set(await nearby.load()),
   currentRules: async () =>
     (await chrome.declarativeNetRequest.getDynamicRules()) as unknown as Rule[],
@@ -71,6 +79,9 @@ const book: GrantBook = new GrantBook({
       removeRuleIds: [...remove],
       addRules: add as unknown as chrome.declarativeNetRequest.Rule[],
     }),
+  onKnown: async (grants) => {
+    await guardKeeper?.know(grants);
+  },
   onEnded: (ended) => {
     run(tellWatchers(ended, 'revoked'));
   },
@@ -263,6 +274,21 @@ async function withGrant(
   } catch (error) {
     return refusal(failureOf(error));
   }
+}
+
+let firstHearing: Promise<void> | null = null;
+
+// The agent's list, once in the life of this worker; where it cannot be asked, tried now and then.
+function firstHeard(): Promise<void> {
+  firstHearing ??= agent
+    .ready()
+    .then(() => book.sync())
+    .catch(() => {
+      setTimeout(() => {
+        firstHearing = null;
+      }, kFreshenEveryMs);
+    });
+  return firstHearing;
 }
 
 // A worker that just started knows only what it kept; the agent may know better. Pages can make this

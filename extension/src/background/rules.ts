@@ -29,26 +29,29 @@ const kNearbyPriority = 1;
 const kBlockPriority = 2;
 const kAllowPriority = 3;
 
-const kSubresources = [
+// Every kind of request there is, as Chromium names them; Firefox has other ones besides and lacks some.
+export const kChromiumTypes: readonly string[] = [
   'csp_report',
   'font',
   'image',
+  'main_frame',
   'media',
   'object',
   'other',
   'ping',
   'script',
   'stylesheet',
+  'sub_frame',
   'webbundle',
   'websocket',
   'webtransport',
   'xmlhttprequest',
 ];
-const kFrames = ['main_frame', 'sub_frame'];
 // What a page can do with CORS or a WebSocket; the device refuses the rest anyway.
-const kAllowedTypes = [
+const kAllowedTypes: readonly string[] = [
   'font',
   'image',
+  'imageset',
   'media',
   'other',
   'script',
@@ -85,11 +88,13 @@ function isBlocked(grant: Grant, now: number): boolean {
 }
 
 // `nearbyAllowed`: sites (host names) that a person lets reach other things in the house.
-// `now`: seconds since 1970.
+// `now`: seconds since 1970. `types`: every kind of request that the browser knows by name, since rules
+// with another are refused as a whole.
 export function makeRules(
   grants: readonly Grant[],
   nearbyAllowed: ReadonlySet<string>,
   now: number,
+  types: readonly string[] = kChromiumTypes,
 ): Rule[] {
   const initiatorsByHost = new Map<string, Set<string>>();
   const grantedSites = new Set<string>();
@@ -103,6 +108,7 @@ export function makeRules(
     }
   }
 
+  const allowedTypes = types.filter((type) => kAllowedTypes.includes(type));
   const rules: Rule[] = [];
   const add = (rule: Omit<Rule, 'id'>): void => {
     rules.push({ id: rules.length + 1, ...rule });
@@ -112,14 +118,14 @@ export function makeRules(
     add({
       priority: kBlockPriority,
       action: { type: 'block' },
-      condition: { requestDomains, resourceTypes: [...kFrames, ...kSubresources] },
+      condition: { requestDomains, resourceTypes: [...types] },
     });
     const initiatorDomains = [...(initiatorsByHost.get(host) ?? [])].sort();
     if (initiatorDomains.length > 0) {
       add({
         priority: kAllowPriority,
         action: { type: 'allow' },
-        condition: { requestDomains: [host], initiatorDomains, resourceTypes: kAllowedTypes },
+        condition: { requestDomains: [host], initiatorDomains, resourceTypes: allowedTypes },
       });
     }
   }
@@ -133,7 +139,7 @@ export function makeRules(
           regexFilter,
           initiatorDomains: heldBack,
           isUrlFilterCaseSensitive: false,
-          resourceTypes: ['sub_frame', ...kSubresources],
+          resourceTypes: types.filter((type) => type !== 'main_frame'),
         },
       });
     }

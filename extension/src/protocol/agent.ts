@@ -29,7 +29,9 @@ const kMaxMessage = 500;
 const kMaxGrants = 5000;
 export const kTypeShape = /^[a-z][a-z0-9-]{0,30}$/;
 export const kHostShape = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.local$/;
-const kGrantIdShape = /^[0-9a-f]{32}$/;
+export const kGrantIdShape = /^[0-9a-f]{32}$/;
+const kDigestShape = /^[\w-]{43}$/;
+const kMaxDigests = 8;
 const kDeviceIdShape = /^[0-9a-f]{64}$/;
 
 export interface SetupState {
@@ -78,6 +80,10 @@ export interface Grant {
   readonly hold: Hold | null; // why it is suspended
   readonly paused: boolean; // by the person, whatever else holds it
   readonly blockUntil: number;
+  // SHA-256, in base64url: of the certificates of the grant's authority (two while the device may not
+  // have the newer one yet), and of the keys that the device may show. None before there is a certificate.
+  readonly authorities: readonly string[];
+  readonly keys: readonly string[];
 }
 
 export interface CodeRequest {
@@ -213,7 +219,18 @@ export function readGrant(value: unknown): Grant {
     hold: readHold(grant[names.kHold]),
     paused: grant[names.kPaused] === true,
     blockUntil: readTime(grant[names.kBlockUntil], names.kBlockUntil),
+    authorities: readDigests([grant[names.kCa], grant[names.kCaBefore]].filter(isThere), names.kCa),
+    keys: isThere(grant[names.kKeys]) ? readDigests(grant[names.kKeys], names.kKeys) : [],
   };
+}
+
+// Agents from before there were digests leave them out.
+function isThere(value: unknown): boolean {
+  return value !== null && value !== undefined;
+}
+
+export function readDigests(value: unknown, field: string): string[] {
+  return readList(value, field, kMaxDigests, (one) => readMatch(one, field, kDigestShape, 43));
 }
 
 export function readGrants(value: unknown): Grant[] {
