@@ -67,7 +67,7 @@ demo: ## a film site, a device and a browser, in a house of its own
 test: ## every test: units, extension, whole system in real browsers, attacks
 	@scripts/bootstrap --for build test
 	@$(MAKE) dev js
-	@LATCHKEY_BIN=$(DEV_BIN) scripts/test unit js packaging e2e attack
+	@LATCHKEY_BIN=$(DEV_BIN) scripts/test unit js packaging e2e e2e-firefox attack
 
 test-unit: ## the C++ tests alone (ctest)
 	@scripts/bootstrap --for build unit --no-npm
@@ -79,10 +79,10 @@ test-js: ## the extension's and the SDK's tests alone
 	@$(MAKE) js
 	@scripts/test js
 
-test-e2e: ## the whole system, in network namespaces, with a real browser
+test-e2e: ## the whole system, in network namespaces, with real browsers
 	@scripts/bootstrap --for build test
 	@$(MAKE) dev js
-	@LATCHKEY_BIN=$(DEV_BIN) scripts/test e2e
+	@LATCHKEY_BIN=$(DEV_BIN) scripts/test e2e e2e-firefox
 
 test-attack: ## attacks on the whole system
 	@scripts/bootstrap --for build test

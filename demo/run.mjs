@@ -4,25 +4,28 @@
 //
 //   node run.mjs [--out DIR=out/demo] [--headless]
 //
-// Environment: KEEP=1 leaves it running; LATCHKEY_BIN, LATCHKEY_EXTENSION say
-// where the programs and the unpacked extension are.
+// Environment: BROWSER=firefox takes Firefox instead of Chromium; KEEP=1 leaves it
+// running; LATCHKEY_BIN, LATCHKEY_EXTENSION, LATCHKEY_FIREFOX_EXTENSION say where
+// the programs and the unpacked extension are.
 
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { execFileSync } from 'node:child_process';
-import { extensionWorker, openBrowser, openTab } from '../tests/lab/browser.mjs';
+import { openTab } from '../tests/lab/browser.mjs';
 import { allow, consentWindow, pick, typeCode, waitState } from '../tests/lab/consent.mjs';
 import { House } from '../tests/lab/house.mjs';
-import { Agent, Device, extension, programs, ROOT } from '../tests/lab/latchkey.mjs';
+import { Agent, Device, programs, ROOT } from '../tests/lab/latchkey.mjs';
 import { until } from '../tests/lab/process.mjs';
+import { chosenBrowser } from './browsers.mjs';
 import { SITE_HEADERS, siteRoots } from './site.mjs';
 import { Steps } from './steps.mjs';
 import { found, stopAndLift } from './trust.mjs';
 import { PROVIDER, publicFolder } from '../tests/lab/provider.mjs';
 
+const browser = chosenBrowser(process.env.BROWSER);
 const { values } = parseArgs({
-  options: { out: { type: 'string', default: join(ROOT, 'out/demo') }, headless: { type: 'boolean', default: false } },
+  options: { out: { type: 'string', default: join(ROOT, browser.out) }, headless: { type: 'boolean', default: false } },
 });
 const OUT = resolve(values.out);
 const KEEP = process.env.KEEP === '1';
@@ -64,7 +67,7 @@ function screenEnvironment() {
 async function parts() {
   await step('Everything needed is here', async () => {
     programs();
-    extension();
+    browser.check();
     for (const program of ['ffmpeg', 'certutil', 'openssl', 'avahi-daemon', 'ip']) {
       try {
         execFileSync('sh', ['-c', `PATH=$PATH:/usr/sbin:/sbin command -v ${program}`], { stdio: 'ignore' });
@@ -102,24 +105,9 @@ async function build() {
     ] }));
   await step('It reads what the provider has published', () => agent.refresh());
   await step('latchkey setup', async () => {
-    mkdirSync(join(house.pc.home, '.config/chromium'), { recursive: true });
-    await agent.setup({ browserFolders: [join(house.pc.home, '.config/chromium')] });
+    await browser.setUp(house, agent);
   });
   return { cache, agent, provider };
-}
-
-async function openWindow() {
-  const context = await openBrowser(house.pc, {
-    extension: extension().folder,
-    profile: join(house.pc.home, '.config/chromium'),
-    visible,
-    env: screenEnvironment(),
-    loopback: [['video.example', house.sitePort, 'public'], ['evil.example', house.sitePort, 'public'], ['*.local', 8443, 'local']],
-  });
-  await extensionWorker(context);
-  // Chromium's own question about the local network; a person answers it once with Allow.
-  await context.grantPermissions(['local-network-access'], { origin: SITE });
-  return context;
 }
 
 async function grant(context, page, cache) {
@@ -222,7 +210,7 @@ async function offline(page) {
 
 async function takeBack(context, page, cache) {
   await step('The toolbar window shows who may use what', async () => {
-    const home = await openTab(context, `chrome-extension://${extension().id}/home.html`, { width: 380, height: 560 });
+    const home = await openTab(context, browser.home(), { width: 380, height: 560 });
     await home.waitForSelector('[data-testid="grant"]');
     await shoot(home, 'home-devices');
     await home.click('#tab-sites');
@@ -288,7 +276,8 @@ async function main() {
   steps.title('The house');
   const { cache, agent, provider } = await build();
   steps.title('The visit');
-  const context = await step('Chromium opens, with the extension', openWindow);
+  const context = await step(`${browser.name} opens, with the extension`, () =>
+    browser.open(house, { site: SITE, visible, env: screenEnvironment() }));
   onFailure = async () => {
     for (const each of context.pages()) await shoot(each, 'failed').catch(() => {});
   };

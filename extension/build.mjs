@@ -4,6 +4,7 @@ import { build } from 'esbuild';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { pack } from './pack.mjs';
 
 const root = dirname(fileURLToPath(import.meta.url));
 const targets = ['chromium', 'firefox'];
@@ -66,6 +67,7 @@ async function buildExtension(target) {
   const manifest = { ...readJson('manifest/base.json'), ...readJson(`manifest/${target}.json`) };
   manifest.version = readJson('package.json').version;
   writeFileSync(join(out, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  if (target === 'firefox') pack(out, join(root, 'dist/latchkey-firefox.xpi'));
 }
 
 const args = process.argv.slice(2);

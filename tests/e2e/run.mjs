@@ -5,14 +5,20 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { extension, programs, ROOT } from '../lab/latchkey.mjs';
+import { extension, firefoxExtension, programs, ROOT } from '../lab/latchkey.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
+const SUITES = { chromium: 'suite.test.mjs', firefox: 'firefox.test.mjs' };
 let values;
 try {
-  ({ values } = parseArgs({ options: { only: { type: 'string' }, out: { type: 'string', default: join(ROOT, 'out/e2e') } } }));
+  ({ values } = parseArgs({
+    options: { only: { type: 'string' }, out: { type: 'string' }, browser: { type: 'string', default: 'chromium' } },
+  }));
+  if (!SUITES[values.browser]) throw new Error(`--browser is one of ${Object.keys(SUITES).join(', ')}`);
+  values.out ??= join(ROOT, values.browser === 'chromium' ? 'out/e2e' : `out/e2e-${values.browser}`);
   programs();
-  extension();
+  if (values.browser === 'firefox') firefoxExtension();
+  else extension();
 } catch (error) {
   console.error(`e2e: ${error.message}`);
   process.exit(2);
@@ -24,7 +30,7 @@ for (const script of ['demo/vendor.mjs', 'demo/make-media.mjs']) {
   const { status } = spawnSync(process.execPath, [join(ROOT, script)], { stdio: 'inherit' });
   if (status !== 0) process.exit(1);
 }
-const tests = spawn(process.execPath, ['--test-reporter=spec', join(here, 'suite.test.mjs')], {
+const tests = spawn(process.execPath, ['--test-reporter=spec', join(here, SUITES[values.browser])], {
   stdio: 'inherit',
   env: { ...process.env, E2E_ONLY: values.only ?? '', E2E_OUT: resolve(values.out) },
 });

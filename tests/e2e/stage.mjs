@@ -32,7 +32,7 @@ export const LOOKALIKES = ['xn--vdeo-l9d.example', 'video.example.sign-in.accoun
 
 export class Stage {
   static async set(out) {
-    const stage = new Stage();
+    const stage = new this();
     stage.out = out;
     stage.console = [];
     stage.paired = new Set(); // devices whose code was typed once
@@ -57,6 +57,13 @@ export class Stage {
     return stage;
   }
 
+  /** What `latchkey setup` has to know besides what it finds. */
+  setUp() {
+    this.profile = join(this.house.pc.home, '.config/chromium');
+    mkdirSync(this.profile, { recursive: true });
+    return this.agent.setup({ browserFolders: [this.profile] });
+  }
+
   async #furnish() {
     const { house } = this;
     const livingroom = await house.addDevice('livingroom');
@@ -74,9 +81,7 @@ export class Stage {
       ['--static-device', `${device.options.type},${device.options.name},127.0.0.1,${device.port}`]);
     this.agent = await Agent.start(house.pc, { words: [...this.provider.words, ...told] });
     await this.agent.refresh();
-    this.profile = join(house.pc.home, '.config/chromium');
-    mkdirSync(this.profile, { recursive: true });
-    await this.agent.setup({ browserFolders: [this.profile] });
+    await this.setUp();
     await this.openBrowser();
   }
 
@@ -187,10 +192,13 @@ export class Stage {
   /** After each scenario: no page left open. */
   async tidy() {
     if (!this.context) return;
+    await this.context.look?.();
     for (const page of this.context.pages().slice(1)) await page.close().catch(() => {});
     await this.house.restoreWan?.().catch(() => {});
-    await until('the consent window to be gone', () =>
-      !this.context.pages().some((page) => page.url().includes('/consent.html')), 5000).catch(() => {});
+    await until('the consent window to be gone', async () => {
+      await this.context.look?.();
+      return !this.context.pages().some((page) => page.url().includes('/consent.html'));
+    }, 5000).catch(() => {});
   }
 
   async keepArtefacts(name, error) {

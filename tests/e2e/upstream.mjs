@@ -2,12 +2,12 @@
 //
 //   node upstream.mjs PORT FOLDER [CERT KEY]
 //
-// Files of FOLDER; /headers says what arrived; /pixel.svg; /drip never ends;
+// Files of FOLDER; /clip.mp4 is a whole film of a few seconds; /headers says what arrived; /pixel.svg; /drip never ends;
 // /ws is a WebSocket that ticks and echoes; /forge answers with headers that a
 // device must not pass on. With CERT and KEY: HTTPS, and open to every origin.
 
 import { createHash } from 'node:crypto';
-import { createReadStream, readFileSync, statSync } from 'node:fs';
+import { createReadStream, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer as createHttp } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import { join, normalize } from 'node:path';
@@ -46,11 +46,20 @@ function file(request, response) {
   createReadStream(join(folder, path)).pipe(response);
 }
 
+/** The head and the first pieces of a film, one after another: a film that needs no player. */
+function clip(request, response) {
+  const film = join(folder, 'films/edge-of-the-set/small');
+  const pieces = readdirSync(film).filter((name) => name.endsWith('.m4s')).sort().slice(0, 3);
+  const body = Buffer.concat(['init_0.mp4', ...pieces].map((name) => readFileSync(join(film, name))));
+  response.writeHead(200, { 'Content-Length': body.length, 'Content-Type': 'video/mp4' }).end(body);
+}
+
 function answer(request, response) {
   if (cert) response.setHeader('Access-Control-Allow-Origin', '*');
   const path = request.url.split('?')[0];
   say(`asked ${request.method} ${path}`);
   if (path === '/drip') drip(request, response);
+  else if (path === '/clip.mp4') clip(request, response);
   else if (path === '/forge') forge(request, response);
   else if (path === '/headers') response.setHeader('Content-Type', 'application/json').end(JSON.stringify(request.headers));
   else if (path === '/pixel.svg') response.setHeader('Content-Type', 'image/svg+xml').end('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>');

@@ -38,6 +38,8 @@ const PREFERENCES = {
   // A person's answer to Firefox's own question about the local network: yes, for every site. What is
   // refused in a test is then refused by Latchkey.
   'permissions.default.local-network': 1,
+  // The add-on is not signed by Mozilla; Firefox ESR can be told to take such ones.
+  'xpinstall.signatures.required': false,
   // Where the extension's own pages are, which is otherwise different in every profile.
   'extensions.webextensions.uuids': JSON.stringify({ [ADDON]: ADDON_UUID }),
 };

@@ -74,14 +74,11 @@ export class FirefoxContext {
     return this.#wrap(await this.browser.newPage());
   }
 
-  /** Loads the unpacked add-on, as a person does in about:debugging, but by the driver's command. */
-  async install(folder) {
-    const id = await this.browser.installExtension(folder);
-    if (id !== ADDON) throw new Error(`the add-on calls itself ${id}`);
-  }
-
-  async uninstall() {
-    await this.browser.uninstallExtension(ADDON);
+  /** Installs the packed add-on for good, as a person does from a file; it stays over restarts. */
+  async install(file) {
+    const { result } = await this.browser.connection.send('webExtension.install',
+      { extensionData: { type: 'archivePath', path: file }, 'moz:permanent': true });
+    if (result.extension !== ADDON) throw new Error(`the add-on calls itself ${result.extension}`);
   }
 
   async close() {
@@ -97,7 +94,7 @@ export const addonPage = (name) => `moz-extension://${ADDON_UUID}/${name}`;
 /**
  * @param {import('./house.mjs').Host} host
  * @param {{extension?: string, profile?: string, visible?: boolean, colorScheme?: string, env?: object,
- *          preferences?: object}} options   extension: unpacked folder; profile: its name
+ *          preferences?: object}} options   extension: the packed add-on; profile: its name
  * @returns {Promise<FirefoxContext>}
  */
 export async function openFirefox(host, options = {}) {

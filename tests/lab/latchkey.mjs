@@ -26,6 +26,13 @@ export function extension() {
   return { folder, id: readFileSync(join(ROOT, 'extension/extension-id.txt'), 'utf8').trim() };
 }
 
+/** The packed add-on for Firefox. */
+export function firefoxExtension() {
+  const file = resolve(process.env.LATCHKEY_FIREFOX_EXTENSION ?? join(ROOT, 'extension/dist/latchkey-firefox.xpi'));
+  if (!existsSync(file)) throw new Error(`no add-on ${file}: build it first`);
+  return file;
+}
+
 export class Device {
   constructor(host, state, log) {
     this.host = host;

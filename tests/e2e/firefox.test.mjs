@@ -1,0 +1,9 @@
+// End-to-end tests in Firefox: what is the same for both browsers, and what only Firefox does.
+//   tests/e2e/run --browser firefox [--only NAME]
+
+import { FirefoxStage } from './firefox-stage.mjs';
+import { perform } from './scenario.mjs';
+import * as firefox from './scenarios/firefox.mjs';
+import * as grant from './scenarios/grant.mjs';
+
+perform('Latchkey in Firefox', () => FirefoxStage.set(process.env.E2E_OUT), [grant, firefox]);
