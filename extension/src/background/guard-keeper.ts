@@ -16,7 +16,8 @@ export function startGuard(
   options: Pick<FirefoxGuardOptions, 'heard' | 'refresh'>,
 ): GuardKeeper | null {
   const webRequest = chrome.webRequest as unknown as FirefoxWebRequest | undefined;
-  if (webRequest === undefined) return null;
+  // Chromium has a webRequest too, but tells nobody which chain a server showed.
+  if (typeof webRequest?.getSecurityInfo !== 'function') return null;
   const now = (): number => Math.floor(Date.now() / 1000);
   let guarded: Promise<readonly Guarded[]> = kept.load().then((value) => readGuarded(value) ?? []);
   let text: string | null = null;
