@@ -114,8 +114,8 @@ struct Doctor {
 using Method =
     std::variant<Hello, DiscoverStart, DiscoverStop, PairBegin, PairName, PairCode, PairCancel,
                  GrantsList, GrantsGet, GrantsRevoke, TicketMint, CertificateRenew, PolicyCheck,
-                 MetadataStatus, MetadataRefresh, AnchorGet, SetupFirefox, Doctor, GrantsPause, GrantsResume,
-                 GrantsDetails, DevicesList, DevicesForget>;
+                 MetadataStatus, MetadataRefresh, AnchorGet, SetupFirefox, Doctor, GrantsPause,
+                 GrantsResume, GrantsDetails, DevicesList, DevicesForget>;
 
 struct Request {
   std::uint64_t id = 0;
