@@ -75,7 +75,8 @@ class FirefoxTest : public ::testing::Test {
         .value("code", "");
   }
   json check() {
-    for (const json& one : latchkey({"doctor", "--json"}).json()["checks"]) {
+    const json answer = latchkey({"doctor", "--json"}).json();
+    for (const json& one : answer.at("checks")) {
       if (one["id"] == "firefox_profiles") {
         return one;
       }
