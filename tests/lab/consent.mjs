@@ -31,7 +31,8 @@ export async function allow(window) {
 /** Picks the device a person would recognise by `name`. */
 export async function pick(window, name) {
   await waitState(window, 'looking');
-  await window.locator('[data-testid="device"]', { hasText: name }).locator('label').click({ timeout: 15000 });
+  const named = window.getByText(name, { exact: true }); // not "Living room cache #2"
+  await window.locator('[data-testid="device"]').filter({ has: named }).locator('label').click({ timeout: 15000 });
   await window.locator('#continue:enabled').click();
 }
 
