@@ -66,7 +66,7 @@ function(latchkey_test name)
   foreach(dep ${ARG_DEPS})
     target_link_libraries(${name}_test PRIVATE latchkey_${dep})
   endforeach()
-  gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+  gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 900)
 endfunction()
 
 # Every program and nothing else: what `make` and `make demo` build.
