@@ -116,9 +116,14 @@ export class FirefoxLocator {
 }
 
 export class FirefoxPage {
-  /** @param {import('puppeteer-core').Page} raw */
-  constructor(raw) {
+  /**
+   * @param {import('puppeteer-core').Page} raw
+   * @param {import('./firefox.mjs').FirefoxContext} context
+   */
+  constructor(raw, context) {
     this.raw = raw;
+    this.context = context;
+    this.gone = false;
     this.address = null; // of the extension's pages, which the browser calls about:blank
   }
 
@@ -132,7 +137,7 @@ export class FirefoxPage {
   }
 
   isClosed() {
-    return this.raw.isClosed();
+    return this.gone || this.raw.isClosed();
   }
 
   on(event, listener) {
@@ -195,10 +200,14 @@ export class FirefoxPage {
 
   async waitForEvent(event, { timeout = PATIENCE_MS } = {}) {
     if (event !== 'close') throw new Error(`no waiting for ${event} here`);
-    await until('the window to close', () => this.isClosed(), timeout);
+    await until('the window to close', async () => {
+      await this.context.look();
+      return this.isClosed();
+    }, timeout);
   }
 
-  close() {
-    return this.raw.close();
+  async close() {
+    await this.raw.close();
+    this.gone = true;
   }
 }

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import puppeteer from 'puppeteer-core';
 import { FirefoxPage } from './firefox-page.mjs';
 import { ADDON, ADDON_UUID, firefoxProfile } from './firefox-profile.mjs';
+import { until } from './process.mjs';
 
 export const FIREFOX = process.env.LATCHKEY_FIREFOX ?? '/usr/bin/firefox-esr';
 const DRIVER = fileURLToPath(new URL('firefox-driver.mjs', import.meta.url));
@@ -30,6 +31,9 @@ class Wire {
   }
 }
 
+/** What the protocol calls a page; puppeteer has no public word for it. */
+const contextOf = (raw) => raw.mainFrame()._id;
+
 export class FirefoxContext {
   #pages = new Map();
 
@@ -49,7 +53,7 @@ export class FirefoxContext {
   #wrap(raw) {
     let page = this.#pages.get(raw);
     if (!page) {
-      page = new FirefoxPage(raw);
+      page = new FirefoxPage(raw, this);
       this.#pages.set(raw, page);
       raw.on('console', (message) => {
         for (const listener of this.consoleListeners) listener({ page: () => page, text: () => message.text() });
@@ -59,9 +63,17 @@ export class FirefoxContext {
     return page;
   }
 
-  /** Finds new windows, and where each page is. */
+  /**
+   * Finds new windows, those that closed, and where each page is. The browser tells nothing of this about
+   * pages of an extension, unless it is asked.
+   */
   async look() {
-    for (const raw of await this.browser.pages()) this.#wrap(raw);
+    const there = new Set(await this.#there());
+    for (const raw of await this.browser.pages()) {
+      if (contextOf(raw) === this.first) continue; // The browser's own empty tab, which stays.
+      const page = this.#wrap(raw);
+      if (!there.has(contextOf(raw))) page.gone = true;
+    }
     await Promise.all(this.pages().map((page) => page.lookUp()));
   }
 
@@ -70,8 +82,18 @@ export class FirefoxContext {
     return [...this.#pages.values()].filter((page) => !page.isClosed());
   }
 
+  /** A tab of the main window, whichever window is in front or about to close. */
   async newPage() {
-    return this.#wrap(await this.browser.newPage());
+    this.first ??= (await this.#there())[0];
+    const { result } = await this.browser.connection.send('browsingContext.create', { type: 'tab', referenceContext: this.first });
+    const raw = await until('the new tab', async () =>
+      (await this.browser.pages()).find((one) => contextOf(one) === result.context));
+    return this.#wrap(raw);
+  }
+
+  async #there() {
+    const { result } = await this.browser.connection.send('browsingContext.getTree', { maxDepth: 0 });
+    return result.contexts.map(({ context }) => context);
   }
 
   /** Installs the packed add-on for good, as a person does from a file; it stays over restarts. */

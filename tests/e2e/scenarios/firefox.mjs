@@ -5,7 +5,9 @@ import assert from 'node:assert/strict';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { beginAdding, callIt } from '../../lab/adding.mjs';
 import { openTab } from '../../lab/browser.mjs';
+import { typeCode, waitState } from '../../lab/consent.mjs';
 import { addonPage } from '../../lab/firefox.mjs';
 import { ROOT } from '../../lab/latchkey.mjs';
 import { until } from '../../lab/process.mjs';
@@ -202,6 +204,33 @@ export function scenarios(scenario) {
     const page = await stage.visit(SITE);
     await page.evaluate((type) => window.lab.known(type), MEDIA.type);
     assert.equal((await own(page, `${url}/pixel.svg`)).status, 200);
+  });
+
+  scenario('firefox direct: a device of the person’s own opens by its address, and an impostor’s chain does not', async (stage) => {
+    for (const grant of await stage.grants()) if (grant.origin === null) await stage.agent.json(['revoke', grant.id]);
+    const code = stage.paired.has(stage.device) ? undefined : await stage.device.openWindow();
+    const window = await beginAdding(stage.context, { url: () => addonPage('') }, MEDIA.name);
+    await callIt(window);
+    if (code) await typeCode(window, code);
+    await waitState(window, 'done', 20000);
+    stage.paired.add(stage.device);
+    const url = await window.locator('#url').innerText();
+    await window.click('#close').catch(() => {});
+    await window.waitForEvent('close');
+
+    const page = await stage.context.newPage();
+    await page.goto(`${url}/`).catch(() => {}); // It is loaded once more, signed in.
+    await page.waitForFunction(() => document.body?.innerText.includes('the page behind the device'), null, { timeout: 15000 });
+
+    const fake = await impostor(stage, new URL(url).hostname, stage.house.authority);
+    try {
+      const tab = await stage.context.newPage();
+      await assert.rejects(tab.goto(`${url}/`), 'the impostor’s page is shown');
+      assert.ok(fake.asked() > 0, 'control: the browser did not even come to the impostor');
+      await tab.close();
+    } finally {
+      await fake.leave();
+    }
   });
 
   scenario('firefox impostor: where Latchkey is not asked, the same chain is believed', async (stage) => {
