@@ -7,13 +7,17 @@ import { until } from './process.mjs';
 const PATIENCE_MS = 15000;
 
 /**
- * Runs in the page: the element that `steps` lead to, as {found, x, y, ...}. Each step is {css, text?}:
- * all elements that match it below those of the step before, and hold the text.
+ * Runs in the page: the element that `steps` lead to, as {found, x, y, ...}. Each step is {css, text?, exact?}:
+ * all elements that match it below those of the step before, and hold the text, or are it; or {has}: of
+ * those of the step before, the ones that have such a one below them.
  */
 function look(steps, want) {
   let scope = [document];
-  for (const { css, text, index } of steps) {
-    scope = scope.flatMap((one) => [...one.querySelectorAll(css)]).filter((one) => !text || one.textContent.includes(text));
+  for (const { css, text, exact, has, index } of steps) {
+    const fits = (one) => (exact === undefined || one.textContent.trim() === exact) && (!text || one.textContent.includes(text));
+    if (css) scope = scope.flatMap((one) => [...one.querySelectorAll(css)]).filter(fits);
+    // Those with something in them that the steps of `has` lead to.
+    if (has) scope = scope.filter((one) => has.every((each) => [...one.querySelectorAll(each.css)].some((inner) => each.exact === undefined || inner.textContent.trim() === each.exact)));
     if (index !== undefined) scope = scope.slice(index, index + 1);
   }
   const [element] = scope;
@@ -52,13 +56,19 @@ export class FirefoxLocator {
     return new FirefoxLocator(this.page, [...this.steps, { css, text: hasText }]);
   }
 
+  /** @param {{has: FirefoxLocator}} what  a locator of one step */
+  filter({ has }) {
+    return new FirefoxLocator(this.page, [...this.steps, { has: has.steps }]);
+  }
+
   first() {
     const last = this.steps.at(-1);
     return new FirefoxLocator(this.page, [...this.steps.slice(0, -1), { ...last, index: 0 }]);
   }
 
   get name() {
-    return this.steps.map(({ css, text }) => (text ? `${css} with “${text}”` : css)).join(' ');
+    return this.steps.map(({ css, text, exact, has }) =>
+      has ? `that has ${has.map((each) => each.exact ?? each.css).join(' ')}` : text || exact ? `${css} with “${text ?? exact}”` : css).join(' ');
   }
 
   look(want = {}) {
@@ -150,6 +160,12 @@ export class FirefoxPage {
 
   locator(css, { hasText } = {}) {
     return new FirefoxLocator(this, [{ css, text: hasText }]);
+  }
+
+  /** The elements whose text is exactly this. */
+  getByText(text, { exact } = {}) {
+    if (!exact) throw new Error('only exact texts are found here');
+    return new FirefoxLocator(this, [{ css: '*', exact: text }]);
   }
 
   async goto(url) {

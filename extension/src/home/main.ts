@@ -28,11 +28,26 @@ async function ask(message: HomeMessage): Promise<HomeState> {
   return chrome.runtime.sendMessage<HomeMessage, HomeState>(message);
 }
 
+// Between press and release of a button nothing is drawn anew that nobody asked for: the click would
+// be lost with the button it began on.
+let pressing = false;
+let later: HomeState | null = null;
+
 async function refresh(): Promise<void> {
-  show(await ask({ kind: 'home.state' }));
+  const next = await ask({ kind: 'home.state' });
+  if (pressing) later = next;
+  else show(next);
+}
+
+function released(): void {
+  setTimeout(() => {
+    pressing = false;
+    if (later !== null) show(later);
+  });
 }
 
 function show(next: HomeState): void {
+  later = null;
   state = next;
   draw();
 }
@@ -208,6 +223,15 @@ for (const one of ['devices', 'sites'] as const) {
     choose(one);
   });
 }
+document.addEventListener(
+  'pointerdown',
+  () => {
+    pressing = true;
+  },
+  true,
+);
+document.addEventListener('pointerup', released, true);
+document.addEventListener('pointercancel', released, true);
 chrome.storage.onChanged.addListener((changes, area) => {
   if (area === 'session' && 'grants' in changes && sure === null) void refresh();
 });
