@@ -29,6 +29,7 @@ function makeSignIn(grants: Grant[] = [direct()], says: Said[] = []) {
     clock: 1_000_000,
     kept: {} as Attempts,
     url: 'https://attic.local',
+    stays: true,
   };
   const signIn = new SignIn({
     grants: () => Promise.resolve(grants),
@@ -42,6 +43,7 @@ function makeSignIn(grants: Grant[] = [direct()], says: Said[] = []) {
       const { status, body = '' } = says.shift() ?? { status: 204 };
       return Promise.resolve({ status, text: () => Promise.resolve(body) });
     },
+    arrived: () => Promise.resolve(made.stays),
     reload: (tab) => {
       made.reloaded.push(tab);
       return Promise.resolve();
@@ -64,6 +66,13 @@ test('a device that asks to sign in gets its ticket, and the page is loaded once
   assert.deepEqual(made.posts, [kPost]);
   assert.deepEqual(made.reloaded, [3]);
   assert.equal(made.inits[0]?.redirect, 'error');
+});
+
+test('who went elsewhere meanwhile is left there', async () => {
+  const { made, signIn } = makeSignIn();
+  made.stays = false;
+  await signIn.answered(answer());
+  assert.deepEqual([made.posts, made.reloaded], [[kPost], []]);
 });
 
 test('row 40: no ticket for another host, or a page that only looks so', async () => {

@@ -18,6 +18,7 @@ import {
 import * as names from '../protocol/names';
 import { type Provider, readProviders } from '../protocol/trust';
 import { readControlMessage } from '../protocol/control';
+import { arrived } from './arrival';
 import { AgentError, AgentLink } from './agent-link';
 import { ControlDesk } from './control-desk';
 import { GrantBook, toPageDevice } from './grant-book';
@@ -142,6 +143,7 @@ const signIn = new SignIn({
     return readTicket(await agent.call(names.kTicketMint, params));
   },
   post: (url, init) => fetch(url, init),
+  arrived: (tabId, url) => arrived(chrome.tabs, tabId, url),
   reload: (tabId) => chrome.tabs.reload(tabId),
   load: signIns.load,
   save: signIns.save,

@@ -31,6 +31,8 @@ export interface SignInOptions {
   readonly mint: (grant: Grant, nonce: string | null) => Promise<{ ticket: string; url: string }>;
   // fetch(), as far as it is used here.
   readonly post: (url: string, init: RequestInit) => Promise<Pick<Response, 'status' | 'text'>>;
+  // Whether the tab shows this answer, now or in a moment; only then there is something to reload.
+  readonly arrived: (tabId: number, url: string) => Promise<boolean>;
   readonly reload: (tabId: number) => Promise<unknown>;
   readonly load: () => Promise<Attempts>;
   readonly save: (attempts: Attempts) => Promise<void>;
@@ -49,12 +51,15 @@ export class SignIn {
 
   async answered(answer: Answer): Promise<void> {
     if (!asksToSignIn(answer) || answer.tabId < 0) return;
-    await this.inTurn(async () => {
+    const opened = await this.inTurn(async () => {
       const all = await this.options.grants();
       const grant = all.find((one) => isOwn(one) && one.url === originOf(answer.url));
-      if (grant === undefined || !(await this.isFirst(answer.tabId, grant.id))) return;
-      if (await this.open(grant)) await this.options.reload(answer.tabId);
+      if (grant === undefined || !(await this.isFirst(answer.tabId, grant.id))) return false;
+      return this.open(grant);
     });
+    if (opened && (await this.options.arrived(answer.tabId, answer.url))) {
+      await this.options.reload(answer.tabId);
+    }
   }
 
   // A device without a clock asks for one more ticket, with a nonce of its own in it.
@@ -89,10 +94,10 @@ export class SignIn {
     return true;
   }
 
-  private async inTurn(work: () => Promise<void>): Promise<void> {
+  private async inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.queue.then(work);
     this.queue = turn.catch(() => undefined);
-    await turn;
+    return turn;
   }
 }
 

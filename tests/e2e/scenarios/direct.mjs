@@ -170,9 +170,7 @@ export function scenarios(scenario) {
     await removeOwn(stage);
   });
 
-  scenario('direct: what was added on the command line opens in the browser; taken back in the popup it ends at once', async (stage, context) => {
-    // It failed once in five runs, for a reason not found yet: it runs where somebody asks for it.
-    if (!process.env.E2E_ALL) return context.skip('set E2E_ALL=1');
+  scenario('direct: what was added on the command line opens in the browser; taken back in the popup it ends at once', async (stage) => {
     await removeOwn(stage);
     const words = ['add', MEDIA.name, '--name', 'films'];
     if (!stage.paired.has(stage.device)) words.push('--code', await stage.device.openWindow());
