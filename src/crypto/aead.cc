@@ -2,25 +2,17 @@
 
 #include <utility>
 
-#include "crypto/openssl_ptr.h"
+#include "crypto/gcm.h"
 
 namespace latchkey::crypto {
 namespace {
 
-constexpr std::size_t kNonceSize = 12;
-
-ByteArray<kNonceSize> nonce_for(std::uint64_t counter) {
-  ByteArray<kNonceSize> nonce{};
+ByteArray<kGcmNonceSize> nonce_for(std::uint64_t counter) {
+  ByteArray<kGcmNonceSize> nonce{};
   for (std::size_t i = 0; i < 8; ++i) {
-    nonce[kNonceSize - 1 - i] = static_cast<std::uint8_t>(counter >> (8 * i));
+    nonce[kGcmNonceSize - 1 - i] = static_cast<std::uint8_t>(counter >> (8 * i));
   }
   return nonce;
-}
-
-EVP_CIPHER* gcm() {
-  static EVP_CIPHER* const kCipher = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
-  LATCHKEY_CHECK(kCipher != nullptr);
-  return kCipher;
 }
 
 }  // namespace
@@ -44,18 +36,8 @@ Result<Bytes> CounterAead::seal(ByteSpan plaintext) {
     return fail(Error{ErrorCode::kInternal, "the channel has ended"});
   }
   const auto nonce = nonce_for(state_->counter++);
-  const auto ctx = checked(CipherCtxPtr(EVP_CIPHER_CTX_new()));
   Bytes out(plaintext.size() + kTagSize);
-  int length = 0;
-  int tail = 0;
-  const bool ok = EVP_EncryptInit_ex2(ctx.get(), gcm(), state_->key.span().data(), nonce.data(),
-                                      nullptr) == 1 &&
-                  EVP_EncryptUpdate(ctx.get(), out.data(), &length, plaintext.data(),
-                                    static_cast<int>(plaintext.size())) == 1 &&
-                  EVP_EncryptFinal_ex(ctx.get(), out.data() + length, &tail) == 1 &&
-                  EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_AEAD_GET_TAG, kTagSize,
-                                      out.data() + plaintext.size()) == 1;
-  LATCHKEY_CHECK(ok);
+  gcm_seal(state_->key.span(), nonce, {}, plaintext, out);
   return out;
 }
 
@@ -65,25 +47,12 @@ Result<SecretBytes> CounterAead::open(ByteSpan sealed) {
     return fail(Error{ErrorCode::kMalformed, "no sealed frame"});
   }
   const auto nonce = nonce_for(state_->counter++);
-  const ByteSpan body = sealed.first(sealed.size() - kTagSize);
-  Bytes tag = to_bytes(sealed.last(kTagSize));
-  const auto ctx = checked(CipherCtxPtr(EVP_CIPHER_CTX_new()));
-  SecretBytes out(body.size());
-  std::uint8_t nowhere = 0;  // OpenSSL wants an address for an empty plaintext too
-  std::uint8_t* to = body.empty() ? &nowhere : out.writable().data();
-  int length = 0;
-  int tail = 0;
-  const bool ok =
-      EVP_DecryptInit_ex2(ctx.get(), gcm(), state_->key.span().data(), nonce.data(), nullptr) ==
-          1 &&
-      EVP_DecryptUpdate(ctx.get(), to, &length, body.data(), static_cast<int>(body.size())) == 1 &&
-      EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_AEAD_SET_TAG, kTagSize, tag.data()) == 1 &&
-      EVP_DecryptFinal_ex(ctx.get(), to + length, &tail) == 1;
-  if (!ok) {
+  auto out = gcm_open(state_->key.span(), nonce, {}, sealed);
+  if (!out) {
     state_->failed = true;
     return fail(Error{ErrorCode::kBadSignature, "a frame does not open"});
   }
-  return out;
+  return *std::move(out);
 }
 
 }  // namespace latchkey::crypto

@@ -1,12 +1,14 @@
 #include "crypto/sealing.h"
 
+#include <algorithm>
+#include <span>
+
+#include "crypto/gcm.h"
 #include "crypto/openssl_ptr.h"
 
 namespace latchkey::crypto {
 namespace {
 
-constexpr std::size_t kNonceSize = 12;
-constexpr std::size_t kTagSize = 16;
 constexpr std::size_t kMaxSecret = 65536;  // lengths stay far from int's end
 
 tl::unexpected<Error> does_not_open() {
@@ -18,22 +20,10 @@ tl::unexpected<Error> does_not_open() {
 Bytes seal_secret(ByteSpan key, ByteSpan context, ByteSpan plaintext, Random& random) {
   LATCHKEY_CHECK(key.size() == kSealKeySize && context.size() <= kMaxSecret &&
                  plaintext.size() <= kMaxSecret);
-  const auto nonce = random.bytes<kNonceSize>();
-  const auto ctx = checked(CipherCtxPtr(EVP_CIPHER_CTX_new()));
+  const auto nonce = random.bytes<kGcmNonceSize>();
   Bytes out(plaintext.size() + kSealOverhead);
   std::copy(nonce.begin(), nonce.end(), out.begin());
-  int length = 0;
-  int tail = 0;
-  std::uint8_t* body = out.data() + kNonceSize;
-  const bool ok =
-      EVP_EncryptInit_ex2(ctx.get(), EVP_aes_256_gcm(), key.data(), nonce.data(), nullptr) == 1 &&
-      EVP_EncryptUpdate(ctx.get(), nullptr, &length, context.data(),
-                        static_cast<int>(context.size())) == 1 &&
-      EVP_EncryptUpdate(ctx.get(), body, &length, plaintext.data(),
-                        static_cast<int>(plaintext.size())) == 1 &&
-      EVP_EncryptFinal_ex(ctx.get(), body + length, &tail) == 1 &&
-      EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_AEAD_GET_TAG, kTagSize, body + plaintext.size()) == 1;
-  LATCHKEY_CHECK(ok);
+  gcm_seal(key, nonce, context, plaintext, std::span(out).subspan(kGcmNonceSize));
   return out;
 }
 
@@ -42,26 +32,8 @@ Result<SecretBytes> open_secret(ByteSpan key, ByteSpan context, ByteSpan sealed)
   if (sealed.size() < kSealOverhead || sealed.size() > kMaxSecret) {
     return does_not_open();
   }
-  const ByteSpan nonce = sealed.first(kNonceSize);
-  const ByteSpan body = sealed.subspan(kNonceSize, sealed.size() - kSealOverhead);
-  Bytes tag = to_bytes(sealed.last(kTagSize));
-  const auto ctx = checked(CipherCtxPtr(EVP_CIPHER_CTX_new()));
-  SecretBytes out(body.size());
-  std::uint8_t nowhere = 0;  // OpenSSL wants an address for an empty plaintext too
-  std::uint8_t* to = body.empty() ? &nowhere : out.writable().data();
-  int length = 0;
-  int tail = 0;
-  const bool ok =
-      EVP_DecryptInit_ex2(ctx.get(), EVP_aes_256_gcm(), key.data(), nonce.data(), nullptr) == 1 &&
-      EVP_DecryptUpdate(ctx.get(), nullptr, &length, context.data(),
-                        static_cast<int>(context.size())) == 1 &&
-      EVP_DecryptUpdate(ctx.get(), to, &length, body.data(), static_cast<int>(body.size())) == 1 &&
-      EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_AEAD_SET_TAG, kTagSize, tag.data()) == 1 &&
-      EVP_DecryptFinal_ex(ctx.get(), to + length, &tail) == 1;
-  if (!ok) {
-    return does_not_open();
-  }
-  return out;
+  auto out = gcm_open(key, sealed.first(kGcmNonceSize), context, sealed.subspan(kGcmNonceSize));
+  return out ? Result<SecretBytes>(*std::move(out)) : does_not_open();
 }
 
 bool is_sane(const ScryptCost& cost) {
