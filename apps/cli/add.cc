@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "base/host_name.h"
 #include "base/text.h"
 #include "commands.h"
 #include "course.h"
@@ -82,17 +81,6 @@ class Naming {
 };
 
 Result<json> run(const Common& common, const Terminal& terminal, const AddOptions& options) {
-  if (!options.type.empty() && !is_device_type(options.type)) {
-    return fail(
-        usage("\"" + options.type + "\" is not a type of device.", "Write it like media-cache"));
-  }
-  std::optional<ProfileId> profile;
-  if (!options.profile.empty()) {
-    profile = ProfileId::parse(options.profile);
-    if (!profile) {
-      return fail(usage("A profile is 32 hexadecimal digits.", "Leave --profile out."));
-    }
-  }
   CourseOptions course{options.type, options.device, options.code, options.code_from,
                        options.timeout};
   // A link holds the device's name and the code; whose it is, the agent checks by the key's hash.
@@ -108,7 +96,7 @@ Result<json> run(const Common& common, const Terminal& terminal, const AddOption
         "Whatever this link says: it can only make one address work on this computer, "
         "one that ends in .local.");
   }
-  auto link = AgentLink::open(common.socket, profile);
+  auto link = open_for_pairing(common.socket, options.type, options.profile);
   if (!link) {
     return fail(link.error());
   }

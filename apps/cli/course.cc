@@ -5,6 +5,7 @@
 #include <iostream>
 #include <utility>
 
+#include "base/host_name.h"
 #include "base/text.h"
 #include "wire/names.h"
 
@@ -204,6 +205,21 @@ std::string text_at(const json& object, const char* name) {
 }
 
 }  // namespace
+
+Result<AgentLink> open_for_pairing(const std::string& socket, const std::string& type,
+                                   const std::string& profile) {
+  if (!type.empty() && !is_device_type(type)) {
+    return fail(usage("\"" + type + "\" is not a type of device.", "Write it like media-cache"));
+  }
+  std::optional<ProfileId> id;
+  if (!profile.empty()) {
+    id = ProfileId::parse(profile);
+    if (!id) {
+      return fail(usage("A profile is 32 hexadecimal digits.", "Leave --profile out."));
+    }
+  }
+  return AgentLink::open(socket, id);
+}
 
 Result<json> choose_device(AgentLink& link, const Terminal& terminal,
                            const CourseOptions& options) {

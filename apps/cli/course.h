@@ -21,6 +21,10 @@ struct CourseOptions {
   double timeout = 5;     // for how many seconds to look
 };
 
+// Checks what was typed for --type and --profile (empty: not given) and reaches the agent.
+Result<AgentLink> open_for_pairing(const std::string& socket, const std::string& type,
+                                   const std::string& profile);
+
 // Looks around and lets the person choose; warns where a name is like that of another device.
 Result<nlohmann::json> choose_device(AgentLink& link, const Terminal& terminal,
                                      const CourseOptions& options);

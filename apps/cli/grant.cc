@@ -1,7 +1,6 @@
 #include <nlohmann/json.hpp>
 
 #include "agent_link.h"
-#include "base/host_name.h"
 #include "base/origin.h"
 #include "base/text.h"
 #include "commands.h"
@@ -31,18 +30,7 @@ Result<json> run(const Common& common, const Terminal& terminal, const GrantOpti
     return fail(usage("\"" + options.origin + "\" is not the address of a web service.",
                       "Write it like https://video.example"));
   }
-  if (!options.type.empty() && !is_device_type(options.type)) {
-    return fail(
-        usage("\"" + options.type + "\" is not a type of device.", "Write it like media-cache"));
-  }
-  std::optional<ProfileId> profile;
-  if (!options.profile.empty()) {
-    profile = ProfileId::parse(options.profile);
-    if (!profile) {
-      return fail(usage("A profile is 32 hexadecimal digits.", "Leave --profile out."));
-    }
-  }
-  auto link = AgentLink::open(common.socket, profile);
+  auto link = open_for_pairing(common.socket, options.type, options.profile);
   if (!link) {
     return fail(link.error());
   }
