@@ -32,7 +32,7 @@ json certificate_json(const grant::AgentGrant& grant) {
           {"issuer_valid_to", issuer->fields.not_after.unix_seconds}};
 }
 
-json proof_json(const std::optional<grant::Binding>& binding, const attest::Trust& trust) {
+json make_proof_json(const std::optional<grant::Binding>& binding, const attest::Trust& trust) {
   const auto evidence = binding ? evidence_of(*binding) : std::nullopt;
   const attest::DeviceStanding standing = trust.device(evidence ? &*evidence : nullptr);
   json proof = binding ? make_json(*binding, trust)
@@ -50,7 +50,7 @@ json proof_json(const std::optional<grant::Binding>& binding, const attest::Trus
 
 json details_json(const grant::AgentGrant& grant, const std::optional<grant::Binding>& binding,
                   const attest::Trust& trust) {
-  return {{"certificate", certificate_json(grant)}, {"proof", proof_json(binding, trust)}};
+  return {{"certificate", certificate_json(grant)}, {"proof", make_proof_json(binding, trust)}};
 }
 
 json devices_json(const std::vector<grant::Binding>& bindings,

@@ -20,10 +20,6 @@ tl::unexpected<wire::Error> no(ErrorCode code, std::string detail) {
   return fail(wire::Error{code, std::move(detail), false});
 }
 
-bool is_for(const AgentGrant& grant, const Wish& wish, const DeviceId& device) {
-  return grant.profile == wish.profile && grant.device == device && grant.origin == wish.origin;
-}
-
 SpkiHash hash_of(const crypto::PrivateKey& key) {
   return key.public_key().spki_hash();
 }
@@ -41,6 +37,10 @@ std::string type_of(const AgentGrant& grant, const std::optional<grant::Binding>
     return std::string(label.substr(0, label.size() - 13));
   }
   return binding ? binding->type : std::string();
+}
+
+bool is_for(const AgentGrant& grant, const Wish& wish, const DeviceId& device) {
+  return grant.profile == wish.profile && grant.device == device && grant.origin == wish.origin;
 }
 
 bool has_ended(const AgentGrant& grant) {
@@ -374,128 +374,6 @@ std::optional<AgentGrant> GrantDesk::delivered(const GrantId& id) {
   }
   grant->renew_at = pki::renew_at(*info);
   return records_.save_renewed(*grant) ? grant : std::nullopt;
-}
-
-// --- ending ---
-
-std::optional<AgentGrant> GrantDesk::revoke(const GrantId& id) {
-  const auto grant = records_.grant(id);
-  if (!grant || grant->state == State::kRevoked) {
-    return std::nullopt;
-  }
-  if (grant->state == State::kPending && grant->leaf.empty()) {
-    records_.discard(id);
-    return std::nullopt;
-  }
-  return records_.revoke(id, block_until(*grant)) ? records_.grant(id) : std::nullopt;
-}
-
-Result<AgentGrant> GrantDesk::set_paused(const GrantId& id, bool paused) {
-  const auto grant = records_.grant(id);
-  if (!grant || (grant->state != State::kActive && grant->state != State::kSuspended) ||
-      grant->hold == grant::Hold::kDeviceReset) {
-    return fail(error(ErrorCode::kNotGranted));
-  }
-  // A revocation that could not be stored when it came must not be skipped by going on now.
-  const auto demanded = demanded_hold(trust(), *grant, records_.binding(grant->device));
-  if ((!paused && demanded && grant->hold != demanded && !records_.suspend(id, *demanded)) ||
-      (grant->paused != paused && !records_.set_paused(id, paused))) {
-    return fail(error(ErrorCode::kInternal));
-  }
-  return *records_.grant(id);
-}
-
-std::optional<AgentGrant> GrantDesk::unpause(const Wish& wish, const DeviceId& device) {
-  for (const AgentGrant& grant : records_.grants()) {
-    if (grant.hold == grant::Hold::kPaused && is_for(grant, wish, device)) {
-      const auto back = set_paused(grant.id, false);
-      return back ? std::optional(*back) : std::nullopt;
-    }
-  }
-  return std::nullopt;
-}
-
-Result<std::vector<AgentGrant>> GrantDesk::forget(const DeviceId& device, const Sight& sight) {
-  std::vector<GrantId> ending;
-  bool others = false;
-  WallTime blocked = now();
-  for (const AgentGrant& grant : records_.grants()) {
-    if (grant.device != device || grant.state == State::kRevoked) {
-      continue;
-    }
-    if (!sight.sees(grant)) {
-      others = true;
-    } else {
-      ending.push_back(grant.id);
-      blocked = std::max(blocked, block_until(grant));
-    }
-  }
-  if (!records_.binding(device) || (!sight.everything && ending.empty())) {
-    return fail(error(ErrorCode::kNotGranted));
-  }
-  if (!others && !records_.forget_device(device, blocked)) {
-    return fail(error(ErrorCode::kInternal));
-  }
-  std::vector<AgentGrant> ended;
-  for (const GrantId& id : ending) {
-    if (others) {
-      revoke(id);
-    }
-    if (auto gone = records_.grant(id)) {
-      if (gone->state != State::kRevoked) {
-        return fail(error(ErrorCode::kInternal));
-      }
-      ended.push_back(*std::move(gone));
-    }
-  }
-  return ended;
-}
-
-std::vector<AgentGrant> GrantDesk::device_forgot(const DeviceId& device) {
-  std::vector<AgentGrant> suspended;
-  const auto before = records_.grants();
-  if (!records_.mark_reset(device)) {
-    return suspended;
-  }
-  for (const AgentGrant& grant : before) {
-    if (grant.device != device || has_ended(grant)) {
-      continue;
-    }
-    if (grant.state == State::kPending) {
-      revoke(grant.id);
-    }
-    if (auto after = records_.grant(grant.id)) {
-      suspended.push_back(*std::move(after));
-    }
-  }
-  for (const OwedDeletion& owed : records_.owed()) {
-    if (owed.device == device) {
-      records_.settle(owed);
-    }
-  }
-  return suspended;
-}
-
-std::optional<AgentGrant> GrantDesk::device_dropped(const GrantId& id) {
-  const auto grant = records_.grant(id);
-  if (!grant || has_ended(*grant)) {
-    return std::nullopt;
-  }
-  if (grant->state == State::kPending) {
-    revoke(id);
-  } else if (!records_.suspend(id, grant::Hold::kDeviceReset)) {
-    return std::nullopt;
-  }
-  return records_.grant(id);
-}
-
-void GrantDesk::sweep() {
-  for (const AgentGrant& grant : records_.grants()) {
-    if (grant.state == State::kPending && now() - grant.created >= kPendingLife) {
-      revoke(grant.id);
-    }
-  }
-  records_.purge();
 }
 
 // --- using ---

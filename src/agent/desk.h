@@ -144,6 +144,8 @@ WallTime block_until(const grant::AgentGrant& grant);
 // The kind of device it was made for.
 std::string type_of(const grant::AgentGrant& grant, const std::optional<grant::Binding>& binding);
 bool has_ended(const grant::AgentGrant& grant);  // revoked or suspended
+// Whether this is what the wish asks for on this device, whatever became of it.
+bool is_for(const grant::AgentGrant& grant, const Wish& wish, const DeviceId& device);
 
 // The desk as one pairing session sees it.
 class PairingDesk : public enroll::AgentDesk {
