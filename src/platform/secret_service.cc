@@ -171,6 +171,11 @@ class SecretService::Call {
     return service_ != nullptr ? Result<void, Error>() : no_service(error);
   }
   // kMissing: there is no default keyring.
+  // The keyring that keys go to by default; whether it is locked is known afterwards.
+  Result<void, Error> reach_collection() {
+    auto reached = reach();
+    return reached ? find_collection() : reached;
+  }
   Result<void, Error> find_collection() {
     GError* error = nullptr;
     collection_ = library_.collection(service_, SECRET_COLLECTION_DEFAULT, SECRET_COLLECTION_NONE,
@@ -328,11 +333,8 @@ Result<void, Error> SecretService::ready() {
     return fail(lib.error());
   }
   Call call(**lib, patience_);
-  if (auto reached = call.reach(); !reached) {
+  if (auto reached = call.reach_collection(); !reached) {
     return reached;
-  }
-  if (auto found = call.find_collection(); !found) {
-    return found;
   }
   return call.is_locked() ? Result<void, Error>(is_locked()) : Result<void, Error>();
 }
@@ -343,11 +345,8 @@ Result<void, Error> SecretService::unlock(std::chrono::milliseconds patience) {
     return fail(lib.error());
   }
   Call call(**lib, patience);
-  if (auto reached = call.reach(); !reached) {
+  if (auto reached = call.reach_collection(); !reached) {
     return reached;
-  }
-  if (auto found = call.find_collection(); !found) {
-    return found;
   }
   return call.is_locked() ? call.unlock() : Result<void, Error>();
 }
@@ -359,12 +358,9 @@ Result<void, Error> SecretService::put(const Name& name, const std::string& labe
   }
   const Attributes attributes(**lib, name);
   Call call(**lib, patience_);
-  if (auto reached = call.reach(); !reached) {
-    return reached;
-  }
   // Storing in a locked keyring would ask the person, and wait.
-  if (auto found = call.find_collection(); !found) {
-    return found;
+  if (auto reached = call.reach_collection(); !reached) {
+    return reached;
   }
   return call.is_locked() ? Result<void, Error>(is_locked())
                           : call.put(attributes.table(), label, key);
