@@ -17,6 +17,7 @@ import {
   single,
   tiles,
 } from './screens';
+import { sending } from './sending';
 
 export function name(first: Of<'name'>, question: Question | null, doing: Doing): Screen {
   const input = h('input', {
@@ -32,24 +33,12 @@ export function name(first: Of<'name'>, question: Question | null, doing: Doing)
     'aria-describedby': 'name-where name-trouble',
   });
   const trouble = h('div', { id: 'name-trouble', class: 'trouble', role: 'alert' });
-  const submit = (): void => {
-    doing.act({ kind: 'call', text: input.value });
-  };
-  const go = button('continue', 'continue', 'primary', submit);
-  input.addEventListener('keydown', (event) => {
-    if (event.key === 'Enter' && event.isTrusted && !event.isComposing) submit();
+  const { go, gate } = sending(input, (typed) => {
+    doing.act({ kind: 'call', text: typed });
   });
-  let busy = first.busy;
   let tries = -1;
-  const gate = (): void => {
-    go.disabled = busy || input.value.trim() === '';
-    go.textContent = text(busy ? 'checking' : 'continue');
-  };
-  input.addEventListener('input', gate);
   const update = (view: View): void => {
     if (view.state !== 'name') return;
-    busy = view.busy;
-    input.readOnly = busy;
     if (view.tries !== tries) {
       const again = view.tries > 0;
       input.value = view.proposed.name;
@@ -60,7 +49,7 @@ export function name(first: Of<'name'>, question: Question | null, doing: Doing)
       }
       tries = view.tries;
     }
-    gate();
+    gate(view.busy);
   };
   update(first);
   return {

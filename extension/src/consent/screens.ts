@@ -14,6 +14,7 @@ import { doneAdding, name } from './add-screens';
 import type { Act, Flow, View } from './flow';
 import { deviceList } from './list-screen';
 import { problem } from './problem-screen';
+import { sending } from './sending';
 
 export interface Doing {
   visit(): void;
@@ -205,24 +206,12 @@ function code(first: Of<'code'>, question: Question | null, doing: Doing): Scree
   });
   const trouble = h('div', { id: 'code-trouble', class: 'trouble', role: 'alert' });
   const deny = denyButton(question, doing);
-  const submit = (): void => {
-    doing.act({ kind: 'submit', text: input.value });
-  };
-  const go = button('continue', 'continue', 'primary', submit);
-  input.addEventListener('keydown', (event) => {
-    if (event.key === 'Enter' && event.isTrusted && !event.isComposing) submit();
+  const { go, gate } = sending(input, (typed) => {
+    doing.act({ kind: 'submit', text: typed });
   });
-  let busy = first.busy;
   let tries = -1;
-  const gate = (): void => {
-    go.disabled = busy || input.value.trim() === '';
-    go.textContent = text(busy ? 'checking' : 'continue');
-  };
-  input.addEventListener('input', gate);
   const update = (view: View): void => {
     if (view.state !== 'code') return;
-    busy = view.busy;
-    input.readOnly = busy;
     input.setAttribute('aria-invalid', String(view.trouble !== 'none'));
     if (view.tries !== tries || view.trouble === 'none') {
       trouble.replaceChildren(...codeTrouble(view));
@@ -232,7 +221,7 @@ function code(first: Of<'code'>, question: Question | null, doing: Doing): Scree
       }
       tries = view.tries;
     }
-    gate();
+    gate(view.busy);
   };
   update(first);
   const where = text(long ? 'codeWhereKey' : 'codeWhere');
