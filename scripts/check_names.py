@@ -180,9 +180,7 @@ def main():
     if missing:
         return 1
     findings, count = check(*(file.read_text() for file in files), cpp_literals(ROOT))
-    if FIREFOX_MANIFEST.exists():
-        findings += add_on_ids((ROOT / "CMakeLists.txt").read_text(),
-                               json.loads(FIREFOX_MANIFEST.read_text()))
+    findings += add_on_ids((ROOT / "CMakeLists.txt").read_text(), json.loads(FIREFOX_MANIFEST.read_text()))
     for finding in findings:
         print(finding)
     print(f"check_names: {count} names, {len(findings)} differences")
