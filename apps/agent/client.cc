@@ -10,6 +10,7 @@
 #include "checks.h"
 #include "firefox.h"
 #include "metadata_keeper.h"
+#include "moving.h"
 #include "shown_grant.h"
 #include "wire/names.h"
 
@@ -76,6 +77,7 @@ net::Task<void> Client::run(std::shared_ptr<Client> self) {
   }
   self->pairings_.clear();
   self->tasks_.cancel();
+  end_if_moved(self->context_);
 }
 
 void Client::answer(std::uint64_t id, const Reply& reply) {
@@ -133,11 +135,22 @@ void Client::on_request(const agent::Request& request) {
           [&](const agent::GrantsDetails& of) { answer(id, on_grants_details(of)); },
           [&](const agent::DevicesList&) { answer(id, on_devices_list()); },
           [&](const agent::DevicesForget& gone) { later(id, forget(gone.id)); },
+          [&](const agent::BackupExport& backup) {
+            later(id, export_backup(context_, copy_of(backup)));
+          },
+          [&](const agent::BackupImport& backup) {
+            tasks_.spawn(import_and_end(shared_from_this(), id, copy_of(backup)));
+          },
+          [&](const agent::ProfilesList&) { answer(id, list_profiles(context_)); },
+          [&](const agent::ProfilesAdopt& adopt) { answer(id, adopt_profile(context_, adopt)); },
       },
       request.method);
 }
 
 net::Task<Client::Reply> Client::hello() {
+  if (connection_.browser() != agent::Browser::kNone) {
+    remember_profile(context_, connection_.profile());
+  }
   const SetupState setup = connection_.browser() == agent::Browser::kFirefox
                                ? co_await firefox_setup_state(context_)
                                : co_await setup_state(context_);

@@ -60,6 +60,8 @@ class Client : public std::enable_shared_from_this<Client> {
   net::Task<Reply> forget(DeviceId device);
   [[nodiscard]] agent::Sight sight() const;
   net::Task<Reply> doctor(agent::Doctor places);
+  static net::Task<void> import_and_end(std::shared_ptr<Client> self, std::uint64_t id,
+                                        agent::BackupImport import);
 
   void on_service(const discovery::SourceEvent& event);
   void send_event(std::string_view event, const nlohmann::json& params);

@@ -1,9 +1,11 @@
-// Requests of the control page and of the commands like it: pausing, looking closer, forgetting.
+// Requests of the control page and of the commands like it: pausing, looking closer, forgetting;
+// and moving, after which the agent ends.
 #include <nlohmann/json.hpp>
 
 #include "agent/control.h"
 #include "client.h"
 #include "device_link.h"
+#include "moving.h"
 
 namespace latchkey::agentd {
 
@@ -82,6 +84,15 @@ net::Task<Client::Reply> Client::forget(DeviceId device) {
   }
   context_->look_after();
   co_return json{{"ended", ended->size()}, {"delivered", told}};
+}
+
+net::Task<void> Client::import_and_end(std::shared_ptr<Client> self, std::uint64_t id,
+                                       agent::BackupImport import) {
+  const auto reply = co_await import_backup(self->context_, std::move(import));
+  self->answer(id, reply);
+  if (reply) {
+    self->channel_->close_after_send();
+  }
 }
 
 }  // namespace latchkey::agentd

@@ -27,6 +27,8 @@ class Settings {
   virtual bool set(std::string_view name, const std::string& value) = 0;  // durably
 };
 
+class Moving;
+
 struct Context {
   net::Executor executor;
   const Clock& clock;
@@ -46,6 +48,8 @@ struct Context {
   std::function<void(const grant::AgentGrant&)> changed;
   // Something may be due for a device.
   std::function<void()> look_after;
+  // What a person takes along to another computer; nothing in tests that do not need it.
+  Moving* moving = nullptr;
 };
 
 }  // namespace latchkey::agentd

@@ -64,7 +64,8 @@ int run(const agentd::Options& options) {
                           .state_folder = options.state,
                           .socket_path = options.socket,
                           .changed = {},
-                          .look_after = {}};
+                          .look_after = {},
+                          .moving = records->get()};
   agentd::Server server(&context, *std::move(listener));
   server.start();
   boost::asio::signal_set signals(io, SIGTERM, SIGINT, SIGHUP);

@@ -94,16 +94,16 @@ std::optional<grant::AgentGrant> StoreRecords::grant(const GrantId& id) {
   return or_empty(store_.grant(kAll, id));
 }
 bool StoreRecords::save_pending(const grant::Binding& binding, const grant::AgentGrant& grant) {
-  return is_done(store_.save_pending(binding, grant, clock_.wall_now()));
+  return !moved_ && is_done(store_.save_pending(binding, grant, clock_.wall_now()));
 }
 bool StoreRecords::save_issued(const grant::Binding& binding, const grant::AgentGrant& grant) {
-  return is_done(store_.save_issued(binding, grant, clock_.wall_now()));
+  return !moved_ && is_done(store_.save_issued(binding, grant, clock_.wall_now()));
 }
 bool StoreRecords::activate(const GrantId& id, std::uint16_t port) {
   return is_done(store_.activate(id, port));
 }
 bool StoreRecords::save_renewed(const grant::AgentGrant& grant) {
-  return is_done(store_.save_renewed(grant));
+  return !moved_ && is_done(store_.save_renewed(grant));
 }
 grant::Unconfirmed StoreRecords::unconfirmed(const GrantId& id) {
   return or_empty(store_.unconfirmed(id));
@@ -160,6 +160,19 @@ std::vector<agent::OwedForgetting> StoreRecords::owed_forgettings() {
 }
 bool StoreRecords::settle(const agent::OwedForgetting& owed) {
   return is_done(store_.deletion_done(owed.id));
+}
+
+store::Result<store::Backup> StoreRecords::snapshot(const std::vector<std::string>& stay_behind) {
+  return store_.snapshot(clock_.wall_now(), stay_behind);
+}
+store::Result<void> StoreRecords::restore(const store::Backup& backup,
+                                          const std::vector<std::string>& stay_here) {
+  auto done = store_.restore(backup, stay_here);
+  moved_ = moved_ || done.has_value();
+  return done;
+}
+store::Result<store::Adopted> StoreRecords::adopt(const ProfileId& from, const ProfileId& to) {
+  return store_.adopt(from, to);
 }
 
 std::optional<std::string> StoreRecords::get(std::string_view name) {

@@ -8,11 +8,12 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "context.h"
+#include "moving.h"
 #include "store/agent_store.h"
 
 namespace latchkey::agentd {
 
-class StoreRecords final : public agent::Records, public Settings {
+class StoreRecords final : public agent::Records, public Settings, public Moving {
  public:
   static latchkey::Result<std::unique_ptr<StoreRecords>, std::string> open(
       const std::filesystem::path& folder, Random& random, const Clock& clock);
@@ -47,6 +48,13 @@ class StoreRecords final : public agent::Records, public Settings {
   std::optional<std::string> get(std::string_view name) override;
   bool set(std::string_view name, const std::string& value) override;
 
+  store::Result<store::Backup> snapshot(const std::vector<std::string>& stay_behind) override;
+  store::Result<bool> is_unused() override { return store_.is_unused(); }
+  store::Result<void> restore(const store::Backup& backup,
+                              const std::vector<std::string>& stay_here) override;
+  bool has_moved() const override { return moved_; }
+  store::Result<store::Adopted> adopt(const ProfileId& from, const ProfileId& to) override;
+
   void flush() { (void)store_.flush(); }
 
  private:
@@ -57,6 +65,8 @@ class StoreRecords final : public agent::Records, public Settings {
   std::unique_ptr<store::User> user_;
   pki::Authority root_;
   const Clock& clock_;
+  // The store holds another user than the one in memory: nothing may be added any more.
+  bool moved_ = false;
 };
 
 }  // namespace latchkey::agentd

@@ -95,6 +95,22 @@ int setup(const Common& common, const Terminal& terminal, const SetupOptions& op
 int providers(const Common& common, const Terminal& terminal);
 int refresh(const Common& common, const Terminal& terminal);
 
+// Moving to another computer (docs/backup.md).
+struct MoveOptions {
+  std::string file;
+  int passphrase_fd = -1;  // asked on the terminal
+  bool replace = false;
+};
+int export_backup(const Common& common, const Terminal& terminal, const MoveOptions& options);
+int import_backup(const Common& common, const Terminal& terminal, const MoveOptions& options);
+struct AdoptOptions {
+  std::string from;
+  std::string to;
+  bool yes = false;
+};
+int profiles(const Common& common, const Terminal& terminal);
+int adopt(const Common& common, const Terminal& terminal, const AdoptOptions& options);
+
 int doctor(const Common& common, const Terminal& terminal);
 
 }  // namespace latchkey::cli

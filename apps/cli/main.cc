@@ -23,6 +23,8 @@ struct All {
   cli::SetupOptions setup;
   std::string which;
   bool mine = false;
+  cli::MoveOptions move;
+  cli::AdoptOptions adopt;
 };
 
 void add_devices(CLI::App& app, All& all) {
@@ -115,6 +117,29 @@ void add_setup(CLI::App& app, All& all) {
   app.add_subcommand("doctor", "Check this computer");
 }
 
+void add_moving(CLI::App& app, All& all) {
+  CLI::App* save = app.add_subcommand("export", "Save everything for another computer of yours");
+  CLI::App* load = app.add_subcommand("import", "Take over what another computer saved");
+  for (CLI::App* command : {save, load}) {
+    command->add_option("file", all.move.file, "The backup's file")->required();
+    command
+        ->add_option("--passphrase-fd", all.move.passphrase_fd,
+                     "Read the passphrase from this open descriptor")
+        ->check(CLI::Range(0, 1023));
+  }
+  load->add_flag("--replace", all.move.replace, "Also where there is something; it is kept aside");
+  app.add_subcommand("profiles", "Show the browser profiles that have permissions");
+  CLI::App* adopt = app.add_subcommand("adopt", "Give one browser profile what another may do");
+  const CLI::Validator id(
+      [](std::string& text) {
+        return ProfileId::parse(text) ? std::string() : std::string("not 32 hex digits");
+      },
+      "");
+  adopt->add_option("old", all.adopt.from, "The profile that had them")->check(id);
+  adopt->add_option("new", all.adopt.to, "The profile that gets them")->check(id);
+  adopt->add_flag("--yes", all.adopt.yes, "Without asking");
+}
+
 int run(const CLI::App& app, All& all) {
   const cli::Terminal terminal(all.json);
   if (all.common.socket.empty()) {
@@ -167,6 +192,18 @@ int run(const CLI::App& app, All& all) {
   if (name == "refresh") {
     return cli::refresh(all.common, terminal);
   }
+  if (name == "export") {
+    return cli::export_backup(all.common, terminal, all.move);
+  }
+  if (name == "import") {
+    return cli::import_backup(all.common, terminal, all.move);
+  }
+  if (name == "profiles") {
+    return cli::profiles(all.common, terminal);
+  }
+  if (name == "adopt") {
+    return cli::adopt(all.common, terminal, all.adopt);
+  }
   return cli::doctor(all.common, terminal);
 }
 
@@ -185,6 +222,7 @@ int main(int argc, char** argv) {
   add_control(app, all);
   add_fetch(app, all);
   add_setup(app, all);
+  add_moving(app, all);
   for (CLI::App* command : app.get_subcommands({})) {
     command->add_flag("--json", all.json, "One JSON document on standard output");
   }

@@ -83,6 +83,13 @@ Result<void> Connection::admit(const Method& method, MonoTime now) {
       hello_->client != Hello::Client::kCommandLine) {
     return malformed("Only the command line sets things up.");
   }
+  if ((std::holds_alternative<BackupExport>(method) ||
+       std::holds_alternative<BackupImport>(method) ||
+       std::holds_alternative<ProfilesList>(method) ||
+       std::holds_alternative<ProfilesAdopt>(method)) &&
+      hello_->client != Hello::Client::kCommandLine) {
+    return malformed("Only the command line moves what is remembered.");
+  }
   bool in_time = all_.take(now);
   if (std::holds_alternative<PairBegin>(method) || std::holds_alternative<PairName>(method)) {
     in_time = in_time && pairings_.take(now);
@@ -98,6 +105,8 @@ Result<void> Connection::admit(const Method& method, MonoTime now) {
              std::holds_alternative<GrantsResume>(method) ||
              std::holds_alternative<DevicesForget>(method) ||
              std::holds_alternative<SetupFirefox>(method) ||
+             std::holds_alternative<BackupExport>(method) ||
+             std::holds_alternative<BackupImport>(method) ||
              std::holds_alternative<Doctor>(method)) {
     in_time = in_time && network_.take(now);
   }

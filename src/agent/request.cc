@@ -266,6 +266,46 @@ std::optional<Method> read_setup_firefox(const json& p) {
   return setup;
 }
 
+struct BackupPlace {
+  std::string file;
+  SecretBytes passphrase;
+};
+std::optional<BackupPlace> backup_place(const json& p) {
+  auto file = text_of(p, "file", kMaxBackupPath);
+  auto passphrase = text_of(p, "passphrase", kMaxPassphrase);
+  if (!file || !passphrase || !file->starts_with('/') || file->find('\0') != std::string::npos) {
+    return std::nullopt;
+  }
+  return BackupPlace{*std::move(file), SecretBytes::take(*std::move(passphrase))};
+}
+
+std::optional<Method> read_backup_export(const json& p) {
+  auto place = backup_place(p);
+  if (!only(p, {"file", "passphrase"}) || !place) {
+    return std::nullopt;
+  }
+  return BackupExport{std::move(place->file), std::move(place->passphrase)};
+}
+
+std::optional<Method> read_backup_import(const json& p) {
+  auto place = backup_place(p);
+  if (!only(p, {"file", "passphrase", "replace"}) || !place ||
+      (!is_absent(p, "replace") && !p["replace"].is_boolean())) {
+    return std::nullopt;
+  }
+  return BackupImport{std::move(place->file), std::move(place->passphrase),
+                      p.value("replace", false)};
+}
+
+std::optional<Method> read_profiles_adopt(const json& p) {
+  const auto from = id_of<ProfileId>(p, "from");
+  const auto to = id_of<ProfileId>(p, "to");
+  if (!only(p, {"from", "to"}) || !from || !to || *from == *to) {
+    return std::nullopt;
+  }
+  return ProfilesAdopt{*from, *to};
+}
+
 template <class Nothing>
 std::optional<Method> read_nothing(const json& p) {
   return p.empty() ? std::optional<Method>(Nothing{}) : std::nullopt;
@@ -299,6 +339,10 @@ constexpr std::array kReaders = {
     Reader{wire::kGrantsDetails, read_id<GrantsDetails>},
     Reader{wire::kDevicesList, read_nothing<DevicesList>},
     Reader{wire::kDevicesForget, read_id<DevicesForget>},
+    Reader{wire::kBackupExport, read_backup_export},
+    Reader{wire::kBackupImport, read_backup_import},
+    Reader{wire::kProfilesList, read_nothing<ProfilesList>},
+    Reader{wire::kProfilesAdopt, read_profiles_adopt},
 };
 
 BadRequest bad(std::optional<std::uint64_t> id, wire::ErrorCode code, std::string message) {

@@ -24,6 +24,8 @@ inline constexpr std::size_t kMaxCodeText = 512;  // a pairing link at most
 inline constexpr std::size_t kMaxDeviceKey = 64;
 inline constexpr std::size_t kMaxFolders = 16;
 inline constexpr std::size_t kMaxFolder = 200;
+inline constexpr std::size_t kMaxBackupPath = 4096;
+inline constexpr std::size_t kMaxPassphrase = 1024;
 inline constexpr std::uint64_t kMaxMessageId = 9007199254740991;  // what JavaScript can hold
 
 // A device as one connection knows it.
@@ -101,6 +103,22 @@ struct DevicesList {};
 struct DevicesForget {
   DeviceId id;
 };
+// Command line only, all four: moving to another computer (docs/backup.md). Files are absolute
+// paths.
+struct BackupExport {
+  std::string file;
+  SecretBytes passphrase;
+};
+struct BackupImport {
+  std::string file;
+  SecretBytes passphrase;
+  bool replace = false;
+};
+struct ProfilesList {};
+struct ProfilesAdopt {
+  ProfileId from;
+  ProfileId to;
+};
 // Command line only: where set-up put things besides the usual places. Remembered.
 struct SetupFirefox {
   bool on = false;
@@ -115,7 +133,8 @@ using Method =
     std::variant<Hello, DiscoverStart, DiscoverStop, PairBegin, PairName, PairCode, PairCancel,
                  GrantsList, GrantsGet, GrantsRevoke, TicketMint, CertificateRenew, PolicyCheck,
                  MetadataStatus, MetadataRefresh, AnchorGet, SetupFirefox, Doctor, GrantsPause,
-                 GrantsResume, GrantsDetails, DevicesList, DevicesForget>;
+                 GrantsResume, GrantsDetails, DevicesList, DevicesForget, BackupExport,
+                 BackupImport, ProfilesList, ProfilesAdopt>;
 
 struct Request {
   std::uint64_t id = 0;

@@ -18,6 +18,7 @@
 #include "base/random.h"
 #include "grant/grant.h"
 #include "grant/unconfirmed.h"
+#include "store/backup.h"
 #include "store/error.h"
 #include "store/sealer.h"
 #include "store/witness.h"
@@ -60,6 +61,12 @@ struct Deletion {
 struct Ending {
   WallTime now;
   WallTime block_until;  // the host stays blocked until then: last notAfter plus a day
+};
+
+// What became of one profile's grants when another took them over.
+struct Adopted {
+  std::vector<GrantId> grants;  // that changed hands
+  std::size_t kept = 0;         // that did not: the other profile has the same already
 };
 
 class AgentStore {
@@ -167,11 +174,25 @@ class AgentStore {
   Result<void> deletion_tried(std::int64_t id, WallTime now);
   Result<void> deletion_done(std::int64_t id);  // repeating it is harmless
 
+  // --- moving to another computer (backup.h) ---
+  // Everything but what is half done, and but the settings named: those of this computer alone.
+  Result<Backup> snapshot(WallTime now, const std::vector<std::string>& stay_behind);
+  // Nothing is bound, granted or owed.
+  Result<bool> is_unused();
+  // Puts the backup in the place of everything that is there, as one change, but for the settings
+  // named: those are as they were here. The store stays this one: its id, its seal and its witness
+  // are its own, and its generation goes up as with any change. kTooNew; kCorrupt: not what this
+  // program writes, and nothing changed.
+  Result<void> restore(const Backup& backup, const std::vector<std::string>& stay_here);
+  // Gives the grants of one profile to another. Hosts and subjects stay as they are.
+  Result<Adopted> adopt(const ProfileId& from, const ProfileId& to);
+
   // Forgets ended grants whose block_until has passed, and claims on hosts that ended.
   Result<void> purge(WallTime now);
 
+  struct State;  // internal to src/store
+
  private:
-  struct State;
   explicit AgentStore(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

@@ -184,6 +184,10 @@ const TableShape kHost = {"host",
                            {"until", Kind::kInteger}}};
 const TableShape kDeletion = {"deletion", 1, deletion_columns()};
 
+std::uint32_t schema_version() {
+  return static_cast<std::uint32_t>(kMigrations.size());
+}
+
 Vault::Options options(const std::filesystem::path& folder, std::string vfs) {
   return {{folder, "agent.db", std::move(vfs)},
           {kApplicationId, kMigrations},

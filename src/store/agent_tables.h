@@ -14,6 +14,7 @@ extern const TableShape kUse;   // when a grant was last used
 extern const TableShape kHost;  // to which (device, origin) a host belongs, until when
 extern const TableShape kDeletion;
 
+std::uint32_t schema_version();
 Vault::Options options(const std::filesystem::path& folder, std::string vfs);
 
 Row row_of(Vault& vault, const User& user);

@@ -36,6 +36,10 @@ inline constexpr std::string_view kGrantsResume = "grants.resume";
 inline constexpr std::string_view kGrantsDetails = "grants.details";
 inline constexpr std::string_view kDevicesList = "devices.list";
 inline constexpr std::string_view kDevicesForget = "devices.forget";
+inline constexpr std::string_view kBackupExport = "backup.export";
+inline constexpr std::string_view kBackupImport = "backup.import";
+inline constexpr std::string_view kProfilesList = "profiles.list";
+inline constexpr std::string_view kProfilesAdopt = "profiles.adopt";
 
 // Events.
 inline constexpr std::string_view kDiscoverFound = "discover.found";

@@ -39,6 +39,10 @@ export const kGrantsResume = 'grants.resume';
 export const kGrantsDetails = 'grants.details';
 export const kDevicesList = 'devices.list';
 export const kDevicesForget = 'devices.forget';
+export const kBackupExport = 'backup.export';
+export const kBackupImport = 'backup.import';
+export const kProfilesList = 'profiles.list';
+export const kProfilesAdopt = 'profiles.adopt';
 
 // Events
 export const kDiscoverFound = 'discover.found';
