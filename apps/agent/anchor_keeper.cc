@@ -6,6 +6,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "crypto/hash.h"
 #include "platform/firefox_profiles.h"
@@ -88,7 +89,15 @@ void AnchorKeeper::read_settings() {
 
 void AnchorKeeper::configure(bool on, const std::vector<std::string>& folders) {
   on_ = on;
-  folders_.assign(folders.begin(), folders.end());
+  sweep_ = !on;
+  if (on) {
+    folders_.clear();
+  }
+  for (const std::string& folder : folders) {
+    if (!contains(folders_, folder)) {
+      folders_.emplace_back(folder);
+    }
+  }
   settings_.set(kSetting, json{{"on", on_}, {"folders", texts_of(folders_)}}.dump());
   ask();
 }
@@ -210,7 +219,7 @@ net::Task<std::vector<fs::path>> AnchorKeeper::find_profiles() {
     return platform::firefox_profiles(environment, folders);
   };
   std::vector<fs::path> found;
-  if (on_) {
+  if (on_ || std::exchange(sweep_, false)) {
     auto seen = co_await worker_.run(executor_, net::after(kJobTime), std::move(look));
     found = std::move(seen).value_or(std::vector<fs::path>{});
   }

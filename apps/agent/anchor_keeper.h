@@ -54,7 +54,8 @@ class AnchorKeeper {
   // False where that took too long.
   net::Task<bool> settled(std::chrono::milliseconds patience);
 
-  // What set-up said; kept. `folders`: profiles besides those in the usual places.
+  // What set-up said; kept. `folders`: profiles besides those in the usual places. When it is taken
+  // back, every profile is looked at once, whatever is remembered of them.
   void configure(bool on, const std::vector<std::string>& folders);
   [[nodiscard]] bool on() const { return on_; }
   [[nodiscard]] const std::vector<FirefoxProfile>& profiles() const { return profiles_; }
@@ -95,6 +96,7 @@ class AnchorKeeper {
   Settings& settings_;
   platform::Environment environment_;
   bool on_ = false;
+  bool sweep_ = false;
   bool stopped_ = false;
   bool learnt_ = false;
   std::vector<std::filesystem::path> folders_;  // named by the person

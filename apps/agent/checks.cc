@@ -177,6 +177,17 @@ net::Task<std::vector<platform::Check>> all_checks(Context* context) {
   co_return all;
 }
 
+json remembered_places(const Context& context) {
+  json places = json::object();
+  for (const std::string_view name : {kDatabases, kBrowsers}) {
+    json& texts = places[std::string(name)] = json::array();
+    for (const fs::path& path : remembered(context, name)) {
+      texts.push_back(path.string());
+    }
+  }
+  return places;
+}
+
 void remember_places(Context* context, const agent::Doctor& places) {
   if (places.databases) {
     context->settings.set(kDatabases, json(*places.databases).dump());

@@ -320,7 +320,11 @@ Client::Reply Client::on_grants_get(const agent::GrantsGet& get) {
 }
 
 Client::Reply Client::on_anchor_get() {
-  return json{{"root", base64_encode(context_->desk.records().user_root().certificate)}};
+  json answer{{"root", base64_encode(context_->desk.records().user_root().certificate)}};
+  if (connection_.browser() == agent::Browser::kNone) {
+    answer.update(remembered_places(*context_));
+  }
+  return answer;
 }
 
 void Client::grant_changed(const grant::AgentGrant& changed) {

@@ -1,6 +1,8 @@
 // `latchkey setup`: lets this user's browsers accept the devices of this home, and find the agent.
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "agent_link.h"
 #include "commands.h"
@@ -77,16 +79,38 @@ std::optional<fs::path> extension_folder() {
   return std::nullopt;
 }
 
-Result<Bytes> user_root(AgentLink& link) {
-  auto anchor = link.call(wire::kAnchorGet, json::object());
-  if (!anchor) {
-    return fail(anchor.error());
+struct Anchor {
+  Bytes root;
+  Places places;  // besides the usual ones, as set-up was told before
+};
+Result<Anchor> anchor_of(AgentLink& link) {
+  const auto answer = link.call(wire::kAnchorGet, json::object());
+  if (!answer) {
+    return fail(answer.error());
   }
-  auto root = decode_base64(anchor->value("root", ""));
+  auto root = decode_base64(answer->value("root", ""));
   if (!root) {
     return fail(failure_from("internal", "The agent's answer could not be read."));
   }
-  return *std::move(root);
+  Anchor anchor{*std::move(root), {}};
+  for (const auto& [name, to] : {std::pair("databases", &anchor.places.databases),
+                                 std::pair("browsers", &anchor.places.browsers)}) {
+    const json folders = answer->value(name, json::array());
+    for (const json& folder : folders) {
+      if (folder.is_string()) {
+        to->emplace_back(folder.get<std::string>());
+      }
+    }
+  }
+  return anchor;
+}
+
+void add_missing(std::vector<fs::path>& all, const std::vector<fs::path>& more) {
+  for (const fs::path& one : more) {
+    if (std::find(all.begin(), all.end(), one) == all.end()) {
+      all.push_back(one);
+    }
+  }
 }
 
 Result<void> install_root(const fs::path& folder, const Bytes& root) {
@@ -123,17 +147,18 @@ Result<Done> install(const Common& common, const Terminal& terminal, const Setup
   if (!link) {
     return fail(link.error());
   }
-  const auto root = user_root(*link);
-  if (!root) {
-    return fail(root.error());
+  const auto anchor = anchor_of(*link);
+  if (!anchor) {
+    return fail(anchor.error());
   }
+  const Bytes& root = anchor->root;
   const auto browsers_before = platform::running_browsers();
   bool new_root = false;
   Done done{places_of(options), false, {}, extension_folder(), json::array()};
   for (const fs::path& folder : done.places.databases) {
-    const auto state = platform::query_root(folder, *root);
+    const auto state = platform::query_root(folder, root);
     new_root = new_root || !state || *state != platform::RootState::kTrusted;
-    if (auto installed = install_root(folder, *root); !installed) {
+    if (auto installed = install_root(folder, root); !installed) {
       return fail(installed.error());
     }
     terminal.progress("Your browsers will accept your devices: " + folder.string());
@@ -162,38 +187,77 @@ Result<Done> install(const Common& common, const Terminal& terminal, const Setup
   return done;
 }
 
+// This root, and what earlier ones left under our name: of a store that was deleted, or of before
+// an import.
+Result<void> remove_roots(const fs::path& folder, const Bytes& root) {
+  auto all = platform::roots_named(folder, kNickname);
+  if (!all) {
+    return fail(failure_of(all.error()));
+  }
+  all->push_back(root);
+  for (const Bytes& one : *all) {
+    if (const auto removed = platform::remove_root(folder, one); !removed) {
+      return fail(failure_of(removed.error()));
+    }
+  }
+  return {};
+}
+
+// One place that cannot be changed does not keep trust in the others: all are tried, and what went
+// wrong first is said.
 Result<Done> remove(const Common& common, const Terminal& terminal, const SetupOptions& options) {
   auto link = AgentLink::open(common.socket, std::nullopt);
   if (!link) {
     return fail(link.error());
   }
-  const auto root = user_root(*link);
-  if (!root) {
-    return fail(root.error());
+  const auto anchor = anchor_of(*link);
+  if (!anchor) {
+    return fail(anchor.error());
   }
-  Done done{places_of(options), false, {}, std::nullopt, json::array()};
-  for (const fs::path& folder : done.places.databases) {
-    if (const auto removed = platform::remove_root(folder, *root); !removed) {
-      return fail(failure_of(removed.error()));
+  std::optional<Failure> first;
+  const auto failed = [&](Failure failure) {
+    if (!first) {
+      first = std::move(failure);
     }
-    terminal.progress("Removed from " + folder.string());
+  };
+  Done done{places_of(options), false, {}, std::nullopt, json::array()};
+  add_missing(done.places.databases, anchor->places.databases);
+  add_missing(done.places.browsers, anchor->places.browsers);
+  for (const fs::path& folder : done.places.databases) {
+    if (const auto removed = remove_roots(folder, anchor->root); !removed) {
+      failed(removed.error());
+    } else {
+      terminal.progress("Removed from " + folder.string());
+    }
   }
-  if (const auto undone = undo_firefox(*link, terminal); !undone) {
-    return fail(undone.error());
+  if (const auto undone = undo_firefox(*link, terminal, texts_of(paths_of(options.firefox)));
+      !undone) {
+    failed(undone.error());
   }
   for (const fs::path& folder : done.places.browsers) {
     if (const auto removed = platform::remove_manifest(folder); !removed) {
-      return fail(failure_of(removed.error()));
+      failed(failure_of(removed.error()));
     }
   }
   const auto told = link->call(wire::kDoctor, {{"databases", texts_of(done.places.databases)}});
   if (!told) {
-    return fail(told.error());
+    failed(told.error());
+  }
+  if (first) {
+    return fail(*std::move(first));
   }
   const auto browsers = platform::running_browsers();
   done.restart = !browsers.empty();
   done.browser = browsers.empty() ? "" : browsers.front().name;
   return done;
+}
+
+// Somebody switched the user's unit on.
+bool starts_with_the_session() {
+  const fs::path unit = platform::Environment::current().home / ".config/systemd/user/" /
+                        "default.target.wants/latchkey-agent.service";
+  std::error_code error;
+  return fs::is_symlink(fs::symlink_status(unit, error));
 }
 
 void say(const Terminal& terminal, const Done& done) {
@@ -236,6 +300,10 @@ int setup(const Common& common, const Terminal& terminal, const SetupOptions& op
     terminal.line("Your browsers do not accept the devices of this home any more.");
     if (done->restart) {
       terminal.line("Close " + done->browser + " and open it again: it looks only when it starts.");
+    }
+    if (starts_with_the_session()) {
+      terminal.line("The agent still starts with your session. To end that too:");
+      terminal.line("  systemctl --user disable --now latchkey-agent");
     }
     terminal.line("What you allowed is still remembered; `latchkey revoke --all` ends that too.");
     return 0;

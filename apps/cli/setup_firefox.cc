@@ -50,27 +50,32 @@ Result<json> set_up_firefox(AgentLink& link, const Terminal& terminal, const fs:
   return profiles;
 }
 
-Result<void> undo_firefox(AgentLink& link, const Terminal& terminal) {
-  const auto told = link.call(wire::kSetupFirefox, {{"on", false}});
+Result<void> undo_firefox(AgentLink& link, const Terminal& terminal, const json& folders) {
+  Result<void> all;
+  const auto told = link.call(wire::kSetupFirefox, {{"on", false}, {"folders", folders}});
   if (!told) {
-    return fail(told.error());
-  }
-  for (const json& profile : told->value("profiles", json::array())) {
-    const std::string folder = profile.value("folder", "");
-    if (profile.value("state", "") == "problem") {
-      return fail(Failure{Exit::kFailed, "setup",
-                          "A profile of Firefox could not be changed: " + folder,
-                          "Close Firefox, then try again."});
+    all = fail(told.error());
+  } else {
+    const json profiles = told->value("profiles", json::array());
+    for (const json& profile : profiles) {
+      const std::string folder = profile.value("folder", "");
+      const std::string state = profile.value("state", "");
+      if (state == "problem" && all) {
+        all = fail(Failure{Exit::kFailed, "setup",
+                           "A profile of Firefox could not be changed: " + folder,
+                           "Close Firefox, then try again."});
+      } else if (state != "problem" && state != "new") {
+        terminal.progress("Removed from " + folder);
+      }
     }
-    terminal.progress("Removed from " + folder);
   }
   for (const fs::path& folder :
        platform::firefox_manifest_folders(platform::Environment::current())) {
-    if (const auto removed = platform::remove_firefox_manifest(folder); !removed) {
-      return fail(failure_of(removed.error()));
+    if (const auto removed = platform::remove_firefox_manifest(folder); !removed && all) {
+      all = fail(failure_of(removed.error()));
     }
   }
-  return {};
+  return all;
 }
 
 }  // namespace latchkey::cli

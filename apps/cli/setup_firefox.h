@@ -17,6 +17,6 @@ Result<nlohmann::json> set_up_firefox(AgentLink& link, const Terminal& terminal,
                                       const nlohmann::json& folders);
 
 // Takes everything back; fails where a profile still holds something.
-Result<void> undo_firefox(AgentLink& link, const Terminal& terminal);
+Result<void> undo_firefox(AgentLink& link, const Terminal& terminal, const nlohmann::json& folders);
 
 }  // namespace latchkey::cli

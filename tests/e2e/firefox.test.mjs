@@ -5,5 +5,6 @@ import { FirefoxStage } from './firefox-stage.mjs';
 import { perform } from './scenario.mjs';
 import * as firefox from './scenarios/firefox.mjs';
 import * as grant from './scenarios/grant.mjs';
+import { firefox as leaving } from './scenarios/leaving.mjs';
 
-perform('Latchkey in Firefox', () => FirefoxStage.set(process.env.E2E_OUT), [grant, firefox]);
+perform('Latchkey in Firefox', () => FirefoxStage.set(process.env.E2E_OUT), [grant, firefox, leaving]);

@@ -34,7 +34,7 @@ chmod 755 /usr/sbin/policy-rc.d
 rm -f /etc/dpkg/dpkg.cfg.d/docker*
 echo "== tools and dependencies"
 quietly apt-get -q update
-quietly apt install man-db bash-completion openssl systemd
+quietly apt install man-db bash-completion openssl systemd libnss3-tools
 mapfile -t needs < <(apt-get -s --no-install-recommends install /packages/*.deb |
   awk '/^Inst / && $2 !~ /^latchkey/ {print $2}')
 check "apt finds what they depend on (${#needs[@]} packages)" test ${#needs[@]} -gt 5
@@ -99,7 +99,7 @@ done
 echo "== a person"
 check "the command line starts the agent" su person -c 'latchkey grants --json'
 check "set-up says what it did" su person -c 'mkdir -p ~/.config/chromium && latchkey setup --json'
-check "the trust is there" su person -c 'test -f ~/.pki/nssdb/cert9.db && test -f ~/.config/chromium/NativeMessagingHosts/org.latchkey.agent.json'
+check "the trust is there" su person -c 'certutil -d sql:$HOME/.pki/nssdb -L | grep -q "^Latchkey .*C,," && test -f ~/.pki/nssdb/cert9.db && test -f ~/.config/chromium/NativeMessagingHosts/org.latchkey.agent.json'
 
 echo "== leaving"
 apt remove latchkey latchkey-device latchkey-provider > /tmp/removed 2>&1 || bad "apt remove"
@@ -109,6 +109,8 @@ check "removing keeps the device's keys" test -s /var/lib/latchkey-device/device
 check "installing again" apt install /packages/*.deb
 check "the configuration is still the edited one" grep -q '^serve = "/usr/share/doc"' /etc/latchkey/device.conf
 check "set-up can be taken back" su person -c 'latchkey setup --undo --json'
+check "the browser trusts nothing of ours any more" su person -c \
+  'said=$(certutil -d sql:$HOME/.pki/nssdb -L) && [ -n "$said" ] && ! printf %s "$said" | grep -i latchkey'
 check "the native host is gone from the browser" su person -c 'test ! -e ~/.config/chromium/NativeMessagingHosts/org.latchkey.agent.json'
 # The agents that ran for the person end with the session; here by hand.
 for process in /proc/[0-9]*; do
