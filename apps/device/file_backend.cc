@@ -8,6 +8,8 @@
 
 #include <cerrno>
 
+#include "wire/http_selection.h"
+
 namespace latchkey::device {
 
 namespace {
@@ -104,7 +106,7 @@ net::Task<Outcome> FileBackend::send(Exchange& exchange, const Opened& opened) {
   wire::HttpResponseHead head;
   head.status = plan.status;
   head.fields = std::move(plan.fields);
-  head.fields.add("Date", front::http_date(clock_.wall_now().unix_seconds));
+  head.fields.add("Date", wire::http_date(clock_.wall_now().unix_seconds));
   front::Desk::dress_for(head.fields, exchange.grant->grant);
   if (plan.status != 304) {
     head.fields.set("Content-Length", std::to_string(plan.length));

@@ -1,11 +1,10 @@
 #include "front/files.h"
 
 #include <array>
-#include <charconv>
 #include <cstdio>
-#include <ctime>
 
 #include "base/encoding.h"
+#include "wire/http_selection.h"
 
 namespace latchkey::front {
 
@@ -14,120 +13,9 @@ namespace {
 constexpr std::size_t kMaxNames = 32;
 constexpr std::size_t kMaxPath = 1024;
 
-std::string_view trim(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) {
-    return {};
-  }
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
 bool is_plain_name(std::string_view name) {
   return !name.starts_with('.') &&
          name.find_first_of(std::string_view("\0/\\", 3)) == std::string_view::npos;
-}
-
-std::optional<std::uint64_t> parse_number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc{} && end == text.data() + text.size() && !text.empty()
-             ? std::optional(value)
-             : std::nullopt;
-}
-
-struct Range {
-  std::uint64_t offset;
-  std::uint64_t length;
-};
-enum class RangeKind { kIgnored, kUnsatisfiable, kGood };
-
-// "bytes=first-last", "bytes=first-", "bytes=-suffix".
-RangeKind parse_range(std::string_view text, std::uint64_t size, Range& range) {
-  constexpr std::string_view kUnit = "bytes=";
-  if (!wire::iequals(text.substr(0, kUnit.size()), kUnit) ||
-      text.find(',') != std::string_view::npos) {
-    return RangeKind::kIgnored;
-  }
-  text = trim(text.substr(kUnit.size()));
-  const std::size_t dash = text.find('-');
-  if (dash == std::string_view::npos) {
-    return RangeKind::kIgnored;
-  }
-  const auto first = parse_number(text.substr(0, dash));
-  const auto last = parse_number(text.substr(dash + 1));
-  if (dash == 0) {
-    if (!last) {
-      return RangeKind::kIgnored;
-    }
-    if (*last == 0 || size == 0) {
-      return RangeKind::kUnsatisfiable;
-    }
-    const std::uint64_t length = std::min(*last, size);
-    range = {size - length, length};
-    return RangeKind::kGood;
-  }
-  const bool open_ended = dash + 1 == text.size();
-  if (!first || (!last && !open_ended) || (last && *last < *first)) {
-    return RangeKind::kIgnored;
-  }
-  if (*first >= size) {
-    return RangeKind::kUnsatisfiable;
-  }
-  const std::uint64_t end = open_ended ? size - 1 : std::min(*last, size - 1);
-  range = {*first, end - *first + 1};
-  return RangeKind::kGood;
-}
-
-bool tag_in_list(std::string_view list, std::string_view tag, bool weak) {
-  while (!list.empty()) {
-    const std::size_t comma = list.find(',');
-    std::string_view one = trim(list.substr(0, comma));
-    if (weak && one.starts_with("W/")) {
-      one.remove_prefix(2);
-    }
-    if (one == "*" || one == tag) {
-      return true;
-    }
-    list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
-  }
-  return false;
-}
-
-// RFC 9110 section 13.2.2. Nothing: go on.
-std::optional<int> judge_conditions(const wire::HttpFields& fields, std::string_view tag,
-                                    std::int64_t modified) {
-  if (const std::string* match = fields.find("If-Match")) {
-    if (!tag_in_list(*match, tag, false)) {
-      return 412;
-    }
-  } else if (const std::string* since = fields.find("If-Unmodified-Since")) {
-    const auto time = parse_http_date(*since);
-    if (time && modified > *time) {
-      return 412;
-    }
-  }
-  if (const std::string* none = fields.find("If-None-Match")) {
-    return tag_in_list(*none, tag, true) ? std::optional(304) : std::nullopt;
-  }
-  if (const std::string* since = fields.find("If-Modified-Since")) {
-    const auto time = parse_http_date(*since);
-    if (time && modified <= *time) {
-      return 304;
-    }
-  }
-  return std::nullopt;
-}
-
-bool range_applies(const wire::HttpFields& fields, std::string_view tag, std::int64_t modified) {
-  const std::string* condition = fields.find("If-Range");
-  if (condition == nullptr) {
-    return true;
-  }
-  if (condition->starts_with('"')) {
-    return *condition == tag;
-  }
-  const auto time = parse_http_date(*condition);
-  return time && *time == modified;
 }
 
 struct Type {
@@ -215,63 +103,31 @@ std::string entity_tag(const FileFacts& file) {
   return {text.data(), static_cast<std::size_t>(size)};
 }
 
-std::string http_date(std::int64_t unix_seconds) {
-  const std::time_t time = unix_seconds;
-  std::tm parts{};
-  gmtime_r(&time, &parts);
-  std::array<char, 64> text{};
-  // The C locale's names are the RFC's.
-  const std::size_t size =
-      std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  return {text.data(), size};
-}
-
-std::optional<std::int64_t> parse_http_date(std::string_view text) {
-  std::tm parts{};
-  const std::string copy(trim(text));
-  const char* end = strptime(copy.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  if (end == nullptr || *end != '\0') {
-    return std::nullopt;
-  }
-  return timegm(&parts);
-}
-
 FilePlan plan_file(const wire::HttpRequestHead& request, std::string_view file_name,
                    const FileFacts& file) {
   FilePlan plan;
-  const std::string tag = entity_tag(file);
-  plan.fields.add("ETag", tag);
-  plan.fields.add("Last-Modified", http_date(file.modified));
+  const wire::Validators current{entity_tag(file), file.modified};
+  plan.fields.add("ETag", current.tag);
+  plan.fields.add("Last-Modified", wire::http_date(file.modified));
   plan.fields.add("Cache-Control", "private, no-cache");
   plan.fields.add("Accept-Ranges", "bytes");
-  if (const auto status = judge_conditions(request.fields, tag, file.modified)) {
+  if (const auto status = wire::judge_conditions(request, current)) {
     plan.status = *status;
     return plan;
   }
   plan.fields.add("Content-Type", content_type(file_name));
   plan.length = file.size;
-  const std::string* wanted = request.fields.find("Range");
-  if (wanted == nullptr || request.method != "GET" ||
-      !range_applies(request.fields, tag, file.modified)) {
-    return plan;
-  }
-  Range range{};
-  switch (parse_range(*wanted, file.size, range)) {
-    case RangeKind::kIgnored:
-      break;
-    case RangeKind::kUnsatisfiable:
-      plan.status = 416;
-      plan.length = 0;
-      plan.fields.add("Content-Range", "bytes */" + std::to_string(file.size));
-      break;
-    case RangeKind::kGood:
-      plan.status = 206;
-      plan.offset = range.offset;
-      plan.length = range.length;
-      plan.fields.add("Content-Range", "bytes " + std::to_string(range.offset) + "-" +
-                                           std::to_string(range.offset + range.length - 1) + "/" +
-                                           std::to_string(file.size));
-      break;
+  const wire::Selection selected = wire::select_ranges(request, current, file.size);
+  if (selected.kind == wire::Selection::Kind::kUnsatisfiable) {
+    plan.status = 416;
+    plan.length = 0;
+    plan.fields.add("Content-Range", "bytes */" + std::to_string(file.size));
+  } else if (selected.ranges.size() == 1) {
+    const wire::ByteRange& range = selected.ranges.front();
+    plan.status = 206;
+    plan.offset = range.offset;
+    plan.length = range.length;
+    plan.fields.add("Content-Range", wire::content_range(range, file.size));
   }
   return plan;
 }

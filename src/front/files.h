@@ -28,8 +28,6 @@ struct FileFacts {
   std::uint64_t inode = 0;
 };
 std::string entity_tag(const FileFacts& file);
-std::string http_date(std::int64_t unix_seconds);
-std::optional<std::int64_t> parse_http_date(std::string_view text);  // IMF-fixdate only
 
 struct FilePlan {
   int status = 200;  // 200, 206, 304, 412 or 416

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "wire/http_selection.h"
+
 namespace latchkey::front {
 namespace {
 
@@ -60,9 +62,9 @@ TEST(FilesTest, Ranges) {
 
 TEST(FilesTest, Conditions) {
   const std::string tag = entity_tag(kFile);
-  const std::string date = http_date(kFile.modified);
+  const std::string date = wire::http_date(kFile.modified);
   EXPECT_EQ(date, "Tue, 14 Nov 2023 22:13:20 GMT");
-  EXPECT_EQ(parse_http_date(date), kFile.modified);
+  EXPECT_EQ(wire::parse_http_date(date), kFile.modified);
   EXPECT_EQ(plan({{"If-None-Match", tag}}).status, 304);
   EXPECT_EQ(plan({{"If-None-Match", "\"x\", W/" + tag}}).status, 304);
   EXPECT_EQ(plan({{"If-None-Match", "\"x\""}, {"If-Modified-Since", date}}).status, 200);
