@@ -1,0 +1,53 @@
+#include "cache/quota.h"
+
+#include <algorithm>
+
+#include "base/result.h"
+
+namespace latchkey::cache {
+
+namespace {
+
+std::uint64_t add(std::uint64_t a, std::uint64_t b) {
+  return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+}  // namespace
+
+Verdict judge_room(const Quota& quota, std::span<const Standing> standings, std::size_t self,
+                   std::uint64_t need) {
+  LATCHKEY_CHECK(self < standings.size());
+  const Standing& own = standings[self];
+  const auto stays = [](const Standing& one) {
+    return one.bytes - std::min(one.bytes, one.evictable);
+  };
+  std::uint64_t all = 0;
+  std::uint64_t all_stays = 0;
+  for (const Standing& one : standings) {
+    all = add(all, one.bytes);
+    all_stays = add(all_stays, stays(one));
+  }
+  // Nothing is thrown away for what cannot fit in the end.
+  if (add(stays(own), need) > quota.per_origin || add(all_stays, need) > quota.whole) {
+    return {Verdict::Kind::kRefused, 0};
+  }
+  if (add(own.bytes, need) > quota.per_origin) {
+    return {Verdict::Kind::kEvict, self};
+  }
+  if (add(all, need) <= quota.whole) {
+    return {Verdict::Kind::kFits, 0};
+  }
+  // The one who asks counts with what it asks for.
+  std::size_t most = standings.size();
+  std::uint64_t most_bytes = 0;
+  for (std::size_t i = 0; i < standings.size(); ++i) {
+    const std::uint64_t bytes = add(standings[i].bytes, i == self ? need : 0);
+    if (standings[i].evictable > 0 && (most == standings.size() || bytes > most_bytes)) {
+      most = i;
+      most_bytes = bytes;
+    }
+  }
+  return {Verdict::Kind::kEvict, most};
+}
+
+}  // namespace latchkey::cache

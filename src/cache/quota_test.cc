@@ -1,0 +1,68 @@
+#include "cache/quota.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace latchkey::cache {
+namespace {
+
+using Kind = Verdict::Kind;
+
+constexpr Quota kQuota{1000, 600};
+
+TEST(CacheQuota, FitsUpToTheLastByte) {
+  const std::vector<Standing> standings{{300, 300}, {500, 500}};
+  EXPECT_EQ(judge_room(kQuota, standings, 0, 200).kind, Kind::kFits);
+  EXPECT_EQ(judge_room(kQuota, standings, 0, 201).kind, Kind::kEvict);
+}
+
+TEST(CacheQuota, OwnLimitIsPaidByOneself) {
+  const std::vector<Standing> standings{{550, 550}, {10, 10}};
+  const auto verdict = judge_room(kQuota, standings, 0, 100);
+  EXPECT_EQ(verdict.kind, Kind::kEvict);
+  EXPECT_EQ(verdict.origin, 0U);
+}
+
+TEST(CacheQuota, Threat46WhoFillsTheDiskPaysForIt) {
+  // A small origin asks: the largest gives way.
+  const std::vector<Standing> standings{{100, 100}, {550, 550}, {340, 340}};
+  EXPECT_EQ(judge_room(kQuota, standings, 0, 50).origin, 1U);
+  // The largest asks: it gives way itself, though it is under its own limit.
+  EXPECT_EQ(judge_room(kQuota, standings, 1, 50).origin, 1U);
+  // With what it asks for, the flooder is the largest.
+  EXPECT_EQ(judge_room({1000, 900}, standings, 2, 300).origin, 2U);
+}
+
+TEST(CacheQuota, PinnedNeverGo) {
+  const std::vector<Standing> standings{{100, 100}, {580, 0}, {320, 320}};
+  EXPECT_EQ(judge_room(kQuota, standings, 0, 50).origin, 2U);
+  EXPECT_EQ(judge_room(kQuota, standings, 1, 50).kind, Kind::kRefused) << "its own are all pinned";
+  EXPECT_EQ(judge_room(kQuota, standings, 0, 421).kind, Kind::kRefused) << "beside 580 of 1000";
+}
+
+TEST(CacheQuota, NothingIsThrownAwayForWhatCannotFit) {
+  const std::vector<Standing> standings{{100, 100}};
+  EXPECT_EQ(judge_room(kQuota, standings, 0, 601).kind, Kind::kRefused);
+  EXPECT_EQ(judge_room(kQuota, standings, 0, UINT64_MAX).kind, Kind::kRefused);
+  EXPECT_EQ(judge_room({UINT64_MAX, UINT64_MAX}, {{{UINT64_MAX, 0}}}, 0, 5).kind, Kind::kFits);
+}
+
+TEST(CacheQuota, AskingAgainAndAgainEndsInRoom) {
+  std::vector<Standing> standings{{200, 200}, {500, 450}, {300, 300}};
+  for (int rounds = 0; rounds < 100; ++rounds) {
+    const auto verdict = judge_room(kQuota, standings, 0, 390);
+    if (verdict.kind == Kind::kFits) {
+      EXPECT_LE(standings[0].bytes + standings[1].bytes + standings[2].bytes, 610U);
+      return;
+    }
+    ASSERT_EQ(verdict.kind, Kind::kEvict);
+    ASSERT_GE(standings[verdict.origin].evictable, 10U);
+    standings[verdict.origin].bytes -= 10;
+    standings[verdict.origin].evictable -= 10;
+  }
+  FAIL() << "it never fitted";
+}
+
+}  // namespace
+}  // namespace latchkey::cache
