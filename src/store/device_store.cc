@@ -206,17 +206,13 @@ Result<void> DeviceStore::set_label_key(const std::optional<SecretBytes>& key) {
 }
 
 Result<void> DeviceStore::factory_reset(const DeviceProfile& fresh) {
-  auto done = state_->vault.write([&] {
-    state_->vault.erase_everything();
-    state_->vault.insert(tables::kProfile, tables::row_of(state_->vault, fresh));
-  });
-  if (done) {
+  const auto before = state_->vault.id();
+  auto done = state_->vault.begin_anew(
+      [&] { state_->vault.insert(tables::kProfile, tables::row_of(state_->vault, fresh)); });
+  if (state_->vault.id() != before) {
     state_->window = {};
     state_->seen.clear();
     state_->last_audit = 0;
-    // Erased rows are overwritten already; this also gives their pages back. The reset stands when
-    // it fails.
-    static_cast<void>(state_->vault.vacuum());
   }
   return done;
 }

@@ -46,7 +46,8 @@ using grant::GrantKey;
 
 class DeviceStore final : public enroll::DeviceLedger, public pairing::WindowLedger {
  public:
-  static constexpr std::size_t kMaxAuditEvents = 10000;  // the oldest goes when one more comes
+  static constexpr std::string_view kFile = "device.db";  // in the state's folder
+  static constexpr std::size_t kMaxAuditEvents = 10000;   // the oldest goes when one more comes
   // last_seen is written when it has moved on by this much, and kept exactly while running.
   static constexpr seconds kSeenStep{60};
 
@@ -79,8 +80,10 @@ class DeviceStore final : public enroll::DeviceLedger, public pairing::WindowLed
   // The printed key of 128 bits, in its canonical spelling.
   Result<std::optional<SecretBytes>> label_key();
   Result<void> set_label_key(const std::optional<SecretBytes>& key);
-  // Everything goes, counters and label key too, and `fresh` is who the device is from now on. What
-  // SQLite wrote is overwritten in the file; flash memory may still hold old blocks.
+  // Everything goes, counters and label key too, and `fresh` is who the device is from now on: with
+  // another store id and, where the store is sealed, another data key. What SQLite wrote is
+  // overwritten in the file; flash memory may still hold old blocks. kIo: open the store anew to
+  // see whether it was done.
   Result<void> factory_reset(const DeviceProfile& fresh);
 
   // --- enroll::DeviceLedger ---

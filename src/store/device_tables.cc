@@ -147,7 +147,7 @@ const TableShape kAudit = {"audit",
 
 // Those that refer to others come last.
 Vault::Options options(const std::filesystem::path& folder, std::string vfs) {
-  return {{folder, "device.db", std::move(vfs)},
+  return {{folder, std::string(DeviceStore::kFile), std::move(vfs)},
           {kApplicationId, kMigrations},
           {&kProfile, &kLabel, &kWindow, &kAgent, &kGrant, &kAudit}};
 }

@@ -23,6 +23,9 @@ constexpr crypto::ScryptCost kCheap{10, 8, 1};
 class MemoryShelf final : public KeyShelf {
  public:
   Result<void> put(const Name& name, ByteSpan key) override {
+    if (refuses_more) {
+      return fail(Error{ErrorCode::kLocked, "locked"});
+    }
     keys[name] = to_bytes(key);
     return {};
   }
@@ -42,6 +45,7 @@ class MemoryShelf final : public KeyShelf {
   }
   std::map<Name, Bytes> keys;
   bool locked = false;
+  bool refuses_more = false;
 };
 
 SecretBytes text(std::string_view words) {
@@ -283,6 +287,48 @@ TEST_F(SealTest, ADeviceIsSealedWithAKey) {
   auto again = DeviceStore::open(folder_.path(), right, random_);
   ASSERT_TRUE(again) << again.error().detail;
   EXPECT_EQ((*again)->profile().value()->boot_key.public_key(), key_of(7).public_key());
+}
+
+// A device that is reset: another data key, another id, and nobody can put the old file back.
+TEST_F(SealTest, ABeginningAnewHasAnotherDataKeyAndId) {
+  KeptSealer sealer(random_, keepers_, &keyring_);
+  Seal before;
+  ByteArray<16> id{};
+  std::uint64_t generation = 0;
+  {
+    auto store = DeviceStore::open(folder_.path(), sealer, random_).value();
+    ASSERT_TRUE(store->create_profile(make_profile(1)));
+    before = store->sealed();
+    id = store->id();
+    generation = store->generation();
+    ASSERT_TRUE(store->factory_reset(make_profile(2)));
+    EXPECT_NE(store->sealed().key, before.key);
+    EXPECT_EQ(store->sealed().kind, "keyring");
+    EXPECT_NE(store->id(), id);
+    EXPECT_GT(store->generation(), generation);
+    EXPECT_EQ(store->profile().value()->boot_key.public_key(), key_of(2).public_key());
+  }
+  const Bytes file = testing::read_file(folder_.file("device.db"));
+  EXPECT_EQ(as_text(file).find(as_text(before.key)), std::string_view::npos) << "the wrapped key";
+  EXPECT_EQ(as_text(file).find(as_text(id)), std::string_view::npos) << "the id";
+  KeptSealer again(random_, keepers_, &keyring_);
+  auto store = DeviceStore::open(folder_.path(), again, random_).value();
+  EXPECT_EQ(store->profile().value()->boot_key.public_key(), key_of(2).public_key());
+}
+
+// The keyring is locked just then: nothing changed, and what is there is still readable.
+TEST_F(SealTest, ABeginningAnewThatFailsLeavesTheStoreAsItWas) {
+  KeptSealer sealer(random_, keepers_, &keyring_);
+  auto store = DeviceStore::open(folder_.path(), sealer, random_).value();
+  ASSERT_TRUE(store->create_profile(make_profile(1)));
+  const auto id = store->id();
+  ASSERT_TRUE(store->rename(std::string(60, 'x')));
+  shelf_.refuses_more = true;
+  ASSERT_FALSE(store->factory_reset(make_profile(2)));
+  EXPECT_EQ(store->id(), id);
+  EXPECT_EQ(store->profile().value()->boot_key.public_key(), key_of(1).public_key());
+  shelf_.refuses_more = false;
+  EXPECT_TRUE(store->factory_reset(make_profile(2)));
 }
 
 }  // namespace

@@ -348,10 +348,6 @@ std::string Vault::purpose(const TableShape& table, const Column& column, const 
   return text;
 }
 
-Result<void> Vault::vacuum() {
-  return guarded([&] { database_.vacuum(); });
-}
-
 Vault::Transaction::Transaction(Vault& vault, Change change)
     : vault_(vault),
       change_(change),

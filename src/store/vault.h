@@ -15,6 +15,7 @@
 // One thread; not to be used again from inside its own write().
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -78,6 +79,12 @@ class Vault {
   // the store is as before, or after kIo must be opened anew.
   Result<void> reseal(Sealer& next);
 
+  // Erases every row of every table and runs `fill`, in one durable transaction, and rewrites the
+  // file. The store is another one afterwards: with a new id, a new key for the sums, and a new
+  // data key of the same sealer. Its generation goes on, so that no older copy can take its place.
+  // An error: the store is as before, or after kIo must be opened anew.
+  Result<void> begin_anew(const std::function<void()>& fill);
+
   // Inside write(). They throw.
   void insert(const TableShape& table, Row row);
   void update(const TableShape& table, Row row);  // kNotFound
@@ -97,7 +104,6 @@ class Vault {
   // What binds a sealed value to its place: "<file>/<table>/<column>/<hex of the key columns>".
   [[nodiscard]] std::string purpose(const TableShape& table, const Column& column,
                                     const Row& row) const;
-  Result<void> vacuum();
 
  private:
   using Sum = ByteArray<16>;

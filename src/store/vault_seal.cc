@@ -122,6 +122,31 @@ void Vault::reseal_table(const TableShape& table, Sealer& next, const SecretByte
   }
 }
 
+Result<void> Vault::begin_anew(const std::function<void()>& fill) {
+  const auto id_before = id_;
+  Seal seal;
+  auto done = transact(Change::kCounts, [&] {
+    seal = take(sealer_->make());
+    put_meta(database_, "sealer", as_bytes(seal.kind));
+    put_meta(database_, "data_key", seal.key);
+    erase_everything();
+    random_->fill(id_);
+    put_meta(database_, "store_id", id_);
+    put_meta(database_, kScrub, as_bytes("1"));
+    fill();
+  });
+  if (!done) {
+    id_ = id_before;
+    // What was sealed before is still there, and needs its own data key.
+    auto back = sealer_->use(seal_);
+    return back ? done : back;
+  }
+  seal_ = std::move(seal);
+  tell_witness();
+  // It stands when this fails, and the next start tries again.
+  return guarded([&] { scrub(); });
+}
+
 // Pages that are free, and the rest of those in use, are written anew.
 void Vault::scrub() {
   if (!has_meta(database_, kScrub)) {
