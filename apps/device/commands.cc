@@ -15,7 +15,7 @@
 
 #include "device/control.h"
 #include "device/options.h"
-#include "device/profile.h"
+#include "device/reset.h"
 #include "net/local_message.h"
 #include "net/task.h"
 #include "store/sealer.h"
@@ -25,6 +25,9 @@ namespace latchkey::device {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::chrono::seconds kPatience{15};
+constexpr std::chrono::seconds kErasing{3600};  // large folders
 
 // The result, or the error document.
 using Asked = Result<json, ControlError>;
@@ -47,7 +50,7 @@ ControlError nobody(const CommandOptions& options) {
           "Start it with: latchkey-device run, or name its folder with --state."};
 }
 
-net::OwnedFd connect_control(const std::filesystem::path& state) {
+net::OwnedFd connect_control(const std::filesystem::path& state, std::chrono::seconds patience) {
   const std::string path = (state / kControlSocket).string();
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -56,7 +59,7 @@ net::OwnedFd connect_control(const std::filesystem::path& state) {
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   net::OwnedFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const timeval limit{.tv_sec = 15, .tv_usec = 0};
+  const timeval limit{.tv_sec = patience.count(), .tv_usec = 0};
   if (!fd.is_open() || ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0 ||
       ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     return {};
@@ -64,8 +67,9 @@ net::OwnedFd connect_control(const std::filesystem::path& state) {
   return fd;
 }
 
-Asked ask(const CommandOptions& options, const json& request) {
-  const net::OwnedFd fd = connect_control(options.state);
+Asked ask(const CommandOptions& options, const json& request,
+          std::chrono::seconds patience = kPatience) {
+  const net::OwnedFd fd = connect_control(options.state, patience);
   if (!fd.is_open()) {
     return fail(nobody(options));
   }
@@ -181,6 +185,36 @@ std::string what_happened(const json& event) {
   return (text == kTexts.end() ? kind : text->second) + (detail.empty() ? "" : ": " + detail);
 }
 
+// Whether a device has ever lived here.
+bool is_device_state(const std::filesystem::path& state) {
+  std::error_code ignored;
+  return is_reset_pending(state) || std::filesystem::exists(std::filesystem::symlink_status(
+                                        state / store::DeviceStore::kFile, ignored));
+}
+
+// Where no device runs.
+ResetResult reset_at_rest(const std::filesystem::path& state) {
+  net::SystemRandom random;
+  store::FileModeSealer sealer;
+  const auto plan = read_plan(state);
+  if (!plan) {
+    return fail(plan.error());
+  }
+  // A store that cannot be opened goes as well as one that can; one that is in use does not.
+  auto store = store::DeviceStore::open(state, sealer, random);
+  if (!store && store.error().code == store::ErrorCode::kBusy) {
+    return fail(std::string("another program uses the device's records"));
+  }
+  auto done = begin_reset(state, *plan);
+  if (done) {
+    done = erase_content(*plan);
+  }
+  if (done) {
+    done = store ? erase_store(**store, random) : discard_store(state);
+  }
+  return done ? end_reset(state) : done;
+}
+
 }  // namespace
 
 int audit(const CommandOptions& options, int lines) {
@@ -251,25 +285,20 @@ int factory_reset(const CommandOptions& options, bool yes) {
     return kMisused;
   }
   const std::string done = "Done. The device is as new; everybody has to pair again.";
-  auto result = ask(options, {{"command", "factory-reset"}});
-  if (result || result.error().code != "unreachable" ||
-      !std::filesystem::exists(options.state / "device.db")) {
-    return report(options, result, done);
+  auto result = ask(options, {{"command", "factory-reset"}}, kErasing);
+  if (result || result.error().code != "unreachable" || !is_device_state(options.state)) {
+    const bool named = result && result->contains("name_stays");
+    return report(options, result,
+                  named ? done + "\nIts name, " + result->value("name_stays", "") +
+                              ", comes from its configuration; that is yours to change."
+                        : done);
   }
-  net::SystemRandom random;
-  store::FileModeSealer sealer;
-  auto store = store::DeviceStore::open(options.state, sealer, random);
-  if (!store) {
-    return complain(options, {"internal", "The state cannot be opened: " + store.error().detail,
-                              "Check the folder and its permissions."});
-  }
-  const auto profile = (*store)->profile();
-  const auto reset = (*store)->factory_reset(
-      profile && *profile ? fresh_profile(random, (*profile)->name, (*profile)->type)
-                          : fresh_profile(random, "Latchkey device", "media-cache"));
-  if (!reset) {
-    return complain(options, {"internal", "The reset could not be stored: " + reset.error().detail,
-                              "Check the disk and try again."});
+  if (const auto reset = reset_at_rest(options.state); !reset) {
+    return complain(options, {"internal", "The reset did not go through: " + reset.error() + ".",
+                              is_reset_pending(options.state)
+                                  ? "It has begun, so the device serves nobody until it is done: "
+                                    "mend that and run this again."
+                                  : "Nothing has changed. Mend that and run this again."});
   }
   return report(options, json::object(), done);
 }

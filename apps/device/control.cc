@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include "device/profile.h"
 #include "net/local_message.h"
 #include "pairing/code.h"
 
@@ -121,7 +120,7 @@ net::Task<ControlResult> Control::handle(json request) {
     co_return remove_agent(request);
   }
   if (command == "factory-reset") {
-    co_return factory_reset();
+    co_return co_await factory_reset();
   }
   co_return refuse("unsupported", "The running device does not know this command.",
                    "Restart it after an update.");
@@ -239,17 +238,21 @@ ControlResult Control::remove_agent(const json& request) {
                 "The ids are in: latchkey-device status");
 }
 
-ControlResult Control::factory_reset() {
-  Device& device = parts_.device;
-  const auto done = device.store().factory_reset(
-      fresh_profile(device.random(), device.identity().name, device.identity().type));
+net::Task<ControlResult> Control::factory_reset() {
+  const auto done = co_await parts_.reset();
   if (!done) {
-    return refuse("internal", "The reset could not be stored: " + done.error().detail + ".",
-                  "Check the disk and try again.");
+    const bool begun = is_reset_pending(parts_.state);
+    co_return refuse("internal", "The reset did not go through: " + done.error() + ".",
+                     begun ? "It has begun, so the device serves nobody until it is done: mend "
+                             "that and start the device again."
+                           : "Nothing has changed. Mend that and try again.");
   }
   spdlog::warn("factory reset: keys, permissions and sessions are gone");
-  parts_.reset();
-  return json::object();
+  json result = json::object();
+  if (parts_.given_name) {
+    result["name_stays"] = *parts_.given_name;
+  }
+  co_return result;
 }
 
 }  // namespace latchkey::device

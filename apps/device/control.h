@@ -3,12 +3,15 @@
 // `{"command": C, ...}` -> `{"result": {...}}` or `{"error": {"code", "message", "hint"}}`.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "device/device.h"
+#include "device/reset.h"
 #include "device/window_opener.h"
 #include "net/json_channel.h"
 #include "net/task.h"
@@ -30,8 +33,10 @@ class Control {
   struct Parts {
     Device& device;
     WindowOpener& opener;
+    std::filesystem::path state;
+    std::optional<std::string> given_name;    // by the options: a factory reset cannot forget it
     std::function<nlohmann::json()> network;  // how it is announced, for `status`
-    std::function<void()> reset;              // after a factory reset: begin anew
+    std::function<net::Task<ResetResult>()> reset;  // a factory reset, whole
   };
   Control(net::Executor executor, Parts parts);
   // False: the socket could not be made. `path` is replaced: the store's lock says that nobody else
@@ -48,7 +53,7 @@ class Control {
   ControlResult status();
   ControlResult audit(const nlohmann::json& request);
   ControlResult remove_agent(const nlohmann::json& request);
-  ControlResult factory_reset();
+  net::Task<ControlResult> factory_reset();
 
   net::Executor executor_;
   Parts parts_;

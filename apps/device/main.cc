@@ -79,6 +79,8 @@ int run(int argc, char** argv) {
   app.add_option("--allow-window-from-page", options.window_from_page,
                  "Whether paired people may show a code on the device's page: yes or no")
       ->capture_default_str();
+  app.add_option("--reset-erases", options.reset_erases,
+                 "A folder of the service's that a factory reset empties; can be given again");
   add_attestation(app, options.attestation);
   if (const auto code = parse(app, argc, argv)) {
     return *code;

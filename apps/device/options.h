@@ -31,6 +31,7 @@ struct RunOptions {
   std::string access_log;
   std::string mdns = "auto";
   std::vector<std::string> interfaces;
+  std::vector<std::filesystem::path> reset_erases;  // the service's folders, emptied at a reset
   bool window_from_page = true;  // whether a paired person may let somebody in from the page
 };
 

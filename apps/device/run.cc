@@ -10,17 +10,18 @@
 #include <csignal>
 #include <iostream>
 
-#include "base/host_name.h"
-#include "crypto/hash.h"
 #include "device/access_log.h"
 #include "device/attester.h"
+#include "device/beacon.h"
 #include "device/control.h"
 #include "device/device.h"
+#include "device/erase.h"
 #include "device/file_backend.h"
 #include "device/profile.h"
+#include "device/reset.h"
 #include "device/server.h"
 #include "device/upstream_backend.h"
-#include "discovery/publisher.h"
+#include "net/worker.h"
 #include "store/sealer.h"
 
 namespace latchkey::device {
@@ -37,80 +38,27 @@ int complain(int code, const std::string& what, const std::string& hint) {
   return code;
 }
 
-// Announces the device and its hosts. Avahi's libraries are loaded by the Network when it starts.
-class Beacon {
- public:
-  Beacon(asio::io_context& io, Device& device, discovery::NetworkOptions options)
-      : device_(device), network_(io, std::move(options)), publisher_(network_, &Beacon::on_event) {
-    renew();
-    for (const auto& live : device_.live_grants()) {
-      add(live->grant.host, !live->grant.origin);
-    }
-  }
-
-  // A new rid, so that a device cannot be followed by it.
-  void renew() {
-    nonce_ = device_.random().bytes<4>();
-    announce();
-  }
-  void announce() {
-    const auto& identity = device_.identity();
-    const discovery::Rid rid =
-        discovery::make_rid(identity.discovery_key, nonce_, &crypto::hmac_sha256);
-    const auto done = publisher_.announce(
-        {identity.name, identity.port, {identity.type, device_.window_is_open(), rid}});
-    if (!done) {
-      spdlog::warn("announcing: {}", done.error().message);
-    }
-  }
-  void add(const HostName& host, bool direct) {
-    publisher_.add_host(host, direct ? discovery::HostKind::kProbed : discovery::HostKind::kQuiet);
-  }
-  void remove(const HostName& host) { publisher_.remove_host(host); }
-  [[nodiscard]] nlohmann::json status() const {
-    using Kind = discovery::Network::Kind;
-    const Kind kind = network_.kind();
-    return {{"through", kind == Kind::kSystem    ? "system"
-                        : kind == Kind::kBuiltin ? "builtin"
-                                                 : "none"},
-            {"running", network_.running()},
-            {"reason", network_.reason()}};
-  }
-
- private:
-  static void on_event(const discovery::PublisherEvent& event) {
-    if (const auto* service = std::get_if<discovery::ServicePublished>(&event)) {
-      spdlog::info("announced as \"{}\"", service->name);
-    } else if (const auto* conflict = std::get_if<discovery::HostConflict>(&event)) {
-      spdlog::warn("{} is taken by another machine on the network", conflict->host.text());
-    } else if (const auto* failed = std::get_if<discovery::PublishFailed>(&event)) {
-      spdlog::warn("announcing: {}", failed->error.message);
-    }
-  }
-  Device& device_;
-  ByteArray<4> nonce_{};
-  discovery::Network network_;
-  discovery::Publisher publisher_;
-};
-
 // One life of the device, from start, or a factory reset, to stop or the next one.
 class Life final : public Watcher {
  public:
-  Life(asio::io_context& io, Device& device, WindowOpener& opener, Server::Parts parts)
+  Life(asio::io_context& io, Device& device, WindowOpener& opener, Server::Parts parts,
+       std::filesystem::path state, const std::optional<std::string>& given_name, ErasePlan plan)
       : io_(io),
         device_(device),
+        state_(std::move(state)),
+        plan_(std::move(plan)),
         server_(io.get_executor(), parts),
         control_(io.get_executor(),
-                 {device, opener,
+                 {device, opener, state_, given_name,
                   [this] { return beacon_ ? beacon_->status() : nlohmann::json(nullptr); },
-                  [this] { end(true); }}),
+                  [this] { return factory_reset(); }}),
         signals_(io, SIGTERM, SIGINT),
         deadline_(io),
         beacon_time_(io),
         stop_time_(io) {}
 
-  bool start(int listener, const std::filesystem::path& state) {
-    if (!control_.start((state / kControlSocket).string())) {
+  bool start(int listener) {
+    if (!control_.start((state_ / kControlSocket).string())) {
       return false;
     }
     server_.start(listener);
@@ -128,6 +76,8 @@ class Life final : public Watcher {
     renew_hourly();
   }
   [[nodiscard]] bool reset() const { return reset_; }
+  // Why a factory reset that has begun is not done.
+  [[nodiscard]] const std::optional<std::string>& failed() const { return failed_; }
 
  private:
   void host_added(const HostName& host, bool direct) override {
@@ -170,6 +120,37 @@ class Life final : public Watcher {
     });
   }
 
+  // Everybody is cut off first; what is told afterwards is true. What has begun and cannot be done
+  // ends the program: the next start goes on with it, and serves nobody before.
+  net::Task<ResetResult> factory_reset() {
+    if (stopping_ || resetting_) {
+      co_return fail(std::string("the device is on its way out already"));
+    }
+    if (auto begun = begin_reset(state_, plan_); !begun) {
+      co_return begun;
+    }
+    resetting_ = true;
+    device_.watch(nullptr);
+    server_.stop();
+    beacon_.reset();
+    // The work has a name because g++ 12 destroys a closure that is a temporary of co_await twice.
+    auto erase = [plan = plan_] { return erase_content(plan); };
+    const auto erased =
+        co_await eraser_.run(io_.get_executor(), net::kNoDeadline, std::move(erase));
+    ResetResult done = erased ? *erased : fail(std::string("it was cut off"));
+    if (done) {
+      done = erase_store(device_.store(), device_.random());
+    }
+    if (done) {
+      done = end_reset(state_);
+    }
+    if (!done) {
+      failed_ = done.error();
+    }
+    end(true);
+    co_return done;
+  }
+
   void end(bool reset) {
     if (stopping_) {
       return;
@@ -204,6 +185,9 @@ class Life final : public Watcher {
 
   asio::io_context& io_;
   Device& device_;
+  std::filesystem::path state_;
+  ErasePlan plan_;
+  net::Worker eraser_;
   Server server_;
   Control control_;
   asio::signal_set signals_;
@@ -213,6 +197,8 @@ class Life final : public Watcher {
   std::optional<Beacon> beacon_;
   bool stopping_ = false;
   bool reset_ = false;
+  bool resetting_ = false;
+  std::optional<std::string> failed_;
 };
 
 struct Setup {
@@ -232,16 +218,24 @@ std::unique_ptr<Backend> make_backend(const RunOptions& options, net::Executor e
   return to ? std::make_unique<UpstreamBackend>(std::move(executor), *to, timeouts) : nullptr;
 }
 
-// True: live again, after a factory reset.
+ErasePlan plan_of(const RunOptions& options) {
+  std::error_code ignored;
+  const bool file = !options.access_log.empty() && options.access_log != "-";
+  return {options.reset_erases,
+          file ? std::filesystem::absolute(options.access_log, ignored).string() : std::string()};
+}
+
+// True: live again, after a factory reset. The name that the options give is the old owner's then:
+// it holds as long as they give it.
 Result<bool, std::string> live(const RunOptions& options, Setup& setup, Random& random,
-                               const Clock& clock) {
+                               const Clock& clock, GivenName keep) {
   asio::io_context io(1);
   const Timeouts timeouts;
   const auto backend = make_backend(options, io.get_executor(), timeouts, clock);
   if (!backend) {
     return fail(std::string("nothing to serve"));
   }
-  auto profile = load_profile(*setup.store, random, options.name, options.type);
+  auto profile = load_profile(*setup.store, random, options.name, options.type, keep);
   if (!profile) {
     return fail(profile.error().detail);
   }
@@ -252,9 +246,10 @@ Result<bool, std::string> live(const RunOptions& options, Setup& setup, Random& 
   }
   WindowOpener opener(io.get_executor(), **device);
   PageActs page({**device, opener, options.window_from_page});
-  Life life(io, **device, opener, {**device, *backend, page, *setup.log, timeouts, Limits{}});
+  Life life(io, **device, opener, {**device, *backend, page, *setup.log, timeouts, Limits{}},
+            options.state, options.name, plan_of(options));
   const int listener = ::dup(setup.listening.fd);
-  if (!life.start(listener, options.state)) {
+  if (!life.start(listener)) {
     return fail(std::string("the control socket could not be made"));
   }
   std::cout << "listening on " << setup.listening.address << ':' << setup.listening.port
@@ -263,7 +258,45 @@ Result<bool, std::string> live(const RunOptions& options, Setup& setup, Random& 
     life.announce(setup.network);
   }
   io.run();
+  if (life.failed()) {
+    return fail(*life.failed());
+  }
   return life.reset();
+}
+
+// A reset that was cut off goes on before anything is served.
+int settle_reset(const RunOptions& options, Random& random, store::DeviceStore& store) {
+  for (const auto& folder : options.reset_erases) {
+    if (const auto why = refuse_to_erase(folder, options.state)) {
+      return complain(kMisused, "--reset-erases: " + *why,
+                      "Name the folder of the service's data.");
+    }
+  }
+  const ErasePlan plan = plan_of(options);
+  if (is_reset_pending(options.state)) {
+    // Both what was to be erased when it began and what is now.
+    const auto before = read_plan(options.state);
+    auto done = before ? erase_content(*before) : ResetResult(fail(before.error()));
+    if (done) {
+      done = erase_content(plan);
+    }
+    if (done) {
+      done = erase_store(store, random);
+    }
+    if (done) {
+      done = end_reset(options.state);
+    }
+    if (!done) {
+      return complain(kFailed, "A factory reset has begun and cannot go on: " + done.error() + ".",
+                      "Until then nothing is served. Mend that and start the device again.");
+    }
+    spdlog::warn("factory reset: what was cut off is done now");
+  }
+  if (const auto written = write_plan(options.state, plan); !written) {
+    return complain(kFailed, "The state cannot be written: " + written.error() + ".",
+                    "Check the folder and its permissions.");
+  }
+  return kDone;
 }
 
 int prepare(const RunOptions& options, Random& random, store::Sealer& sealer, Setup& setup) {
@@ -297,6 +330,10 @@ int prepare(const RunOptions& options, Random& random, store::Sealer& sealer, Se
                     "Check the folder and its permissions.");
   }
   auto opened = store::DeviceStore::open(options.state, sealer, random);
+  if (!opened && opened.error().code != store::ErrorCode::kBusy &&
+      is_reset_pending(options.state) && discard_store(options.state)) {
+    opened = store::DeviceStore::open(options.state, sealer, random);
+  }
   if (!opened) {
     const bool busy = opened.error().code == store::ErrorCode::kBusy;
     return complain(kFailed,
@@ -307,6 +344,9 @@ int prepare(const RunOptions& options, Random& random, store::Sealer& sealer, Se
                          : "Check the folder and its permissions, or choose another with --state.");
   }
   setup.store = *std::move(opened);
+  if (const int code = settle_reset(options, random, *setup.store); code != kDone) {
+    return code;
+  }
   const auto listening = listen_on(options.listen, options.port);
   if (!listening) {
     return complain(kFailed,
@@ -330,8 +370,9 @@ int run(const RunOptions& options) {
     return code;
   }
   const net::OwnedFd listener(setup.listening.fd);
+  GivenName keep = GivenName::kStored;
   while (true) {
-    const auto again = live(options, setup, random, clock);
+    const auto again = live(options, setup, random, clock, keep);
     if (!again) {
       return complain(kFailed, "The device cannot run: " + again.error(),
                       "Look at the messages above.");
@@ -339,6 +380,7 @@ int run(const RunOptions& options) {
     if (!*again) {
       return kDone;
     }
+    keep = GivenName::kForgotten;
   }
 }
 

@@ -119,7 +119,7 @@ export function environment(home) {
 let count = 0;
 
 export class Device {
-  /** @param {{upstream?: string, serve?: string, name?: string, type?: string, listen?: string, wrap?: string[]}} options */
+  /** @param {{upstream?: string, serve?: string, name?: string, type?: string, listen?: string, erases?: string[], more?: string[]}} options */
   static async start(house, options = {}) {
     const device = new Device();
     device.house = house;
@@ -135,10 +135,11 @@ export class Device {
     return device;
   }
   async run({ wrap = [], env = {}, port = 0 } = {}) {
-    const { upstream, serve, name, type, listen } = this.options;
+    const { upstream, serve, name, type, listen, erases = [], more = [] } = this.options;
     this.program = new Program([
-      ...wrap, join(BIN, 'latchkey-device'), 'run', '--state', this.state, '--name', name, '--type', type, '--listen', listen,
+      ...wrap, join(BIN, 'latchkey-device'), 'run', '--state', this.state, ...(name === undefined ? [] : ['--name', name]), '--type', type, '--listen', listen,
       '--port', String(port), '--mdns', 'off', '--access-log', this.log, ...(upstream ? ['--upstream', upstream] : ['--serve', serve]),
+      ...erases.flatMap((folder) => ['--reset-erases', folder]), ...more,
     ], { ...environment(this.house.path('device-home')), ...env });
     const [, , found] = await this.program.line(/listening on (.*):(\d+)\n/);
     this.port = Number(found);
