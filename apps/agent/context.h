@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -44,6 +45,9 @@ struct Context {
   std::string firefox_id;    // the same for Firefox
   std::string state_folder;
   std::string socket_path;
+  // Devices where another key answered when they were last looked for, and nothing answered with
+  // their own. Anybody on the network can cause that: it is said, and ends nothing.
+  std::set<DeviceId> other_key{};
   // A grant changed: those who may see it are told.
   std::function<void(const grant::AgentGrant&)> changed;
   // Something may be due for a device.

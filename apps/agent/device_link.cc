@@ -48,6 +48,23 @@ net::Endpoints known_endpoints(const Context& context, const grant::Binding& bin
   return endpoints;
 }
 
+void note_key(Context* context, const DeviceId& device, bool other) {
+  const bool was = context->other_key.contains(device);
+  if (was == other) {
+    return;
+  }
+  if (other) {
+    context->other_key.insert(device);
+  } else {
+    context->other_key.erase(device);
+  }
+  for (const grant::AgentGrant& grant : context->desk.records().grants()) {
+    if (grant.device == device && grant.state != grant::State::kRevoked) {
+      context->changed(grant);
+    }
+  }
+}
+
 }  // namespace
 
 wire::Error wire_error(const net::DeviceError& error) {
@@ -87,6 +104,7 @@ DeviceLink::reach_at(Context* context, grant::Binding binding, net::Endpoints en
     co_return fail(ReachError{client.error().code == net::DeviceError::Code::kOtherKey,
                               wire_error(client.error())});
   }
+  note_key(context, binding.device, false);
   const net::Endpoint at = (*client)->endpoint();
   context->desk.seen_at(binding.device, at.address().to_string(), at.port());
   co_return std::unique_ptr<DeviceLink>(
@@ -105,10 +123,12 @@ net::Task<wire::Result<std::unique_ptr<DeviceLink>>> DeviceLink::reach(Context* 
     return std::find(known.begin(), known.end(), endpoint) != known.end();
   });
   if (fresh.empty()) {
+    note_key(context, binding.device, link.error().other_key);
     co_return fail(std::move(link.error().error));
   }
   link = co_await reach_at(context, binding, std::move(fresh));
   if (!link) {
+    note_key(context, binding.device, link.error().other_key);
     co_return fail(std::move(link.error().error));
   }
   co_return *std::move(link);

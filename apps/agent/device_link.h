@@ -14,7 +14,7 @@ namespace latchkey::agentd {
 class DeviceLink {
  public:
   // Finds the device, where it was seen last or wherever discovery sees it now, and connects. Any
-  // other key than the pinned one counts as nobody there.
+  // other key than the pinned one counts as nobody there; the context remembers it.
   static net::Task<wire::Result<std::unique_ptr<DeviceLink>>> reach(Context* context,
                                                                     grant::Binding binding);
   // The same at addresses that are known to be its. `other_key` of the error tells another device.
@@ -25,7 +25,8 @@ class DeviceLink {
   static net::Task<latchkey::Result<std::unique_ptr<DeviceLink>, ReachError>> reach_at(
       Context* context, grant::Binding binding, net::Endpoints endpoints);
 
-  // Whether the device still knows this agent. not_granted: it was reset; its grants are suspended.
+  // Whether the device still knows this agent. not_granted: it took this agent's access
+  // away; its grants are suspended.
   net::Task<wire::Result<void>> check_in();
   // An offer that was planned, up to the certificate that is installed.
   net::Task<wire::Result<grant::AgentGrant>> enrol(enroll::AgentDesk::Planned planned);

@@ -4,6 +4,7 @@
 
 #include "agent/proof.h"
 #include "agent/reply.h"
+#include "wire/names.h"
 
 namespace latchkey::agentd {
 
@@ -11,6 +12,7 @@ nlohmann::json shown_grant(const Context& context, const grant::AgentGrant& gran
   agent::Records& records = context.desk.records();
   nlohmann::json shown =
       agent::grant_json(grant, records.binding(grant.device), context.desk.trust());
+  shown["device"][std::string(wire::kOtherKey)] = context.other_key.contains(grant.device);
   // As long as it is due, what was made last may not have arrived.
   const bool arrived = grant.renew_at > context.desk.now();
   shown.update(

@@ -16,7 +16,7 @@ std::string reason_of(const json& grant) {
   return why == "origin_suspended" ? "on hold: the web service is suspended"
          : why == "origin_revoked" ? "on hold: the web service is revoked"
          : why == "device_revoked" ? "on hold: this kind of device is revoked"
-         : why == "device_reset"   ? "ended by a reset of the device"
+         : why == "device_reset"   ? "not known to the device any more"
          : why == "paused"         ? "paused by you"
                                    : "paused";
 }

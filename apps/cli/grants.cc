@@ -1,4 +1,5 @@
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "agent_link.h"
 #include "commands.h"
@@ -9,6 +10,22 @@ namespace latchkey::cli {
 namespace {
 
 using nlohmann::json;
+
+// Each device once, where something else answers in its place.
+void tell_other_keys(const Terminal& terminal, const std::vector<json>& grants) {
+  std::set<std::string> told;
+  for (const json& grant : grants) {
+    const json device = grant.value("device", json::object());
+    if (grant.value("state", "") == "active" && device.value("other_key", false) &&
+        told.insert(device.value("id", "")).second) {
+      terminal.paragraph("Another device answers where " + device_of(grant) +
+                             " was. If yours was reset, remove it here and add it again: latchkey "
+                             "forget " +
+                             device.value("id", "").substr(0, kShortId),
+                         0);
+    }
+  }
+}
 
 bool is_meant(const json& grant, const RevokeOptions& options) {
   if (options.all) {
@@ -74,6 +91,7 @@ int grants(const Common& common, const Terminal& terminal, bool all) {
                     state_of(grant)});
   }
   terminal.table({"NUMBER", "WEB SERVICE", "DEVICE", "STATE"}, rows);
+  tell_other_keys(terminal, *listed);
   return 0;
 }
 

@@ -14,6 +14,7 @@ export function grantMessage(change: Record<string, unknown> = {}): Record<strin
       model: null,
       maker: null,
       standing: 'none',
+      other_key: false,
     },
     site: null,
     created: 1_700_000_000,

@@ -60,6 +60,7 @@ inline constexpr std::string_view kProviders = "providers";
 inline constexpr std::string_view kSite = "site";
 inline constexpr std::string_view kStanding = "standing";
 inline constexpr std::string_view kDeviceReset = "device_reset";
+inline constexpr std::string_view kOtherKey = "other_key";
 inline constexpr std::string_view kOriginSuspended = "origin_suspended";
 
 }  // namespace latchkey::wire

@@ -72,6 +72,8 @@ export interface Grant {
   readonly model: string | null;
   readonly maker: string | null;
   readonly standing: Standing;
+  // Where the device was, another one answers now: it was reset, or something else has its address.
+  readonly otherKey: boolean;
   readonly site: Site;
   readonly created: number;
   readonly lastUsed: number;
@@ -211,6 +213,7 @@ export function readGrant(value: unknown): Grant {
     model: readCleanOrNull(device[names.kModel], names.kModel),
     maker: readCleanOrNull(device[names.kMaker], names.kMaker),
     standing: readStanding(device[names.kStanding]),
+    otherKey: device[names.kOtherKey] === true,
     site: readSite(grant[names.kSite]),
     created: readTime(grant[names.kCreated], names.kCreated),
     lastUsed: readTime(grant[names.kLastUsed], names.kLastUsed),

@@ -97,6 +97,7 @@ export const kProof = 'proof';
 export const kProved = 'proved';
 export const kProvider = 'provider';
 export const kProviders = 'providers';
+export const kOtherKey = 'other_key';
 export const kReady = 'ready';
 export const kRenewAt = 'renew_at';
 export const kReset = 'reset';

@@ -5,7 +5,7 @@ import { type Child, h, nameNode } from './dom';
 import { icon, typeIcon } from './icons';
 import { originView } from './origin-view';
 import { language, text, typeKey } from './text';
-import { holdMark, makeName, siteMark, standingMark } from './trust-view';
+import { holdMark, makeName, otherKeyMark, siteMark, standingMark } from './trust-view';
 import { howLongAgo, sinceWhen } from './when';
 
 export function deviceTitle(grant: Grant): string {
@@ -61,6 +61,7 @@ export function timesText(grant: Grant): string {
 export function stateTags(grant: Grant): HTMLElement[] {
   if (grant.state === 'suspended') return [holdMark(grant)];
   if (grant.state === 'pending') return [h('span', { class: 'tag' }, text('homePending'))];
+  if (grant.state === 'active' && grant.otherKey) return [otherKeyMark()];
   return [];
 }
 

@@ -94,6 +94,13 @@ export function holdMark(grant: Grant): HTMLElement {
   return made;
 }
 
+// What answers where the device was is not the device that was added.
+export function otherKeyMark(): HTMLElement {
+  const made = mark('warn', 'alert', text('otherKey'));
+  made.dataset['testid'] = 'other-key';
+  return made;
+}
+
 function marked(element: HTMLElement, trust: Standing | Site['state']): HTMLElement {
   element.dataset['trust'] = trust;
   return element;
