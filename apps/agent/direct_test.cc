@@ -173,10 +173,10 @@ TEST_F(DirectTest, ANameIsAgreedOnBeforeAnythingIsMade) {
   EXPECT_EQ(name("localhost")["result"]["name"], "media-cache");
   EXPECT_EQ(name(std::string(201, 'x'))["error"]["code"], "malformed");
   EXPECT_TRUE(client.ask("grants.list", {{"all", true}})["result"]["grants"].empty());
-  // A code before the name is of no use yet, and none is spent.
-  EXPECT_EQ(name("roof")["result"]["state"], "name");
+  // Written as it can stand, and free: there is nothing more to agree on.
   const auto agreed = name("roof")["result"];
   EXPECT_EQ(agreed["state"], "code") << agreed.dump();
+  EXPECT_EQ(agreed["host"], "roof.local");
   EXPECT_EQ(agreed["code"]["left"], 5);
   EXPECT_EQ(name("roof")["error"]["code"], "cancelled") << "it is agreed";
   json typed = session;

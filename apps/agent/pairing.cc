@@ -325,9 +325,14 @@ net::Task<void> Pairing::with_code() {
     busy_ = needed->device;
     context_->upkeep.begin(*busy_);
   }
-  begin(json{{"session", start_.session},
+  json asked{{"session", start_.session},
              {"state", "code"},
-             {"code", agent::code_json(needed->kind, needed->attempts_left)}});
+             {"code", agent::code_json(needed->kind, needed->attempts_left)}};
+  if (start_.wish.direct_host) {
+    // Whoever types a code is told what it is for, by who knows (threats.md row 41).
+    asked["host"] = start_.wish.direct_host->text();
+  }
+  begin(asked);
   // Attempts at a key128 are not counted.
   std::optional<std::uint32_t> left;
   if (needed->kind == wire::CodeKind::kDigits8) {

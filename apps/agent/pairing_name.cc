@@ -57,6 +57,7 @@ net::Task<bool> Pairing::agree_on_name() {
     wish.device = needed->device;
   }
   std::string asked = start_.name;
+  bool typed = false;
   while (!over_) {
     const auto proposed = co_await propose_name(context_, wish, asked);
     if (!proposed) {
@@ -64,6 +65,11 @@ net::Task<bool> Pairing::agree_on_name() {
       co_return false;
     }
     const std::string name(proposed->host.label());
+    // Typed as it can stand, and free: to ask once more would be to ask the same.
+    if (typed && !proposed->trouble && name == asked) {
+      start_.wish.direct_host = proposed->host;
+      co_return !over_;
+    }
     json reply{{"session", start_.session},
                {"state", "name"},
                {"name", name},
@@ -83,6 +89,7 @@ net::Task<bool> Pairing::agree_on_name() {
       co_return !over_;
     }
     asked = *std::move(given);
+    typed = true;
   }
   co_return false;
 }

@@ -94,6 +94,13 @@ test('answers', () => {
   assert.throws(() => readHello({ version: '1', protocol: 2, ready: true, setup }), Malformed);
   assert.equal(readPairBegin({ session: 's', state: 'working' }).state, 'working');
   assert.throws(() => readPairBegin({ session: 's', state: 'code' }), Malformed);
+  const code = { kind: 'digits8', left: 5 };
+  const asked = { session: 's', state: 'code', code };
+  assert.deepEqual(readPairBegin(asked), { ...asked, host: null });
+  assert.deepEqual(readPairBegin({ ...asked, host: 'roof.local' }), { ...asked, host: 'roof.local' });
+  for (const host of ['bank.example', 'x.local.bank.example', 'https://x.local', null, 7]) {
+    assert.throws(() => readPairBegin({ ...asked, host }), Malformed);
+  }
   assert.throws(() => readPairBegin({ session: '', state: 'working' }), Malformed);
   assert.equal(readTicket({ ticket: 'a.b.c', url: 'https://x.local' }).ticket, 'a.b.c');
   assert.throws(() => readTicket({ ticket: 'a\r\nX: y', url: 'https://x.local' }), Malformed);

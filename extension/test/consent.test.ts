@@ -23,7 +23,11 @@ const judged = (change: Record<string, unknown>): ConsentNews => ({
   verdict: readVerdict(policyMessage(change)),
 });
 const found: ConsentNews = { kind: 'found', device: readDevice(deviceMessage()) };
-const askForCode: ConsentNews = { kind: 'code', code: { kind: 'digits8', left: 5 } };
+const askForCode: ConsentNews = {
+  kind: 'code',
+  code: { kind: 'digits8', left: 5 },
+  host: null,
+};
 const wrong: ConsentNews = { kind: 'failed', code: 'wrong_code', left: 4, again: true };
 
 function play(...steps: (ConsentNews | Act)[]): { flow: Flow; sent: ConsentCommand[] } {
@@ -269,8 +273,9 @@ test('adding a device: nobody asks, a name is agreed on before the code', () => 
     { kind: 'name', text: 'Attic' },
     { kind: 'name', text: 'roof' },
   ]);
-  const code = hear(flow, askForCode).flow.view;
-  assert.ok(code.state === 'code' && code.host === 'attic.local');
+  // The name was free as it was typed: no further proposal, and the code is for that address.
+  const code = hear(flow, { ...askForCode, host: 'roof.local' }).flow.view;
+  assert.ok(code.state === 'code' && code.host === 'roof.local');
   const url = 'https://attic.local';
   const done = play(...toName, proposal(), { kind: 'working' }, { kind: 'done', deviceName: 'x', url, make, warnings: [] });
   assert.ok(done.flow.view.state === 'done' && done.flow.view.url === url);

@@ -264,7 +264,12 @@ test('adding a device: no page, no limits, the person opens it from the window',
     host: 'attic.local',
     trouble: 'shape',
   };
-  made.answers['pair.name'] = { session: 's1', state: 'code', code: { kind: 'digits8', left: 5 } };
+  made.answers['pair.name'] = {
+    session: 's1',
+    state: 'code',
+    code: { kind: 'digits8', left: 5 },
+    host: 'living-room.local',
+  };
   for (let i = 0; i < 5; i += 1) {
     assert.equal(await made.desk.add(), true);
     assert.equal(await made.desk.add(), false);

@@ -345,7 +345,7 @@ export class RequestDesk {
         this.say({ kind: 'name', proposed: begun.proposed });
         return;
       case 'code':
-        this.say({ kind: 'code', code: begun.code });
+        this.say({ kind: 'code', code: begun.code, host: begun.host });
         return;
       case 'working':
         this.say({ kind: 'working' });

@@ -32,6 +32,17 @@ export function name(first: Of<'name'>, question: Question | null, doing: Doing)
     maxlength: '100',
     'aria-describedby': 'name-where name-trouble',
   });
+  const address = h(
+    'div',
+    { class: 'address', dir: 'ltr' },
+    h('span', { 'aria-hidden': 'true' }, 'https://'),
+    input,
+    h('span', { 'aria-hidden': 'true' }, '.local'),
+  );
+  // The whole of it looks like the field, and is.
+  address.addEventListener('click', () => {
+    input.focus();
+  });
   const trouble = h('div', { id: 'name-trouble', class: 'trouble', role: 'alert' });
   const { go, gate } = sending(input, (typed) => {
     doing.act({ kind: 'call', text: typed });
@@ -61,13 +72,7 @@ export function name(first: Of<'name'>, question: Question | null, doing: Doing)
         'div',
         { class: 'field' },
         h('label', { for: 'name' }, text('nameLabel')),
-        h(
-          'div',
-          { class: 'address', dir: 'ltr' },
-          h('span', { 'aria-hidden': 'true' }, 'https://'),
-          input,
-          h('span', { 'aria-hidden': 'true' }, '.local'),
-        ),
+        address,
         trouble,
       ),
       ...(first.device.sameName ? [note('warn boxed', 'alert', text('sameName'))] : []),

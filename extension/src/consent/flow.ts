@@ -196,7 +196,7 @@ export function hear(flow: Flow, news: ConsentNews): Step {
       return show(flow, {
         state: 'code',
         device: flow.picked,
-        host: view.state === 'name' ? view.proposed.host : null,
+        host: news.host,
         code: news.code,
         trouble: 'none',
         busy: false,

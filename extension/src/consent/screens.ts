@@ -231,10 +231,10 @@ function code(first: Of<'code'>, question: Question | null, doing: Doing): Scree
       heading(rich('codeTitle', deviceName(first.device))),
       h('p', { id: 'code-where', class: 'quiet' }, where),
       h('div', { class: 'field' }, h('label', { for: 'code' }, text('codeLabel')), input, trouble),
-      note('info', 'info', text('codeWhy')),
       ...(first.host === null
         ? []
         : [note('quiet', 'key', rich('codeOnly', h('b', { class: 'host' }, first.host)))]),
+      note('info', 'info', text('codeWhy')),
       ...(first.device.standing === names.kUnattested && !first.device.known
         ? [note('quiet', 'proven', text('codeThenChecked'))]
         : []),

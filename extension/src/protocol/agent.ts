@@ -103,7 +103,12 @@ export interface ProposedName {
 
 export type PairBegin =
   | { readonly session: string; readonly state: 'name'; readonly proposed: ProposedName }
-  | { readonly session: string; readonly state: 'code'; readonly code: CodeRequest }
+  | {
+      readonly session: string;
+      readonly state: 'code';
+      readonly code: CodeRequest;
+      readonly host: string | null; // a direct grant's: the one address that the code makes work
+    }
   | { readonly session: string; readonly state: 'working' };
 
 // What the check of a device found, once the agent says it.
@@ -266,9 +271,11 @@ export function readPairBegin(value: unknown): PairBegin {
     };
   }
   const code = readFields(result[names.kCode], names.kCode);
+  const host = result[names.kHost];
   return {
     session,
     state,
+    host: host === undefined ? null : readMatch(host, names.kHost, kHostShape, 69),
     code: {
       kind: readOneOf(code[names.kKind], names.kKind, [names.kDigits8, names.kKey128]),
       left: readInt(code[names.kLeft], names.kLeft, 0, 1000),

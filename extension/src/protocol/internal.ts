@@ -285,7 +285,7 @@ export type ConsentNews =
   | { readonly kind: 'lost'; readonly key: string }
   | { readonly kind: 'network'; readonly available: boolean }
   | { readonly kind: 'name'; readonly proposed: ProposedName }
-  | { readonly kind: 'code'; readonly code: CodeRequest }
+  | { readonly kind: 'code'; readonly code: CodeRequest; readonly host: string | null }
   | { readonly kind: 'working' }
   | {
       readonly kind: 'progress';
