@@ -22,6 +22,8 @@ export interface ControlDeskOptions {
   // One grant's new state, in the rules at once.
   readonly mark: (id: string, state: Grant['state']) => Promise<void>;
   readonly setNearby: (site: string, allowed: boolean) => Promise<void>;
+  // Opens the window in which a person adds a device of their own.
+  readonly add: () => Promise<unknown>;
   readonly state: () => Promise<HomeState>;
 }
 
@@ -59,6 +61,9 @@ export class ControlDesk {
     switch (message.kind) {
       case 'control.state':
         await sync();
+        return kDone;
+      case 'control.add':
+        await this.options.add();
         return kDone;
       case 'control.nearby':
         await setNearby(message.site, message.allowed);

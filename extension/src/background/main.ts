@@ -100,6 +100,7 @@ const control = new ControlDesk({
   },
   mark: (id, state) => book.mark(id, state),
   setNearby,
+  add: () => desk.add(),
   state: homeState,
 });
 

@@ -9,7 +9,7 @@ import type {
   GrantAction,
 } from '../protocol/control';
 import { byId, h, nameNode } from '../ui/dom';
-import { deviceTitle } from '../ui/grant-view';
+import { addWords, deviceTitle } from '../ui/grant-view';
 import { type Group, byDevice, bySite } from '../ui/groups';
 import { icon } from '../ui/icons';
 import { statusViews } from '../ui/status-view';
@@ -271,6 +271,10 @@ byId('tabs').addEventListener('keydown', (event) => {
   event.preventDefault();
   choose(tab === 'devices' ? 'sites' : 'devices');
   byId(`tab-${tab}`).focus();
+});
+byId('add').append(...addWords());
+byId('add').addEventListener('click', () => {
+  void ask({ kind: 'control.add' });
 });
 byId('more').addEventListener('click', showMore);
 new IntersectionObserver((entries) => {

@@ -4,6 +4,7 @@ import type { Grant } from '../protocol/agent';
 import type { Details, GrantAction, OwnDevice } from '../protocol/control';
 import { h, nameNode } from '../ui/dom';
 import {
+  addressView,
   deviceHead,
   deviceTitle,
   nearbyView,
@@ -76,6 +77,7 @@ function entryView(grant: Grant, look: Look, actions: Actions): HTMLElement {
       'div',
       { class: 'what' },
       h('h3', {}, line),
+      addressView(grant),
       h('span', { class: 'under' }, timesText(grant)),
       ...stateTags(grant),
     ),

@@ -4,6 +4,8 @@ import type { Grant } from '../protocol/agent';
 import type { HomeMessage, HomeState } from '../protocol/internal';
 import { byId, h, nameNode } from '../ui/dom';
 import {
+  addWords,
+  addressView,
   deviceHead,
   deviceTitle,
   nearbyView,
@@ -95,12 +97,6 @@ function openButton(grant: Grant): HTMLElement | null {
     void ask({ kind: 'home.open', grant: grant.id });
   });
   return button;
-}
-
-function addressView(grant: Grant): HTMLElement | null {
-  if (grant.origin !== null) return null;
-  const address = grant.url.replace('https://', '');
-  return h('span', { class: 'under host', dir: 'ltr', 'data-testid': 'address' }, address);
 }
 
 function groupView(group: Group): HTMLElement {
@@ -212,7 +208,7 @@ openTab.addEventListener('click', () => {
   });
 });
 const add = byId('add');
-add.append(icon('plus'), h('span', {}, text('homeAdd'), h('span', { class: 'under' }, text('homeAddHelp'))));
+add.append(...addWords());
 add.addEventListener('click', () => {
   void ask({ kind: 'home.add' }).then(() => {
     if (!inTab) window.close();

@@ -63,7 +63,7 @@ export const kGrantActions = ['pause', 'resume', 'renew', 'remove', 'details'] a
 export type GrantAction = (typeof kGrantActions)[number];
 
 export type ControlMessage =
-  | { readonly kind: 'control.state' }
+  | { readonly kind: 'control.state' | 'control.add' }
   | { readonly kind: 'control.grant'; readonly action: GrantAction; readonly grant: string }
   | { readonly kind: 'control.forget'; readonly device: string }
   | { readonly kind: 'control.nearby'; readonly site: string; readonly allowed: boolean };
@@ -85,12 +85,14 @@ export function readControlMessage(value: unknown): ControlMessage {
   const message = readFields(value, 'message');
   const kind = readOneOf(message['kind'], 'kind', [
     'control.state',
+    'control.add',
     'control.grant',
     'control.forget',
     'control.nearby',
   ]);
   switch (kind) {
     case 'control.state':
+    case 'control.add':
       return { kind };
     case 'control.grant':
       return {

@@ -8,6 +8,12 @@ import { language, text, typeKey } from './text';
 import { holdMark, makeName, otherKeyMark, siteMark, standingMark } from './trust-view';
 import { howLongAgo, sinceWhen } from './when';
 
+// On the button that begins it.
+export function addWords(): Node[] {
+  const help = h('span', { class: 'under' }, text('homeAddHelp'));
+  return [icon('plus'), h('span', {}, text('homeAdd'), help)];
+}
+
 export function deviceTitle(grant: Grant): string {
   return grant.deviceName || text('unnamed');
 }
@@ -85,4 +91,11 @@ export function nearbyView(
     h('label', { for: id }, box, h('span', {}, text('homeNearby'))),
     h('p', { id: `${id}-help`, class: 'under' }, text('homeNearbyHelp')),
   );
+}
+
+// Where the person opens a device of their own.
+export function addressView(grant: Grant): HTMLElement | null {
+  if (grant.origin !== null) return null;
+  const address = grant.url.replace('https://', '');
+  return h('span', { class: 'under host', dir: 'ltr', 'data-testid': 'address' }, address);
 }

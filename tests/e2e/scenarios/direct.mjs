@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { beginAdding, callIt, openHome } from '../../lab/adding.mjs';
-import { typeCode, waitState } from '../../lab/consent.mjs';
-import { Device, ROOT } from '../../lab/latchkey.mjs';
+import { openTab } from '../../lab/browser.mjs';
+import { consentWindow, pick, typeCode, waitState } from '../../lab/consent.mjs';
+import { Device, extension, ROOT } from '../../lab/latchkey.mjs';
 import { EVIL, MEDIA } from '../stage.mjs';
 
 const own = (grants) => grants.filter((grant) => grant.origin === null);
@@ -167,6 +168,31 @@ export function scenarios(scenario) {
     });
     assert.equal(new URL(url).hostname, 'kueche.local');
     await window.click('#close');
+    await removeOwn(stage);
+  });
+
+  scenario('direct: from the control page; a free name is taken as it was typed, and the code is said to be for it alone', async (stage) => {
+    const { device } = await added(stage);
+    await stage.agent.json(['forget', device.id]);
+    stage.paired.delete(stage.device);
+    const code = await stage.device.openWindow();
+    const control = await openTab(stage.context, `chrome-extension://${extension().id}/control.html`, { width: 1000, height: 800 });
+    await control.click('#add');
+    const window = await consentWindow(stage.context);
+    await pick(window, MEDIA.name);
+    await waitState(window, 'name');
+    await callIt(window, 'roof');
+    await waitState(window, 'code', 15000);
+    assert.equal(await window.locator('main .host').innerText(), 'roof.local');
+    assert.match(await window.locator('main').innerText(), /all it can do is make roof\.local work on this computer/);
+    await typeCode(window, code);
+    await waitState(window, 'done', 20000);
+    stage.paired.add(stage.device);
+    assert.equal(new URL(await window.locator('#url').innerText()).hostname, 'roof.local');
+    await window.click('#close');
+    const [grant] = own(await stage.grants());
+    await control.locator(`[data-grant="${grant.id}"] [data-testid=address]`, { hasText: 'roof.local' }).waitFor();
+    await control.close();
     await removeOwn(stage);
   });
 
