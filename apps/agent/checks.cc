@@ -6,8 +6,10 @@
 #include <nlohmann/json.hpp>
 
 #include "firefox.h"
+#include "house_look.h"
 #include "metadata_keeper.h"
 #include "platform/doctor_facts.h"
+#include "platform/house_checks.h"
 #include "platform/nss_trust.h"
 #include "platform/paths.h"
 #include "store_records.h"
@@ -22,6 +24,7 @@ constexpr std::chrono::milliseconds kLookTime = std::chrono::seconds(20);
 constexpr std::string_view kDatabases = "databases";
 constexpr std::string_view kBrowsers = "browsers";
 constexpr std::string_view kTrustSeen = "trust_seen";
+constexpr const char* kSince = "since_ms";
 
 std::vector<fs::path> remembered(const Context& context, std::string_view name) {
   std::vector<fs::path> paths;
@@ -58,12 +61,19 @@ json fingerprint(const std::vector<fs::path>& folders) {
   return seen;
 }
 
-std::int64_t newest(const json& seen) {
-  std::int64_t last = 0;
+platform::FineTime newest(const json& seen) {
+  platform::FineTime last{};
   for (const auto& [folder, time] : seen.items()) {
-    last = std::max(last, time.at(0).get<std::int64_t>());
+    const auto at = seconds(time.at(0).get<std::int64_t>()) +
+                    std::chrono::nanoseconds(time.at(1).get<std::int64_t>());
+    last = std::max(last, platform::FineTime(std::chrono::floor<std::chrono::milliseconds>(at)));
   }
   return last;
+}
+
+// When set-up was seen to have put the root there.
+platform::FineTime since_of(const json& last) {
+  return platform::FineTime(std::chrono::milliseconds(last.value(kSince, std::int64_t{0})));
 }
 
 bool any_trusted(const std::vector<fs::path>& folders, const Bytes& root) {
@@ -89,10 +99,12 @@ net::Task<SetupState> setup_state(Context* context) {
     const auto trusted =
         co_await context->worker.run(context->executor, net::after(kLookTime), std::move(look));
     const bool was = last.is_object() && last.value("trusted", false);
-    const std::int64_t since = was                       ? last.value("since", std::int64_t{0})
-                               : trusted.value_or(false) ? newest(seen)
-                                                         : 0;
-    last = {{"files", seen}, {"trusted", trusted.value_or(false)}, {"since", since}};
+    const platform::FineTime since = was                       ? since_of(last)
+                                     : trusted.value_or(false) ? newest(seen)
+                                                               : platform::FineTime{};
+    last = {{"files", seen},
+            {"trusted", trusted.value_or(false)},
+            {kSince, since.time_since_epoch().count()}};
     // Looking opens the files, but does not change them.
     if (trusted) {
       context->settings.set(kTrustSeen, last.dump());
@@ -100,8 +112,8 @@ net::Task<SetupState> setup_state(Context* context) {
   }
   state.root_installed = last.value("trusted", false);
   if (state.root_installed) {
-    state.restart_needed = platform::browser_restart_needed(
-        platform::running_browsers(), WallTime{last.value("since", std::int64_t{0})});
+    state.restart_needed =
+        platform::browser_restart_needed(platform::running_browsers(), since_of(last));
   }
   co_return state;
 }
@@ -137,6 +149,21 @@ platform::Check metadata_check(const std::vector<agent::ProviderStatus>& provide
   return check;
 }
 
+// What has happened here was before now, or the clock is wrong.
+WallTime known_past(const Context& context) {
+  WallTime last;
+  for (const grant::Binding& binding : context.desk.records().bindings()) {
+    last = std::max(last, binding.bound_at);
+  }
+  for (const grant::AgentGrant& grant : context.desk.records().grants()) {
+    last = std::max(last, grant.created);
+  }
+  for (const agent::ProviderStatus& provider : context.metadata.status()) {
+    last = std::max(last, provider.published.value_or(WallTime{}));
+  }
+  return last;
+}
+
 platform::Check policy_check(const attest::Policy& policy) {
   const bool strict = policy.only_attested_devices || policy.only_registered_origins;
   return {"policy", platform::Level::kOk,
@@ -160,13 +187,20 @@ net::Task<std::vector<platform::Check>> all_checks(Context* context) {
                                     .root_installed = std::nullopt,
                                     .more_databases = remembered(*context, kDatabases),
                                     .more_user_data = remembered(*context, kBrowsers),
-                                    .extension_id = context->extension_id};
+                                    .extension_id = context->extension_id,
+                                    .known_past = known_past(*context),
+                                    .system = "/"};
   if (state.root_installed && last.is_object()) {
-    question.root_installed = WallTime{last.value("since", std::int64_t{0})};
+    question.root_installed = since_of(last);
   }
+  const platform::House house = co_await look_at_house(context);
   // Named, not written inside the call: g++ 12 copies the bytes of a closure made there.
-  auto look = [question = std::move(question)] {
-    return platform::judge(platform::read_facts(question));
+  auto look = [house, question = std::move(question)] {
+    auto checks = platform::judge(platform::read_facts(question));
+    for (platform::Check& check : platform::judge_house(house, platform::read_firewalls())) {
+      checks.push_back(std::move(check));
+    }
+    return checks;
   };
   auto checks =
       co_await context->worker.run(context->executor, net::after(kLookTime), std::move(look));

@@ -68,8 +68,11 @@ net::Task<platform::Check> firefox_check(Context* context) {
                     (profile.problem.empty() ? "" : " (" + profile.problem + ")") + "\n";
   }
   for (const auto& folder : platform::firefox_manifest_folders(environment)) {
-    if (platform::check_firefox_manifest(folder, context->firefox_id) !=
-        platform::ManifestState::kGood) {
+    auto state = platform::check_firefox_manifest(folder, context->firefox_id);
+    if (state == platform::ManifestState::kMissing) {
+      state = platform::check_system_firefox_manifest(context->firefox_id);
+    }
+    if (state != platform::ManifestState::kGood) {
       check.level = Level::kWarn;
       check.title = "Firefox cannot reach Latchkey.";
       check.detail += folder.string() + ": the native-messaging manifest is missing or another's\n";

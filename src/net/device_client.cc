@@ -12,7 +12,8 @@ namespace {
 DeviceError device_error(const Error& error) {
   const bool silent = error.code == Error::Code::kRefused || error.code == Error::Code::kTimeout ||
                       error.code == Error::Code::kClosed || error.code == Error::Code::kSystem;
-  return {silent ? DeviceError::Code::kUnreachable : DeviceError::Code::kBroken, error.detail};
+  return {silent ? DeviceError::Code::kUnreachable : DeviceError::Code::kBroken, error.detail,
+          error.code == Error::Code::kTimeout};
 }
 
 tl::unexpected<DeviceError> broken(std::string detail) {

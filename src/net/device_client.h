@@ -30,6 +30,7 @@ struct DeviceError {
   };
   Code code = Code::kUnreachable;
   std::string detail;
+  bool timed_out = false;  // silence, and not a refusal
 };
 template <class T>
 using DeviceResult = latchkey::Result<T, DeviceError>;

@@ -9,6 +9,8 @@ namespace {
 
 // Five years: batteries of clocks die, and cards are imaged long after the build.
 constexpr seconds kOldestPlausible{5LL * 365 * 86400};
+// Clocks are corrected by a little all the time.
+constexpr seconds kSlowClock{3600};
 
 std::vector<std::string> hosts_line(const std::string& nsswitch) {
   std::istringstream lines(nsswitch);
@@ -90,14 +92,16 @@ Check judge_restart(const Facts& facts) {
     return {"browser_restart", Level::kOk, "No browser needs to be restarted.", "", ""};
   }
   std::vector<std::string> running;
+  std::string kill = "kill";
   for (const BrowserProcess& browser : facts.browsers) {
     if (browser.started <= *facts.root_installed) {
       running.push_back(browser.name + " (process " + std::to_string(browser.pid) + ")");
+      kill += " " + std::to_string(browser.pid);
     }
   }
   return {"browser_restart", Level::kWarn, "Your browser was started before Latchkey was set up.",
           join(running, ", ") + " reads the trust store only when it starts",
-          "Close all windows of the browser and open it again."};
+          "Close all windows of the browser and open it again. If none is open any more: " + kill};
 }
 
 Check judge_manifests(const Facts& facts) {
@@ -141,24 +145,33 @@ Check judge_confined(const Facts& facts) {
     return {"confined_browsers", Level::kOk, "No locked-in browsers were found.",
             "no snap or flatpak browser", ""};
   }
-  return {"confined_browsers", Level::kWarn,
-          "Some of your browsers are locked in and cannot reach Latchkey.",
-          join(facts.confined_browsers, ", ") +
-              ": snap and flatpak keep a browser from starting the native-messaging host",
-          "Use a browser from your system's own packages for these pages."};
+  return {
+      "confined_browsers", Level::kWarn,
+      "Some of your browsers are locked in and cannot reach Latchkey.",
+      join(facts.confined_browsers, ", ") +
+          ": snap and flatpak keep a browser from starting the native-messaging host",
+      "Use a browser from your system's own packages for these pages: sudo apt install chromium"};
 }
 
 Check judge_clock(const Facts& facts) {
+  const char* const fix = "Let it be set by itself: sudo timedatectl set-ntp true";
+  const std::string source =
+      facts.clock_is_set ? "set by a time server" : "not set by a time server";
   if (facts.now < facts.built) {
     return {"clock", Level::kFail, "This computer's clock is wrong.",
-            "it is set before this program was made", "Set the date and time."};
+            "it is set before this program was made; " + source, fix};
+  }
+  if (facts.now + kSlowClock < facts.known_past) {
+    return {
+        "clock", Level::kFail, "This computer's clock is wrong: it was later before.",
+        "it is set more than an hour before something that has already happened here; " + source,
+        fix};
   }
   if (facts.now - facts.built > kOldestPlausible) {
     return {"clock", Level::kWarn, "This computer's clock may be wrong.",
-            "it is set more than five years after this program was made",
-            "Check the date and time."};
+            "it is set more than five years after this program was made; " + source, fix};
   }
-  return {"clock", Level::kOk, "The clock looks right.", "", ""};
+  return {"clock", Level::kOk, "The clock looks right.", source, ""};
 }
 
 Check judge_secrets() {
@@ -199,7 +212,7 @@ Check judge_name_service(const std::optional<std::string>& nsswitch) {
     return {"names", Level::kWarn, "Devices may be found slowly or not at all.",
             line + " (\"" + *before + "\" is asked before \"" + *mdns + "\")",
             "Move \"" + *mdns + " [NOTFOUND=return]\" before \"" + *before +
-                "\" in /etc/nsswitch.conf."};
+                "\": sudo nano /etc/nsswitch.conf"};
   }
   return {"names", Level::kOk, "This computer finds devices by name.", line, ""};
 }
@@ -215,7 +228,10 @@ Check judge_local_dns(const LocalDnsAnswer& answer) {
       return {"name_delay", Level::kWarn, "Finding devices is slow at the moment.",
               "the name server does not answer, and each lookup of a .local name waits about " +
                   std::to_string(delay) + " s for it",
-              "Is the internet connection down? Devices still work, after a wait."};
+              "Is the internet connection down? Devices still work, after a wait. Until it is "
+              "back, this "
+              "makes the wait short: echo options timeout:1 attempts:1 | sudo tee -a "
+              "/etc/resolv.conf"};
     case LocalDns::kNoServers:
       return {"name_delay", Level::kOk, "Names of devices are found without delay.",
               "no name server is configured", ""};
@@ -227,7 +243,7 @@ Check judge_local_dns(const LocalDnsAnswer& answer) {
 }
 
 bool browser_restart_needed(const std::vector<BrowserProcess>& browsers,
-                            const std::optional<WallTime>& root_installed) {
+                            const std::optional<FineTime>& root_installed) {
   return root_installed && std::any_of(browsers.begin(), browsers.end(), [&](const auto& browser) {
            return browser.started <= *root_installed;
          });

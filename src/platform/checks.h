@@ -2,6 +2,7 @@
 // doctor_facts.h or from a test.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -28,10 +29,13 @@ struct Check {
   std::string fix;  // empty when nothing needs to be done
 };
 
+// A browser that starts within the second of set-up has read its database before or after it.
+using FineTime = std::chrono::sys_time<std::chrono::milliseconds>;
+
 struct BrowserProcess {
   int pid = 0;
   std::string name;
-  WallTime started;
+  FineTime started;
 };
 
 struct TrustFact {
@@ -42,7 +46,7 @@ struct TrustFact {
 
 struct ManifestFact {
   std::filesystem::path user_data;
-  ManifestState state = ManifestState::kMissing;
+  ManifestState state = ManifestState::kMissing;  // the system's counts where the user has none
 };
 
 struct Facts {
@@ -51,7 +55,7 @@ struct Facts {
   bool avahi_daemon_running = false;
   std::vector<BrowserProcess> browsers;
   // When the root was installed; nothing before set-up.
-  std::optional<WallTime> root_installed;
+  std::optional<FineTime> root_installed;
   std::vector<TrustFact> trust;
   std::vector<ManifestFact> manifests;
   bool agent_reachable = false;
@@ -59,6 +63,8 @@ struct Facts {
   std::vector<std::string> confined_browsers;  // such as "Chromium (snap)"
   WallTime now;
   WallTime built;
+  WallTime known_past;        // the latest moment of which this computer's agent knows that it was
+  bool clock_is_set = false;  // by a time server, as far as the kernel knows
 };
 
 // One check for each concern, in a fixed order; ids: names, name_delay, avahi, agent, trust,
@@ -70,6 +76,6 @@ Check judge_name_service(const std::optional<std::string>& nsswitch);
 Check judge_local_dns(const LocalDnsAnswer& answer);
 // Whether a browser that started before the root was installed still runs.
 bool browser_restart_needed(const std::vector<BrowserProcess>& browsers,
-                            const std::optional<WallTime>& root_installed);
+                            const std::optional<FineTime>& root_installed);
 
 }  // namespace latchkey::platform

@@ -2,13 +2,16 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timex.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <cstring>
+#include <ctime>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -30,17 +33,19 @@ std::optional<std::string> read_text_file(const fs::path& path) {
   return std::string(as_text(*contents));
 }
 
-// Seconds since 1970 at boot, from /proc/stat (proc(5), "btime").
-std::optional<std::int64_t> boot_time() {
-  const auto stat = read_text_file("/proc/stat");
-  const auto at = stat ? stat->find("\nbtime ") : std::string::npos;
-  std::int64_t seconds_at_boot = 0;
-  if (at == std::string::npos ||
-      std::from_chars(stat->data() + at + 7, stat->data() + stat->size(), seconds_at_boot).ec !=
-          std::errc()) {
-    return std::nullopt;
-  }
-  return seconds_at_boot;
+// When this computer started, by the clock as it is now. /proc/stat's btime has whole seconds only.
+FineTime boot_time() {
+  timespec since_boot{};
+  ::clock_gettime(CLOCK_BOOTTIME, &since_boot);
+  const auto up = seconds(since_boot.tv_sec) + std::chrono::nanoseconds(since_boot.tv_nsec);
+  return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now() - up);
+}
+
+// Since the last start of this computer a time server has set the clock.
+bool clock_is_set() {
+  timex state{};
+  return ::adjtimex(&state) != TIME_ERROR &&
+         (static_cast<unsigned>(state.status) & STA_UNSYNC) == 0;
 }
 
 // Field 22 of /proc/<pid>/stat, in clock ticks since boot. The second field is the program's name
@@ -71,7 +76,7 @@ bool is_browser_name(std::string_view name) {
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
-std::optional<BrowserProcess> read_browser(const fs::path& folder, int pid, std::int64_t booted) {
+std::optional<BrowserProcess> read_browser(const fs::path& folder, int pid, FineTime booted) {
   struct stat owner{};
   if (::stat(folder.c_str(), &owner) != 0 || owner.st_uid != ::geteuid()) {
     return std::nullopt;
@@ -93,7 +98,8 @@ std::optional<BrowserProcess> read_browser(const fs::path& folder, int pid, std:
   if (!arguments || !ticks || arguments->find("--type=") != std::string::npos) {
     return std::nullopt;
   }
-  return BrowserProcess{pid, *name, {booted + *ticks / ::sysconf(_SC_CLK_TCK)}};
+  const std::chrono::milliseconds after_boot(*ticks * 1000 / ::sysconf(_SC_CLK_TCK));
+  return BrowserProcess{pid, *name, booted + after_boot};
 }
 
 std::vector<std::string> confined_browsers(const Environment& environment) {
@@ -138,9 +144,9 @@ std::vector<TrustFact> read_trust(const DoctorQuestion& question) {
 
 std::vector<BrowserProcess> running_browsers() {
   std::vector<BrowserProcess> browsers;
-  const auto booted = boot_time();
+  const FineTime booted = boot_time();
   std::error_code error;
-  for (fs::directory_iterator entry("/proc", error), end; booted && !error && entry != end;
+  for (fs::directory_iterator entry("/proc", error), end; !error && entry != end;
        entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     int pid = 0;
@@ -148,7 +154,7 @@ std::vector<BrowserProcess> running_browsers() {
     if (problem != std::errc() || stop != name.data() + name.size()) {
       continue;
     }
-    if (auto browser = read_browser(entry->path(), pid, *booted)) {
+    if (auto browser = read_browser(entry->path(), pid, booted)) {
       browsers.push_back(std::move(*browser));
     }
   }
@@ -177,20 +183,26 @@ bool socket_answers(const fs::path& path) {
 
 Facts read_facts(const DoctorQuestion& question) {
   Facts facts;
-  facts.nsswitch = read_text_file("/etc/nsswitch.conf");
+  facts.nsswitch = read_text_file(question.system / "etc/nsswitch.conf");
   facts.local_dns = probe_local_dns();
   facts.avahi_daemon_running = socket_answers("/run/avahi-daemon/socket");
   facts.browsers = running_browsers();
   facts.root_installed = question.root_installed;
   facts.trust = read_trust(question);
   for (const fs::path& folder : user_data_folders(question.environment, question.more_user_data)) {
-    facts.manifests.push_back({folder, check_manifest(folder, question.extension_id)});
+    auto state = check_manifest(folder, question.extension_id);
+    if (state == ManifestState::kMissing) {
+      state = check_system_manifest(folder, question.extension_id, question.system);
+    }
+    facts.manifests.push_back({folder, state});
   }
   facts.agent_socket = question.agent_socket;
   facts.agent_reachable = question.asked_by_agent || socket_answers(question.agent_socket);
   facts.confined_browsers = confined_browsers(question.environment);
   facts.now = SystemClock().wall_now();
   facts.built = {LATCHKEY_BUILD_TIME};
+  facts.known_past = question.known_past;
+  facts.clock_is_set = clock_is_set();
   return facts;
 }
 

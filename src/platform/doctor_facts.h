@@ -19,10 +19,12 @@ struct DoctorQuestion {
   // The agent itself asks: then it runs.
   bool asked_by_agent = false;
   std::optional<Bytes> root;               // DER; nothing before set-up
-  std::optional<WallTime> root_installed;  // when set-up put it there
+  std::optional<FineTime> root_installed;  // when set-up put it there
   std::vector<std::filesystem::path> more_databases;
   std::vector<std::filesystem::path> more_user_data;
   std::string extension_id;
+  WallTime known_past;               // as in Facts
+  std::filesystem::path system = "/";  // under which the system's own files are
 };
 
 // Blocks, for NSS and for up to a second per name server: call it from the worker thread.

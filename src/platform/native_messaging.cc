@@ -189,6 +189,23 @@ ManifestState check_manifest(const fs::path& user_data, std::string_view extensi
   return check_ours(manifest_path(user_data), "allowed_origins", extension_origin(extension_id));
 }
 
+ManifestState check_system_manifest(const fs::path& user_data, std::string_view extension_id,
+                                    const fs::path& root) {
+  const std::string kind = user_data.filename();
+  const char* folder = nullptr;
+  if (kind == "chromium") {
+    folder = "etc/chromium";
+  } else if (kind.starts_with("google-chrome")) {
+    folder = "etc/opt/chrome";
+  }
+  if (folder == nullptr) {
+    return ManifestState::kMissing;
+  }
+  const std::string file = std::string(kNativeHostName) + ".json";
+  return check_ours(root / folder / "native-messaging-hosts" / file, "allowed_origins",
+                    extension_origin(extension_id));
+}
+
 std::vector<fs::path> firefox_manifest_folders(const Environment& environment) {
   std::vector<fs::path> folders{environment.home / ".mozilla" / "native-messaging-hosts"};
   if (const fs::path xdg = config_folder(environment) / "mozilla"; is_folder(xdg)) {
@@ -214,6 +231,10 @@ Result<void, Error> remove_firefox_manifest(const fs::path& folder) {
 
 ManifestState check_firefox_manifest(const fs::path& folder, std::string_view add_on) {
   return check_ours(firefox_manifest_path(folder), "allowed_extensions", std::string(add_on));
+}
+
+ManifestState check_system_firefox_manifest(std::string_view add_on, const fs::path& root) {
+  return check_firefox_manifest(root / "usr/lib/mozilla/native-messaging-hosts", add_on);
 }
 
 }  // namespace latchkey::platform

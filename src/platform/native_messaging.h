@@ -46,6 +46,12 @@ enum class ManifestState : std::uint8_t {
 };
 ManifestState check_manifest(const std::filesystem::path& user_data, std::string_view extension_id);
 
+// The one that a package put there for everybody's browsers of this kind, below `root`; kMissing
+// where this kind has no such place. Browsers use it where the user has none of their own.
+ManifestState check_system_manifest(const std::filesystem::path& user_data,
+                                    std::string_view extension_id,
+                                    const std::filesystem::path& root = "/");
+
 // --- Firefox ---
 // https://developer.mozilla.org/docs/Mozilla/Add-ons/WebExtensions/Native_manifests
 
@@ -60,5 +66,8 @@ Result<void, Error> write_firefox_manifest(const std::filesystem::path& folder,
                                            std::string_view add_on);
 Result<void, Error> remove_firefox_manifest(const std::filesystem::path& folder);
 ManifestState check_firefox_manifest(const std::filesystem::path& folder, std::string_view add_on);
+// As check_system_manifest.
+ManifestState check_system_firefox_manifest(std::string_view add_on,
+                                            const std::filesystem::path& root = "/");
 
 }  // namespace latchkey::platform
