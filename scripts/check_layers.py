@@ -56,8 +56,9 @@ INTERFACE_HEADER = re.compile(r"^(agent|front|provider|cache)/(ports|records|\w+
 STORE_VALUES_DENY = re.compile(r"^(enroll/session|pairing/(session|spake2plus))\.h$")
 
 # Single headers open to a folder that may not use the rest of the other: enrolment ends in a grant,
-# so it needs that value, but not what a grant is used for.
-VALUE_HEADERS = {"enroll": {"grant/grant.h"}}
+# so it needs that value, but not what a grant is used for. The media cache's store asks who has to give
+# way inside the transaction that makes them go.
+VALUE_HEADERS = {"enroll": {"grant/grant.h"}, "store": {"cache/quota.h"}}
 
 PURE_HEADERS = {
     # Values, containers, text, errors. Not <random>, <thread>, <fstream>, <filesystem>, <iostream>.

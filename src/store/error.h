@@ -16,6 +16,7 @@ enum class ErrorCode {
   kNotFound,  // the row to be changed is not there
   kLocked,    // what keeps the store's key must be opened first, or said no
   kKeyGone,   // what keeps the store's key does not have it any more
+  kNoRoom,    // the disk is full
   kNoKeeper,  // what keeps the store's key cannot be reached now
 };
 

@@ -1,0 +1,393 @@
+#include "store/media_index.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <set>
+
+#include "store/media_tables.h"
+#include "store/statement.h"
+
+namespace latchkey::store {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kFile = "index.db";
+constexpr std::size_t kMaxUses = 512;  // kept in memory before they are written down
+
+std::int64_t signed_of(std::uint64_t value) {
+  return static_cast<std::int64_t>(
+      std::min<std::uint64_t>(value, std::numeric_limits<std::int64_t>::max()));
+}
+
+Location location(const fs::path& folder, const std::string& vfs) {
+  return {folder, kFile, vfs};
+}
+
+}  // namespace
+
+// Everybody who holds something, for the judgement.
+struct MediaIndex::Parties {
+  std::vector<Key> keys;
+  std::vector<cache::Standing> standings;
+  std::size_t self = 0;
+  std::uint64_t on_disk = 0;  // of the objects, and of what is written of the drafts
+};
+
+MediaIndex::MediaIndex(fs::path folder, const MediaFiles& files, Options options)
+    : folder_(std::move(folder)), files_(files), options_(std::move(options)) {}
+
+MediaIndex::~MediaIndex() {
+  (void)flush();
+}
+
+Result<std::unique_ptr<MediaIndex>> MediaIndex::open(const fs::path& folder,
+                                                     const MediaFiles& files, Options options) {
+  auto index = std::unique_ptr<MediaIndex>(new MediaIndex(folder, files, std::move(options)));
+  auto opened = index->reopen();
+  if (!opened && opened.error().code == ErrorCode::kCorrupt) {
+    // It is a cache: to know nothing is better than to be wrong.
+    std::error_code bad;
+    fs::remove(folder / kFile, bad);
+    fs::remove(folder / (std::string(kFile) + "-journal"), bad);
+    index->began_anew_ = true;
+    opened = index->reopen();
+  }
+  if (!opened) {
+    return fail(opened.error());
+  }
+  auto swept = index->with_database([&](Database& db) { index->sweep(db); });
+  if (!swept) {
+    return fail(swept.error());
+  }
+  return index;
+}
+
+Result<void> MediaIndex::reopen() {
+  auto opened = Database::open(location(folder_, options_.vfs), media::schema(), nullptr);
+  if (!opened) {
+    return fail(opened.error());
+  }
+  db_ = std::make_unique<Database>(*std::move(opened));
+  return guarded([&] {
+    next_number_ = std::max(next_number_, media::highest_number(*db_) + 1);
+    for (const auto& draft : media::upload_drafts(*db_)) {
+      const std::uint64_t bytes = std::max(draft.length.value_or(0), draft.offset);
+      reserved_.try_emplace(draft.number, Reservation{draft.partition, MediaFiles::charge(bytes)});
+    }
+  });
+}
+
+template <class F>
+auto MediaIndex::with_database(F&& work) -> Result<std::invoke_result_t<F, Database&>> {
+  if (db_ == nullptr) {
+    if (auto opened = reopen(); !opened) {
+      db_.reset();
+      return fail(opened.error());
+    }
+  }
+  auto done = guarded([&] { return work(*db_); });
+  if (!done && (done.error().code == ErrorCode::kIo || done.error().code == ErrorCode::kCorrupt)) {
+    db_.reset();
+  }
+  return done;
+}
+
+template <class F>
+auto MediaIndex::in_transaction(F&& work) -> Result<std::invoke_result_t<F, Database&>> {
+  return with_database([&](Database& db) {
+    db.begin();
+    try {
+      if constexpr (std::is_void_v<std::invoke_result_t<F, Database&>>) {
+        work(db);
+        db.commit();
+      } else {
+        auto value = work(db);
+        db.commit();
+        return value;
+      }
+    } catch (...) {
+      db.roll_back();
+      throw;
+    }
+  });
+}
+
+// Removes what a process that was killed left behind. What it acknowledged has a row.
+void MediaIndex::sweep(Database& db) {
+  std::set<std::uint64_t> drafts;
+  for (const auto& draft : media::upload_drafts(db)) {
+    drafts.insert(draft.number);
+  }
+  for (const std::uint64_t number : files_.drafts()) {
+    if (!drafts.contains(number)) {
+      files_.remove_draft(number);
+    }
+    next_number_ = std::max(next_number_, number + 1);
+  }
+  for (const std::uint64_t number : files_.objects()) {
+    if (!media::has_number(db, number)) {
+      files_.remove_object(number);
+    }
+    next_number_ = std::max(next_number_, number + 1);
+  }
+}
+
+Result<std::optional<cache::ObjectRecord>> MediaIndex::find(const Key& partition,
+                                                            std::string_view name, WallTime now) {
+  auto found = with_database([&](Database& db) { return media::find_object(db, partition, name); });
+  if (found && *found) {
+    uses_[(*found)->number] = now;
+    if (uses_.size() > kMaxUses) {
+      (void)flush();  // forgotten uses spoil nothing
+    }
+  }
+  return found;
+}
+
+Result<std::vector<Listed>> MediaIndex::list(const Key& partition, std::string_view prefix,
+                                             std::string_view after, std::size_t limit) {
+  return with_database(
+      [&](Database& db) { return media::list_objects(db, partition, prefix, after, limit); });
+}
+
+Result<cache::Usage> MediaIndex::usage(const Key& partition) {
+  return with_database([&](Database& db) { return media::usage_of(db, partition); });
+}
+
+Result<void> MediaIndex::flush() {
+  if (uses_.empty()) {
+    return {};
+  }
+  return in_transaction([&](Database& db) { write_uses(db); });
+}
+
+void MediaIndex::write_uses(Database& db) {
+  for (const auto& [number, when] : uses_) {
+    Query(db, "UPDATE objects SET used = ?1 WHERE number = ?2",
+          {when.unix_seconds, signed_of(number)})
+        .run();
+  }
+  uses_.clear();
+}
+
+MediaIndex::Parties MediaIndex::parties(Database& db, const Key& self) {
+  Parties parties;
+  std::map<Key, cache::Standing> all = media::standings(db);
+  for (const auto& [key, standing] : all) {
+    parties.on_disk += standing.bytes;
+  }
+  all.try_emplace(self);
+  for (const auto& [number, reservation] : reserved_) {
+    all[reservation.partition].bytes += reservation.charge;
+    parties.on_disk += std::min(files_.draft_bytes(number), reservation.charge);
+  }
+  for (const auto& [key, standing] : all) {
+    if (key == self) {
+      parties.self = parties.keys.size();
+    }
+    parties.keys.push_back(key);
+    parties.standings.push_back(standing);
+  }
+  return parties;
+}
+
+Result<std::uint64_t> MediaIndex::reserve(const cache::Partition& partition, std::uint64_t charge,
+                                          std::optional<std::uint64_t> number, const Space& space) {
+  const auto known = number ? reserved_.find(*number) : reserved_.end();
+  LATCHKEY_CHECK(!number || known != reserved_.end());
+  const std::uint64_t has = number ? known->second.charge : 0;
+  const std::uint64_t need = charge > has ? charge - has : 0;
+  std::vector<std::uint64_t> victims;
+  auto made = with_database([&](Database& db) {
+    Parties all = parties(db, partition.key());
+    cache::Quota quota = space.quota;
+    if (space.free) {
+      const std::uint64_t spare = *space.free - std::min(*space.free, space.keep_free);
+      quota.whole = std::min(quota.whole, all.on_disk + spare);
+    }
+    while (true) {
+      const auto verdict = judge_room(quota, all.standings, all.self, need);
+      if (verdict.kind == cache::Verdict::Kind::kFits) {
+        break;
+      }
+      if (verdict.kind == cache::Verdict::Kind::kRefused) {
+        throw_failure(ErrorCode::kNoRoom, "everything that could go is needed or pinned");
+      }
+      if (victims.empty()) {
+        db.begin();
+        write_uses(db);
+      }
+      const auto victim = media::take_oldest(db, all.keys[verdict.origin]);
+      if (!victim) {
+        throw_failure(ErrorCode::kCorrupt, "the index counts wrongly");
+      }
+      victims.push_back(victim->number);
+      cache::Standing& standing = all.standings[verdict.origin];
+      standing.bytes -= std::min(standing.bytes, victim->charge);
+      standing.evictable -= std::min(standing.evictable, victim->charge);
+    }
+    if (!victims.empty()) {
+      db.commit();
+    }
+  });
+  if (!made) {
+    if (!victims.empty() && db_ != nullptr) {
+      db_->roll_back();
+    }
+    return fail(made.error());
+  }
+  for (const std::uint64_t victim : victims) {
+    files_.remove_object(victim);
+  }
+  const std::uint64_t granted = number.value_or(next_number_);
+  if (!number) {
+    ++next_number_;
+  }
+  reserved_.insert_or_assign(granted, Reservation{partition.key(), std::max(charge, has)});
+  return granted;
+}
+
+void MediaIndex::release(std::uint64_t number) {
+  reserved_.erase(number);
+}
+
+Result<MediaIndex::Published> MediaIndex::publish(const cache::Partition& partition,
+                                                  std::string_view name, std::uint64_t number,
+                                                  const SealedObject& sealed,
+                                                  const cache::ObjectFacts& facts, WallTime now) {
+  cache::ObjectRecord object;
+  object.number = number;
+  object.name = std::string(name);
+  object.size = sealed.size;
+  object.digest = sealed.digest;
+  object.blocks = sealed.blocks;
+  object.facts = facts;
+  object.stored = now;
+  std::optional<std::uint64_t> old;
+  auto done = in_transaction([&](Database& db) {
+    // What a person pinned stays pinned when its content changes.
+    if (const auto before = media::find_object(db, partition.key(), name)) {
+      old = before->number;
+      object.pinned = before->pinned;
+      media::delete_object(db, before->number);
+    }
+    media::insert_object(db, partition, object, MediaFiles::charge(sealed.size));
+    media::delete_upload_of(db, number);
+  });
+  if (!done) {
+    return fail(done.error());
+  }
+  reserved_.erase(number);
+  if (old) {
+    uses_.erase(*old);
+    files_.remove_object(*old);
+  }
+  return Published{std::move(object), old.has_value()};
+}
+
+Result<bool> MediaIndex::remove(const Key& partition, std::string_view name) {
+  std::optional<std::uint64_t> number;
+  auto done = in_transaction([&](Database& db) {
+    if (const auto found = media::find_object(db, partition, name)) {
+      number = found->number;
+      media::delete_object(db, *number);
+    }
+  });
+  if (!done) {
+    return fail(done.error());
+  }
+  if (number) {
+    uses_.erase(*number);
+    files_.remove_object(*number);
+  }
+  return number.has_value();
+}
+
+Result<void> MediaIndex::drop(std::uint64_t number) {
+  auto done = in_transaction([&](Database& db) { media::delete_object(db, number); });
+  if (done) {
+    uses_.erase(number);
+    files_.remove_object(number);
+  }
+  return done;
+}
+
+Result<bool> MediaIndex::pin(const Key& partition, std::string_view name, bool pinned) {
+  return in_transaction([&](Database& db) {
+    const auto found = media::find_object(db, partition, name);
+    if (found) {
+      Query(db, "UPDATE objects SET pinned = ?1 WHERE number = ?2",
+            {std::int64_t{pinned ? 1 : 0}, signed_of(found->number)})
+          .run();
+    }
+    return found.has_value();
+  });
+}
+
+Result<void> MediaIndex::clear(const Key& partition) {
+  std::vector<std::uint64_t> objects;
+  std::vector<std::uint64_t> drafts;
+  auto done = in_transaction([&](Database& db) {
+    objects = media::delete_objects_of(db, partition);
+    drafts = media::delete_uploads_of(db, partition);
+  });
+  if (done) {
+    for (const std::uint64_t number : objects) {
+      files_.remove_object(number);
+    }
+    for (const std::uint64_t number : drafts) {
+      reserved_.erase(number);
+      files_.remove_draft(number);
+    }
+  }
+  return done;
+}
+
+Result<void> MediaIndex::add_upload(const Key& partition, const UploadRecord& record) {
+  return in_transaction([&](Database& db) { media::insert_upload(db, partition, record); });
+}
+
+Result<std::optional<UploadRecord>> MediaIndex::find_upload(const Key& partition,
+                                                            const UploadId& id) {
+  return with_database([&](Database& db) { return media::find_upload(db, partition, id); });
+}
+
+Result<void> MediaIndex::move_upload(const UploadId& id, std::uint64_t offset,
+                                     std::optional<std::uint64_t> length, WallTime now) {
+  return in_transaction([&](Database& db) {
+    Query(db, "UPDATE uploads SET offset = ?1, length = ?2, touched = ?3 WHERE id = ?4",
+          {signed_of(offset), length ? signed_of(*length) : std::int64_t{-1}, now.unix_seconds,
+           to_bytes(id.span())})
+        .run();
+  });
+}
+
+Result<void> MediaIndex::end_upload(const UploadId& id) {
+  std::optional<std::uint64_t> number;
+  auto done = in_transaction([&](Database& db) { number = media::delete_upload(db, id); });
+  if (done && number) {
+    reserved_.erase(*number);
+    files_.remove_draft(*number);
+  }
+  return done;
+}
+
+Result<std::size_t> MediaIndex::expire_uploads(WallTime now) {
+  std::vector<std::uint64_t> drafts;
+  auto done = in_transaction([&](Database& db) {
+    drafts = media::delete_uploads_before(db, now - options_.keep_uploads);
+  });
+  if (!done) {
+    return fail(done.error());
+  }
+  for (const std::uint64_t number : drafts) {
+    reserved_.erase(number);
+    files_.remove_draft(number);
+  }
+  return drafts.size();
+}
+
+}  // namespace latchkey::store

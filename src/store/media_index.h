@@ -1,0 +1,141 @@
+// The index of the media cache: which objects there are, whose, how they are called, and who has to
+// give way. Files are store/media_files.h's; a row is written when the file is durable, and goes
+// before the file does.
+//
+// A cache may forget. Where the index itself is damaged a new one is begun, and where the disk
+// fails the index is opened anew with the next call: what cannot be looked up is a miss. One
+// thread.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cache/quota.h"
+#include "cache/records.h"
+#include "store/database.h"
+#include "store/error.h"
+#include "store/media_files.h"
+
+namespace latchkey::store {
+
+using UploadId = FixedId<struct MediaUploadTag, 16>;
+
+struct UploadRecord {
+  UploadId id;
+  std::uint64_t number = 0;  // of its draft
+  std::string name;
+  std::optional<std::uint64_t> length;  // of the whole, where it is known
+  std::optional<Digest256> digest;      // of the whole, where it is known
+  cache::ObjectFacts facts;
+  std::uint64_t offset = 0;  // durable so far
+  WallTime touched;
+};
+
+struct Listed {
+  std::string name;
+  std::uint64_t size = 0;
+  std::string type;
+  Digest256 digest{};
+  WallTime stored;
+  bool pinned = false;
+};
+
+class MediaIndex {
+ public:
+  using Key = cache::Partition::Key;
+  struct Options {
+    std::string vfs;                      // SQLite's name of the file layer; empty: the system's
+    std::chrono::hours keep_uploads{24};  // of those that nobody goes on with
+  };
+  // Makes the index where there is none, or begins a new one where it is damaged; then removes
+  // files that it does not name. kBusy: another process has it open. `files` outlives the index.
+  static Result<std::unique_ptr<MediaIndex>> open(const std::filesystem::path& folder,
+                                                  const MediaFiles& files, Options options);
+  ~MediaIndex();
+  // Whether open() found a damaged index and began a new one.
+  [[nodiscard]] bool began_anew() const { return began_anew_; }
+
+  // Counts as a use, now.
+  Result<std::optional<cache::ObjectRecord>> find(const Key& partition, std::string_view name,
+                                                  WallTime now);
+  // Names that begin with `prefix` and come after `after`, in their order by bytes.
+  Result<std::vector<Listed>> list(const Key& partition, std::string_view prefix,
+                                   std::string_view after, std::size_t limit);
+  // Bytes of content; the quota counts what MediaFiles::charge() says.
+  Result<cache::Usage> usage(const Key& partition);
+
+  // Makes room for so many bytes (MediaFiles::charge) in all that the draft will take, and a draft
+  // to put them in. `number`: of a draft that has some already. kNoRoom: it cannot be. Objects that
+  // had to go are gone from the index and from the disk.
+  struct Space {
+    cache::Quota quota;
+    std::optional<std::uint64_t> free;  // on the disk
+    std::uint64_t keep_free = 0;
+  };
+  Result<std::uint64_t> reserve(const cache::Partition& partition, std::uint64_t charge,
+                                std::optional<std::uint64_t> number, const Space& space);
+  // The draft is not going to be an object.
+  void release(std::uint64_t number);
+
+  struct Published {
+    cache::ObjectRecord object;
+    bool replaced = false;
+  };
+  // The file of a draft is where it stays. Durable when this returns.
+  Result<Published> publish(const cache::Partition& partition, std::string_view name,
+                            std::uint64_t number, const SealedObject& sealed,
+                            const cache::ObjectFacts& facts, WallTime now);
+  // False: there is none.
+  Result<bool> remove(const Key& partition, std::string_view name);
+  // A damaged one; others that have its name by now stay.
+  Result<void> drop(std::uint64_t number);
+  Result<bool> pin(const Key& partition, std::string_view name, bool pinned);
+  // Everything of one partition.
+  Result<void> clear(const Key& partition);
+
+  // Unfinished uploads. `record.number` is reserved.
+  Result<void> add_upload(const Key& partition, const UploadRecord& record);
+  Result<std::optional<UploadRecord>> find_upload(const Key& partition, const UploadId& id);
+  Result<void> move_upload(const UploadId& id, std::uint64_t offset,
+                           std::optional<std::uint64_t> length, WallTime now);
+  Result<void> end_upload(const UploadId& id);
+  // Those that nobody went on with; gives their number.
+  Result<std::size_t> expire_uploads(WallTime now);
+
+  // Writes down what was used when. Called now and then, and by eviction.
+  Result<void> flush();
+
+ private:
+  struct Reservation {
+    Key partition;
+    std::uint64_t charge = 0;
+  };
+  struct Parties;
+  MediaIndex(std::filesystem::path folder, const MediaFiles& files, Options options);
+  Result<void> reopen();
+  // Runs `work` with an open database; opens it first where it is not.
+  template <class F>
+  auto with_database(F&& work) -> Result<std::invoke_result_t<F, Database&>>;
+  // The same inside a transaction.
+  template <class F>
+  auto in_transaction(F&& work) -> Result<std::invoke_result_t<F, Database&>>;
+  void sweep(Database& db);
+  void write_uses(Database& db);
+  Parties parties(Database& db, const Key& self);
+
+  std::filesystem::path folder_;
+  const MediaFiles& files_;
+  Options options_;
+  std::unique_ptr<Database> db_;
+  bool began_anew_ = false;
+  std::uint64_t next_number_ = 1;
+  std::map<std::uint64_t, Reservation> reserved_;
+  std::map<std::uint64_t, WallTime> uses_;
+};
+
+}  // namespace latchkey::store
