@@ -16,9 +16,9 @@
 #include "device/control.h"
 #include "device/options.h"
 #include "device/reset.h"
+#include "device/store_door.h"
 #include "net/local_message.h"
 #include "net/task.h"
-#include "store/sealer.h"
 
 namespace latchkey::device {
 
@@ -141,6 +141,17 @@ int report(const CommandOptions& options, const Asked& result, const std::string
   return kDone;
 }
 
+void print_records(const json& records) {
+  const std::string sealed = records.value("sealed", "");
+  std::cout << "Records: "
+            << (sealed == kKeyFileKind ? "sealed with a key file"
+                : sealed == kTokenKind ? "sealed with a key in a token"
+                                       : "protected by file permissions alone")
+            << (records.value("witness", "") == "failed"
+                    ? "; whether they are the newest cannot be written down: check the disk\n"
+                    : "\n");
+}
+
 void print_status(const json& status) {
   const json& window = status.at("window");
   std::cout << status.at("name").get<std::string>() << " (" << status.at("type").get<std::string>()
@@ -153,6 +164,7 @@ void print_status(const json& status) {
   } else {
     std::cout << "Pairing: closed\n";
   }
+  print_records(status.value("records", json::object()));
   for (const json& agent : status.at("agents")) {
     std::cout << "Person " << agent.at("person") << " (" << agent.at("id").get<std::string>()
               << "), since " << date_text(agent.at("since")) << ", seen "
@@ -193,24 +205,28 @@ bool is_device_state(const std::filesystem::path& state) {
 }
 
 // Where no device runs.
-ResetResult reset_at_rest(const std::filesystem::path& state) {
+ResetResult reset_at_rest(const std::filesystem::path& state, const SealOptions& seal) {
   net::SystemRandom random;
-  store::FileModeSealer sealer;
   const auto plan = read_plan(state);
   if (!plan) {
     return fail(plan.error());
   }
   // A store that cannot be opened goes as well as one that can; one that is in use does not.
-  auto store = store::DeviceStore::open(state, sealer, random);
-  if (!store && store.error().code == store::ErrorCode::kBusy) {
-    return fail(std::string("another program uses the device's records"));
+  StoreDoor door(random, state, seal);
+  auto store = door.open();
+  if (!store && (store.error().kind == StoreTrouble::Kind::kBusy ||
+                 store.error().kind == StoreTrouble::Kind::kOptions)) {
+    return fail(without_dot(store.error().message));
   }
   auto done = begin_reset(state, *plan);
   if (done) {
     done = erase_content(*plan);
   }
   if (done) {
-    done = store ? erase_store(**store, random) : discard_store(state);
+    done = store ? erase_store(**store, random) : discard_store(state, door);
+  }
+  if (done && store) {
+    done = accept_store(**store, door);
   }
   return done ? end_reset(state) : done;
 }
@@ -277,7 +293,7 @@ int remove_agent(const CommandOptions& options, const std::string& id) {
                 "Removed. All its permissions have ended.");
 }
 
-int factory_reset(const CommandOptions& options, bool yes) {
+int factory_reset(const CommandOptions& options, const SealOptions& seal, bool yes) {
   if (!yes) {
     const ControlError error{"malformed", "This forgets everybody: keys, permissions, sessions.",
                              "If that is what you want, run: latchkey-device factory-reset --yes"};
@@ -293,7 +309,7 @@ int factory_reset(const CommandOptions& options, bool yes) {
                               ", comes from its configuration; that is yours to change."
                         : done);
   }
-  if (const auto reset = reset_at_rest(options.state); !reset) {
+  if (const auto reset = reset_at_rest(options.state, seal); !reset) {
     return complain(options, {"internal", "The reset did not go through: " + reset.error() + ".",
                               is_reset_pending(options.state)
                                   ? "It has begun, so the device serves nobody until it is done: "

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <string>
 
+#include "device/options.h"
+
 namespace latchkey::device {
 
 struct CommandOptions {
@@ -16,7 +18,7 @@ int close_window(const CommandOptions& options);
 int status(const CommandOptions& options);
 int audit(const CommandOptions& options, int lines);
 int remove_agent(const CommandOptions& options, const std::string& id);
-// Works on the store itself where no device runs with it.
-int factory_reset(const CommandOptions& options, bool yes);
+// Works on the store itself where no device runs with it; `seal`: how it is sealed.
+int factory_reset(const CommandOptions& options, const SealOptions& seal, bool yes);
 
 }  // namespace latchkey::device

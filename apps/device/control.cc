@@ -201,7 +201,10 @@ ControlResult Control::status() {
               {"window", window},
               {"agents", people},
               {"grants", grants},
-              {"network", parts_.network()}};
+              {"network", parts_.network()},
+              {"records",
+               {{"sealed", device.store().sealed().kind},
+                {"witness", device.store().witness_failed() ? "failed" : "ok"}}}};
 }
 
 ControlResult Control::audit(const json& request) {

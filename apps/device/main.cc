@@ -10,11 +10,13 @@
 #include "device/commands.h"
 #include "device/options.h"
 #include "device/run.h"
+#include "device/seal_commands.h"
 
 namespace {
 
 using latchkey::device::CommandOptions;
 using latchkey::device::RunOptions;
+using latchkey::device::SealOptions;
 namespace device = latchkey::device;
 
 constexpr const char* kUsage =
@@ -25,7 +27,10 @@ constexpr const char* kUsage =
     "  status         who is paired, what is open\n"
     "  audit          what happened, newest first\n"
     "  remove-agent   end everything of one paired person (ids are in status)\n"
-    "  factory-reset  forget everybody\n\n"
+    "  factory-reset  forget everybody\n"
+    "  seal           seal the records with a key file or a token's key\n"
+    "  unseal         undo that\n"
+    "  accept-store   say that records which look old are right\n\n"
     "latchkey-device COMMAND --help says more.\n";
 
 void set_up_logging() {
@@ -56,6 +61,16 @@ void add_attestation(CLI::App& app, device::AttestationOptions& to) {
   app.add_option("--attestation-pin-file", to.pin_file, "A file with the token's PIN");
 }
 
+void add_seal(CLI::App& app, SealOptions& to) {
+  app.add_option("--seal-key", to.key_file, "The file with the key that seals the records, or:");
+  app.add_option("--seal-pkcs11", to.module, "The PKCS#11 module of a token that holds it");
+  app.add_option("--seal-token", to.token, "The token's label");
+  app.add_option("--seal-object", to.object, "The AES key's label");
+  app.add_option("--seal-pin-file", to.pin_file, "A file with the token's PIN");
+  app.add_option("--witness", to.witness,
+                 "Where to remember how new the records are, so that older ones are noticed");
+}
+
 int run(int argc, char** argv) {
   RunOptions options;
   std::string state;
@@ -82,6 +97,7 @@ int run(int argc, char** argv) {
   app.add_option("--reset-erases", options.reset_erases,
                  "A folder of the service's that a factory reset empties; can be given again");
   add_attestation(app, options.attestation);
+  add_seal(app, options.seal);
   if (const auto code = parse(app, argc, argv)) {
     return *code;
   }
@@ -105,7 +121,17 @@ int command(const std::string& name, int argc, char** argv) {
   int minutes = 10;
   int lines = 100;
   std::string id;
-  CLI::App app("Speaks to the running device.", "latchkey-device " + name);
+  SealOptions now;
+  SealOptions with;
+  const bool at_rest = name == "seal" || name == "unseal" || name == "accept-store";
+  CLI::App app(at_rest ? "Works on the records of a device that does not run."
+                       : "Speaks to the running device.",
+               "latchkey-device " + name);
+  if (at_rest || name == "factory-reset") {
+    add_seal(app, now);
+    app.set_config("--config", "", "Read options from the device's own file");
+    app.allow_config_extras(CLI::config_extras_mode::ignore_all);
+  }
   app.add_option("--state", state, "The running device's folder");
   app.add_flag("--json", options.json, "Print one JSON document");
   if (name == "open-window") {
@@ -119,6 +145,12 @@ int command(const std::string& name, int argc, char** argv) {
         ->capture_default_str();
   } else if (name == "factory-reset") {
     app.add_flag("--yes", yes, "Do it");
+  } else if (name == "seal") {
+    app.add_option("--key", with.key_file, "A key file; made where there is none, or:");
+    app.add_option("--pkcs11", with.module, "The PKCS#11 module of a token");
+    app.add_option("--token", with.token, "The token's label");
+    app.add_option("--object", with.object, "The AES key's label");
+    app.add_option("--pin-file", with.pin_file, "A file with the token's PIN");
   } else if (name == "remove-agent") {
     app.add_option("ID", id, "As status shows it")->required();
   }
@@ -141,7 +173,21 @@ int command(const std::string& name, int argc, char** argv) {
   if (name == "remove-agent") {
     return device::remove_agent(options, id);
   }
-  return device::factory_reset(options, yes);
+  if (name == "seal") {
+    if (with.key_file.empty() == with.module.empty()) {
+      std::cerr << "Say what to seal with: --key FILE, or --pkcs11 MODULE with --token, --object "
+                   "and --pin-file.\n";
+      return device::kMisused;
+    }
+    return device::seal(options, now, with);
+  }
+  if (name == "unseal") {
+    return device::unseal(options, now);
+  }
+  if (name == "accept-store") {
+    return device::accept_store(options, now);
+  }
+  return device::factory_reset(options, now, yes);
 }
 
 }  // namespace
@@ -159,8 +205,8 @@ int main(int argc, char** argv) {
   if (name == "run") {
     return run(argc - 1, argv + 1);
   }
-  for (const char* known :
-       {"open-window", "close-window", "status", "audit", "factory-reset", "remove-agent"}) {
+  for (const char* known : {"open-window", "close-window", "status", "audit", "factory-reset",
+                            "remove-agent", "seal", "unseal", "accept-store"}) {
     if (name == known) {
       return command(name, argc - 1, argv + 1);
     }

@@ -18,8 +18,18 @@ struct AttestationOptions {
   std::filesystem::path pin_file;
 };
 
+// The key that seals the records. All empty but `witness`: there is none.
+struct SealOptions {
+  std::filesystem::path key_file;  // made by `latchkey-device seal`, or
+  std::filesystem::path module;    // a PKCS#11 token
+  std::string token, object;
+  std::filesystem::path pin_file;
+  std::filesystem::path witness;  // of the newest records; empty: in the state's folder
+};
+
 struct RunOptions {
   AttestationOptions attestation;
+  SealOptions seal;
   std::filesystem::path state;
   std::optional<std::string> name;  // nothing: what is stored, else the machine's name
   std::string type = "media-cache";

@@ -119,8 +119,7 @@ ResetResult begin_reset(const std::filesystem::path& state, const ErasePlan& pla
       continue;  // nothing to erase
     }
     if (auto why = refuse_to_erase(folder, state)) {
-      why->pop_back();
-      return fail(*std::move(why));
+      return fail(without_dot(*std::move(why)));
     }
   }
   auto written = write_file(state / kMark, "a factory reset has begun\n");
@@ -163,9 +162,25 @@ ResetResult erase_store(store::DeviceStore& store, Random& random) {
   return done ? ResetResult() : ResetResult(fail(done.error().detail));
 }
 
-ResetResult discard_store(const std::filesystem::path& state) {
+std::string without_dot(std::string text) {
+  if (text.ends_with('.')) {
+    text.pop_back();
+  }
+  return text;
+}
+
+// The witness first: it would take the next store for an older copy.
+ResetResult discard_store(const std::filesystem::path& state, StoreDoor& door) {
+  if (const auto gone = door.forget_witness(); !gone) {
+    return fail(without_dot(gone.error().message));
+  }
   const auto done = store::discard(state, std::string(store::DeviceStore::kFile));
   return done ? ResetResult() : ResetResult(fail(done.error().detail));
+}
+
+ResetResult accept_store(store::DeviceStore& store, StoreDoor& door) {
+  const auto done = door.accept(store);
+  return done ? ResetResult() : ResetResult(fail(without_dot(done.error().message)));
 }
 
 ResetResult end_reset(const std::filesystem::path& state) {

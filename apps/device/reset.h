@@ -16,6 +16,7 @@
 
 #include "base/random.h"
 #include "base/result.h"
+#include "device/store_door.h"
 #include "store/device_store.h"
 
 namespace latchkey::device {
@@ -40,7 +41,11 @@ ResetResult begin_reset(const std::filesystem::path& state, const ErasePlan& pla
 ResetResult erase_content(const ErasePlan& plan);                    // step 2
 ResetResult erase_store(store::DeviceStore& store, Random& random);  // step 3
 // Step 3 where the store cannot be opened: its files go, and the next start makes another.
-ResetResult discard_store(const std::filesystem::path& state);
+ResetResult discard_store(const std::filesystem::path& state, StoreDoor& door);
+// After step 3: whatever the witness saw before, this is the newest.
+ResetResult accept_store(store::DeviceStore& store, StoreDoor& door);
+// "X." of a trouble as part of a sentence.
+std::string without_dot(std::string text);
 ResetResult end_reset(const std::filesystem::path& state);  // step 4
 
 }  // namespace latchkey::device

@@ -15,14 +15,14 @@
 #include "device/beacon.h"
 #include "device/control.h"
 #include "device/device.h"
-#include "device/erase.h"
 #include "device/file_backend.h"
+#include "device/opening.h"
 #include "device/profile.h"
 #include "device/reset.h"
 #include "device/server.h"
+#include "device/store_door.h"
 #include "device/upstream_backend.h"
 #include "net/worker.h"
-#include "store/sealer.h"
 
 namespace latchkey::device {
 
@@ -32,11 +32,6 @@ namespace asio = boost::asio;
 
 constexpr std::chrono::milliseconds kStopTime = std::chrono::seconds(2);
 constexpr std::chrono::milliseconds kBeacon = std::chrono::hours(1);
-
-int complain(int code, const std::string& what, const std::string& hint) {
-  std::cerr << "latchkey-device: " << what << '\n' << hint << '\n';
-  return code;
-}
 
 // One life of the device, from start, or a factory reset, to stop or the next one.
 class Life final : public Watcher {
@@ -218,13 +213,6 @@ std::unique_ptr<Backend> make_backend(const RunOptions& options, net::Executor e
   return to ? std::make_unique<UpstreamBackend>(std::move(executor), *to, timeouts) : nullptr;
 }
 
-ErasePlan plan_of(const RunOptions& options) {
-  std::error_code ignored;
-  const bool file = !options.access_log.empty() && options.access_log != "-";
-  return {options.reset_erases,
-          file ? std::filesystem::absolute(options.access_log, ignored).string() : std::string()};
-}
-
 // True: live again, after a factory reset. The name that the options give is the old owner's then:
 // it holds as long as they give it.
 Result<bool, std::string> live(const RunOptions& options, Setup& setup, Random& random,
@@ -264,42 +252,7 @@ Result<bool, std::string> live(const RunOptions& options, Setup& setup, Random& 
   return life.reset();
 }
 
-// A reset that was cut off goes on before anything is served.
-int settle_reset(const RunOptions& options, Random& random, store::DeviceStore& store) {
-  for (const auto& folder : options.reset_erases) {
-    if (const auto why = refuse_to_erase(folder, options.state)) {
-      return complain(kMisused, "--reset-erases: " + *why,
-                      "Name the folder of the service's data.");
-    }
-  }
-  const ErasePlan plan = plan_of(options);
-  if (is_reset_pending(options.state)) {
-    // Both what was to be erased when it began and what is now.
-    const auto before = read_plan(options.state);
-    auto done = before ? erase_content(*before) : ResetResult(fail(before.error()));
-    if (done) {
-      done = erase_content(plan);
-    }
-    if (done) {
-      done = erase_store(store, random);
-    }
-    if (done) {
-      done = end_reset(options.state);
-    }
-    if (!done) {
-      return complain(kFailed, "A factory reset has begun and cannot go on: " + done.error() + ".",
-                      "Until then nothing is served. Mend that and start the device again.");
-    }
-    spdlog::warn("factory reset: what was cut off is done now");
-  }
-  if (const auto written = write_plan(options.state, plan); !written) {
-    return complain(kFailed, "The state cannot be written: " + written.error() + ".",
-                    "Check the folder and its permissions.");
-  }
-  return kDone;
-}
-
-int prepare(const RunOptions& options, Random& random, store::Sealer& sealer, Setup& setup) {
+int prepare(const RunOptions& options, Random& random, StoreDoor& door, Setup& setup) {
   const auto mode = discovery::parse_mode(options.mdns);
   if (!mode) {
     return complain(kMisused, "--mdns is auto, system, builtin or off.", "See --help.");
@@ -329,22 +282,7 @@ int prepare(const RunOptions& options, Random& random, store::Sealer& sealer, Se
     return complain(kFailed, "The access log " + options.access_log + " cannot be written.",
                     "Check the folder and its permissions.");
   }
-  auto opened = store::DeviceStore::open(options.state, sealer, random);
-  if (!opened && opened.error().code != store::ErrorCode::kBusy &&
-      is_reset_pending(options.state) && discard_store(options.state)) {
-    opened = store::DeviceStore::open(options.state, sealer, random);
-  }
-  if (!opened) {
-    const bool busy = opened.error().code == store::ErrorCode::kBusy;
-    return complain(kFailed,
-                    busy ? "A device already runs with the state in " + options.state.string() + "."
-                         : "The state in " + options.state.string() +
-                               " cannot be opened: " + opened.error().detail,
-                    busy ? "Stop it first, or choose another folder with --state."
-                         : "Check the folder and its permissions, or choose another with --state.");
-  }
-  setup.store = *std::move(opened);
-  if (const int code = settle_reset(options, random, *setup.store); code != kDone) {
+  if (const int code = open_records(options, random, door, setup.store); code != kDone) {
     return code;
   }
   const auto listening = listen_on(options.listen, options.port);
@@ -364,9 +302,9 @@ int run(const RunOptions& options) {
   (void)std::signal(SIGPIPE, SIG_IGN);
   net::SystemRandom random;
   const net::SystemClock clock;
-  store::FileModeSealer sealer;
+  StoreDoor door(random, options.state, options.seal);
   Setup setup;
-  if (const int code = prepare(options, random, sealer, setup); code != kDone) {
+  if (const int code = prepare(options, random, door, setup); code != kDone) {
     return code;
   }
   const net::OwnedFd listener(setup.listening.fd);

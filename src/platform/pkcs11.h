@@ -43,6 +43,11 @@ class Pkcs11Signer {
 };
 
 // What a file holds that must be its owner's alone: kMissing, kUnsafe, kSystem (over `limit`).
-Result<SecretBytes, Error> read_private_file(const std::filesystem::path& path, std::size_t limit);
+enum class Readers {
+  kOwner,
+  kGroupToo,  // for places that are protected otherwise
+};
+Result<SecretBytes, Error> read_private_file(const std::filesystem::path& path, std::size_t limit,
+                                             Readers readers = Readers::kOwner);
 
 }  // namespace latchkey::platform

@@ -24,7 +24,8 @@ struct Descriptor {
 
 }  // namespace
 
-Result<SecretBytes, Error> read_private_file(const std::filesystem::path& path, std::size_t limit) {
+Result<SecretBytes, Error> read_private_file(const std::filesystem::path& path, std::size_t limit,
+                                             Readers readers) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat state{};
   if (file.fd < 0 || ::fstat(file.fd, &state) != 0) {
@@ -36,7 +37,7 @@ Result<SecretBytes, Error> read_private_file(const std::filesystem::path& path, 
   if (!S_ISREG(state.st_mode)) {
     return fail(Error{Error::Code::kMisuse, path.string() + " is not a file.", "Name a file."});
   }
-  if ((state.st_mode & 0077U) != 0) {
+  if ((state.st_mode & (readers == Readers::kOwner ? 0077U : 0037U)) != 0) {
     return fail(Error{Error::Code::kUnsafe, path.string() + " can be read by others.",
                       "Run: chmod 600 " + path.string()});
   }
