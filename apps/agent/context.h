@@ -52,6 +52,8 @@ struct Context {
   std::function<void(const grant::AgentGrant&)> changed;
   // Something may be due for a device.
   std::function<void()> look_after;
+  // What a browser may see is another: each asks for all of it again.
+  std::function<void()> ask_again;
   // What a person takes along to another computer; nothing in tests that do not need it.
   Moving* moving = nullptr;
 };

@@ -65,6 +65,7 @@ int run(const agentd::Options& options) {
                           .socket_path = options.socket,
                           .changed = {},
                           .look_after = {},
+                          .ask_again = {},
                           .moving = records->get()};
   agentd::Server server(&context, *std::move(listener));
   server.start();

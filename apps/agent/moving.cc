@@ -219,7 +219,8 @@ json list_profiles(Context* context) {
       ++known[grant.profile.hex()].grants;
     }
   }
-  for (const auto& [profile, day] : seen_profiles(*context).items()) {
+  const json seen = seen_profiles(*context);
+  for (const auto& [profile, day] : seen.items()) {
     known[profile].seen = day;
   }
   json profiles = json::array();
@@ -264,6 +265,8 @@ Reply adopt_profile(Context* context, const agent::ProfilesAdopt& adopt) {
       context->changed(*grant);
     }
   }
+  // The profile that had them does not see them any more, so it is not told of each.
+  context->ask_again();
   return json{{"adopted", done->grants.size()}, {"kept", done->kept}};
 }
 

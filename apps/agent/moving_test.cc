@@ -1,4 +1,5 @@
 // From one computer to another: two homes, one device, the programs as they are run.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -9,6 +10,8 @@ namespace latchkey::programs {
 namespace {
 
 using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
 
 const std::string kVideo = "https://video.example";
 const std::string kOldProfile = "00112233445566778899aabbccddeeff";
@@ -89,7 +92,7 @@ TEST_F(MovingTest, GrantsGoOnOnTheOtherComputerWithoutPairing) {
   ASSERT_EQ(loaded.exit, 0) << loaded.out << loaded.err;
   EXPECT_EQ(loaded.json().value("grants", 0), 1);
   // It ends by itself, because what it had in memory is no longer true.
-  EXPECT_EQ(next_agent_->stop(), 0);
+  EXPECT_EQ(next_agent_->wait(), 0);
   start(next_, next_agent_);
 
   // It was paused there, so it is here.
@@ -113,11 +116,16 @@ TEST_F(MovingTest, TheNewBrowserTakesOverWhatTheOldOneHad) {
     talk.hello(kNewProfile);
     return talk.ask("grants.list", json::object())["result"]["grants"].size();
   };
+  Conversation before(next_.socket());
+  before.hello(kOldProfile);
   EXPECT_EQ(seen_by_new(), 0U);
   EXPECT_EQ(latchkey(next_, {"adopt", kOldProfile, kNewProfile}).exit, 2);  // nobody to ask
   const auto adopted = latchkey(next_, {"adopt", kOldProfile, kNewProfile, "--yes", "--json"});
   EXPECT_EQ(adopted.json().value("adopted", 0), 1) << adopted.out << adopted.err;
   EXPECT_EQ(seen_by_new(), 1U);
+  // Should the old one be open here too, it is told to look again, and has nothing.
+  EXPECT_TRUE(before.event("trust.changed"));
+  EXPECT_EQ(before.ask("grants.list", json::object())["result"]["grants"].size(), 0U);
   EXPECT_EQ(fetch(next_, video).out, "hello");
   const auto profiles = latchkey(next_, {"profiles", "--json"}).json()["profiles"];
   ASSERT_EQ(profiles.size(), 1U);
@@ -166,6 +174,64 @@ TEST_F(MovingTest, WhatIsThereIsNotWrittenOverUnlessSaidAndThenKept) {
   ASSERT_EQ(back.exit, 0) << back.out << back.err;
   start(next_, next_agent_);
   EXPECT_EQ(fetch(next_, own).out, "hello");
+}
+
+// What browsers of the new computer trusted, of a root and permissions that are not there any more,
+// goes; what comes with the backup is trusted as far as set-up was said here.
+TEST_F(MovingTest, TheBrowsersOfTheNewComputerFollow) {
+  const auto profile = next_.path() / ".mozilla/firefox/one";
+  std::filesystem::create_directories(profile);
+  const auto certutil = [&](const std::filesystem::path& folder, const std::string& what) {
+    return run({"/usr/bin/certutil", "-d", "sql:" + folder.string(), what}, next_.environment())
+        .out;
+  };
+  run({"/usr/bin/certutil", "-d", "sql:" + profile.string(), "-N", "--empty-password"},
+      next_.environment());
+  std::ofstream(profile.parent_path() / "profiles.ini") << "[Profile0]\nIsRelative=1\nPath=one\n";
+  const auto chromium = next_.path() / ".pki/nssdb";
+  const auto video = granted(old_, kOldProfile);
+  ASSERT_EQ(save(old_).exit, 0);
+  ASSERT_EQ(latchkey(next_, {"setup"}).exit, 0);
+  const auto own = granted(next_, kNewProfile);
+  const auto settled = [&] {
+    const auto checks = latchkey(next_, {"doctor", "--json"}).json();
+    return checks.is_object();
+  };
+  const auto anchor = [](const json& grant) { return "Latchkey grant " + grant.value("id", "?"); };
+  ASSERT_TRUE(settled());
+  ASSERT_THAT(certutil(profile, "-L"), HasSubstr(anchor(own)));
+  const auto root_of = [&] {
+    return run({"/usr/bin/certutil", "-d", "sql:" + chromium.string(), "-L", "-a", "-n",
+                "Latchkey (this user's devices)"},
+               next_.environment())
+        .out;
+  };
+  const std::string root = root_of();
+  ASSERT_THAT(root, HasSubstr("BEGIN CERTIFICATE"));
+
+  ASSERT_EQ(load(next_, kPassphrase, {"--replace"}).exit, 0);
+  start(next_, next_agent_);
+  ASSERT_TRUE(settled());
+  EXPECT_THAT(certutil(profile, "-L"), HasSubstr(anchor(video)));
+  EXPECT_THAT(certutil(profile, "-L"), Not(HasSubstr(anchor(own))));
+  // Chromium's root is a person's to put in, and what was there goes with it.
+  const auto trust = [&] {
+    const json answer = latchkey(next_, {"doctor", "--json"}).json();
+    for (const json& one : answer.at("checks")) {
+      if (one["id"] == "trust") {
+        return one["level"].get<std::string>();
+      }
+    }
+    return std::string();
+  };
+  EXPECT_NE(trust(), "ok");
+  ASSERT_EQ(latchkey(next_, {"setup"}).exit, 0);
+  EXPECT_EQ(trust(), "ok");
+  EXPECT_THAT(root_of(), HasSubstr("BEGIN CERTIFICATE"));
+  EXPECT_NE(root_of(), root);
+  ASSERT_EQ(latchkey(next_, {"setup", "--undo"}).exit, 0);
+  EXPECT_THAT(certutil(profile, "-L"), Not(HasSubstr("Latchkey")));
+  EXPECT_THAT(certutil(chromium, "-L"), Not(HasSubstr("Latchkey")));
 }
 
 TEST_F(MovingTest, OnlyTheCommandLineMayAsk) {

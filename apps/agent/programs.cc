@@ -146,6 +146,10 @@ int Background::stop() {
     return 0;
   }
   ::kill(pid_, SIGTERM);
+  return wait();
+}
+
+int Background::wait() {
   const int code = exit_code(pid_);
   pid_ = -1;
   output();

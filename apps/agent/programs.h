@@ -42,6 +42,7 @@ class Background {
   [[nodiscard]] const std::string& line() const { return line_; }
   [[nodiscard]] pid_t pid() const { return pid_; }
   int stop();  // SIGTERM; its exit code
+  int wait();  // for it to end by itself
   // All it has written so far; after stop() all of it. Nobody reads in between, so it may not write
   // more than a pipe holds (64 KiB) unless this is called now and then.
   const std::string& output();

@@ -25,6 +25,11 @@ Server::Server(Context* context, std::unique_ptr<net::UnixListener> listener)
     }
   };
   context_->look_after = [this] { look_after(); };
+  context_->ask_again = [this] {
+    for (const auto& client : clients_) {
+      client->trust_changed();
+    }
+  };
   context_->metadata.on_change([this] { on_trust(); });
 }
 
@@ -33,9 +38,7 @@ void Server::on_trust() {
     spdlog::info("grant {}: {}", grant.id.hex().substr(0, 8), grant::name_of(grant.state));
     context_->changed(grant);
   }
-  for (const auto& client : clients_) {
-    client->trust_changed();
-  }
+  context_->ask_again();
   look_after();
 }
 
