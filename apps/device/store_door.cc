@@ -124,6 +124,7 @@ StoreTrouble StoreDoor::trouble(const store::Error& error, const Key* key) const
               "Install that version again."};
     case ErrorCode::kIo:
     case ErrorCode::kNotFound:
+    case ErrorCode::kNoRoom:
       break;
   }
   return {Kind::kOther, records + " cannot be opened: " + error.detail,
