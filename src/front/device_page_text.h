@@ -79,7 +79,7 @@ inline constexpr std::string_view kHomeScript = R"js((async () => {
   const when = (time) => time > 0
     ? new Intl.DateTimeFormat(ja ? 'ja' : undefined, {dateStyle: 'medium', timeStyle: 'short'})
         .format(new Date(time * 1000)) : say('not yet', 'まだありません');
-  const person = (number) => say('Person ' + number, number + ' 人目の人');
+  const person = (number) => say('Person ' + number, '利用者 ' + number);
   const row = (list, left, right, tag) => {
     const item = document.createElement('li');
     const line = document.createElement('div');
@@ -98,6 +98,17 @@ inline constexpr std::string_view kHomeScript = R"js((async () => {
     line.append(one, other);
     item.append(line);
     at(list).append(item);
+  };
+  // Of a long list the first entries, and the rest when it is asked for.
+  const fold = (list) => {
+    const most = 8;
+    const rest = [...at(list).children].slice(most);
+    if (rest.length < 3) return;
+    const [folded, words, more] = ['details', 'summary', 'ul'].map((name) => document.createElement(name));
+    words.textContent = say(rest.length + ' more', 'ほか ' + rest.length + ' 件');
+    more.append(...rest);
+    folded.append(words, more);
+    at(list).after(folded);
   };
   const what = (event) => {
     const service = event.origin ?? (event.direct ? say('this page', 'このページ') : event.detail);
@@ -140,7 +151,9 @@ inline constexpr std::string_view kHomeScript = R"js((async () => {
         one.you ? you : '');
   }
   at('others').hidden = state.people.length < 2;
-  for (const one of state.services) {
+  // This page first, then by name.
+  const named = (one) => one.origin ?? '';
+  for (const one of state.services.sort((a, b) => named(a) < named(b) ? -1 : 1)) {
     const rests = one.state === 'active' ? '' : say('paused', '停止中');
     row('services', one.origin ?? say('This page', 'このページ'),
         say('since ', '') + when(one.since) + say('', ' から'), rests);
@@ -151,6 +164,7 @@ inline constexpr std::string_view kHomeScript = R"js((async () => {
       : one.kind === 'window_opened' ? say('The device', '機器本体') : '';
     row('events', who ? who + say(' ', '：') + what(one) : what(one), when(one.time));
   }
+  for (const list of ['people', 'services', 'events']) fold(list);
   const {window: pairing} = state;
   at('guests').hidden = false;
   at('at-device').hidden = pairing.allowed;

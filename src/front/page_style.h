@@ -15,16 +15,18 @@ inline constexpr std::string_view kPageStyle = R"css(
 body{margin:0;background:var(--ground);color:var(--ink);overflow-wrap:anywhere;
 font:400 15px/1.5 system-ui,-apple-system,'Segoe UI','Noto Sans','Noto Sans JP',sans-serif}
 main{max-width:44rem;margin:0 auto;padding:32px 20px 48px}
-main.small{max-width:30rem;padding-top:14vh}
-h1{font-size:24px;line-height:1.25;margin:0 0 4px;font-weight:600}
+main:not(:has(section)){max-width:30rem;padding-top:14vh}
+h1{font-size:24px;line-height:1.25;margin:0 0 8px;font-weight:600;text-wrap:balance}
 h2{font-size:16px;margin:0 0 8px;font-weight:600}
 p{margin:0 0 12px}.quiet{color:var(--quiet)}.small-text{font-size:13px}
 section{background:var(--sheet);border:1px solid var(--line);border-radius:12px;
 padding:20px;margin:20px 0 0}
 ul{list-style:none;margin:0;padding:0}li{padding:10px 0;border-top:1px solid var(--line)}
 li:first-child{border-top:0;padding-top:0}li:last-child{padding-bottom:0}
-li b{font-weight:600}.row{display:flex;gap:4px 16px;justify-content:space-between;flex-wrap:wrap}
-.row>:last-child{color:var(--quiet)}
+li b{font-weight:600}.row{display:grid;grid-template-columns:1fr auto;gap:0 16px}
+.row>:last-child{color:var(--quiet)}#people .row{grid-template-columns:1fr}#events b{font-weight:400}
+ul+details{margin-top:12px}details li:first-child{border-top:1px solid var(--line);padding-top:10px}
+ul+p,details+p{margin-top:12px}section>p:last-child{margin-bottom:0}
 .tag{background:var(--soft);border-radius:8px;padding:1px 8px;margin-left:8px;font-size:13px}
 button,a.button{font:inherit;font-weight:600;border:1px solid transparent;border-radius:8px;
 padding:8px 16px;background:var(--accent);color:var(--on-accent);cursor:pointer;
@@ -36,6 +38,7 @@ summary{cursor:pointer;color:var(--accent)}details[open] summary{margin-bottom:1
 form{display:inline-block;margin:0 8px 0 0}
 .code{font-size:40px;font-weight:600;letter-spacing:.06em;font-variant-numeric:tabular-nums;
 margin:16px 0;text-align:center;background:var(--soft);border-radius:12px;padding:16px 8px}
+@media(max-width:34rem){.row{grid-template-columns:1fr}}
 @media(max-width:26rem){main{padding:20px 12px 32px}section{padding:16px}.code{font-size:32px}}
 )css";
 
