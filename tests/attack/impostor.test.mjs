@@ -1,9 +1,9 @@
 // Whoever answers where a paired device used to be, and devices that misbehave once they are paired:
-// rows 1, 3, 4, 9, 10, 11, 33, 40, 44 and 49 of docs/threat-model.md, from the agent's side.
+// rows 1, 3, 4, 9, 10, 11, 33, 39, 40, 44 and 49 of docs/threat-model.md, from the agent's side.
 
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { createServer } from 'node:http';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { AgentSocket } from './lib/agent-socket.mjs';
 import { Person } from './lib/binding.mjs';
@@ -68,7 +68,6 @@ test('rows 1 and 40: another real device at the same address, with the same name
   await person.pair(SITE, { changes: { host: grant.host } });
   await pester(agent, grant, port);
   assert.equal((await other.status()).agents.length, 1);
-  const { readFileSync } = await import('node:fs');
   assert.equal(readFileSync(other.log, 'utf8'), '', 'no request was made');
 });
 
@@ -95,6 +94,103 @@ test('row 40: the impostor shows the right certificate without its key, or one f
     assert.equal(fetched.json.error.code, 'not_granted', what);
   }
   assert.ok(other.connections.every((each) => each.bytes === 0));
+});
+
+test('row 40: an address of one\'s own on a strange network leads to nobody', async (t) => {
+  const house = House.open(t);
+  const device = await Device.start(house);
+  const agent = await Agent.start(house, { devices: [{ port: device.port }] });
+  writeFileSync(`${device.options.serve}/index.html`, 'mine');
+  const added = await agent.cli(['add', 'Shelf', '--name', 'shelf', '--code', await device.openWindow()]);
+  assert.equal(added.json?.grant?.host, 'shelf.local', added.stdout + added.stderr);
+  const { grant } = added.json;
+  const { port } = device;
+  const open = (...words) => agent.cli(['fetch', `https://${grant.host}/`, '--resolve', `127.0.0.1:${port}`, ...words]);
+  assert.equal((await open()).code, 0);
+  await device.stop();
+
+  // The same name and address, with keys of its own: a chain under another root, one that signs itself,
+  // and the true chain, which it can see in every handshake, without its key.
+  const rogue = await Rogue.listen(house, { port });
+  const key = newKey();
+  const ca = grantCa(userRoot(), grant.host);
+  for (const chain of [[leaf(ca, grant.host, key), ca.der], [leaf({ key }, grant.host, key, { issuer: grant.host })]]) {
+    rogue.install(grant.host, chain, key);
+    const refused = await open('--data', 'a secret of the person');
+    assert.equal(refused.code, 1, refused.stdout);
+    assert.equal(refused.json.error.code, 'not_granted', refused.stdout);
+  }
+  const asked = rogue.connections.length + rogue.failures.length;
+  assert.ok(asked >= 2, 'it was there to be asked');
+  assert.ok(rogue.connections.every((one) => one.bytes === 0 && one.certificate === undefined), JSON.stringify(rogue.connections));
+  await rogue.close();
+
+  // Another real device that was given this very address, by somebody else.
+  const other = await Device.start(house, { name: 'Shelf' });
+  await other.stop();
+  await other.run({ port });
+  const stranger = new Person(other);
+  await stranger.pair(null, { changes: { host: grant.host } });
+  assert.notEqual((await open()).code, 0);
+  assert.equal(readFileSync(other.log, 'utf8'), '', 'no request was made');
+});
+
+test('row 39: whoever has the key of one grant has that host for a week at most, and nothing else', async (t) => {
+  const house = House.open(t);
+  const rogue = await Rogue.listen(house, { code: CODE }); // the device it is stolen from
+  const agent = await Agent.start(house, { devices: [{ port: rogue.port }] });
+  assert.ok((await agent.pair(SITE, CODE)).grant);
+  const stolen = { key: rogue.leafKey, chain: rogue.certs[0].chain };
+  const fresh = newKey();
+  rogue.acts.manage = (asked, socket, self) => {
+    if (asked.target === '/certificate') {
+      const { chain } = decode(asked.body);
+      self.install(decode(self.offer).host, chain, fresh);
+      return respond(socket, 200, encode({ t: 'done', port: self.port }));
+    }
+    if (asked.target !== '/offer') return self.manage(asked, socket);
+    self.offer = asked.body;
+    const th = socket.exportKeyingMaterial(32, 'EXPORTER-latchkey-manage-v1', Buffer.alloc(0));
+    return respond(socket, 200, encode(self.csrMessage(th, request(fresh))));
+  };
+  assert.ok((await agent.pair('https://photos.example', CODE)).grant);
+  const grants = await agent.grants();
+  const mine = grants.find((one) => one.origin === SITE);
+  const other = grants.find((one) => one.origin === 'https://photos.example');
+  assert.notEqual(mine.host, other.host);
+  const certificate = new X509Certificate(stolen.chain[0]);
+  assert.equal(certificate.subjectAltName, `DNS:${mine.host}`);
+  assert.ok((new Date(certificate.validTo) - new Date(certificate.validFrom)) / 1000 <= 7 * 86400 + 3600);
+
+  const thief = await Rogue.listen(house, {});
+  const heard = () => thief.connections.reduce((sum, one) => sum + one.bytes, 0);
+  thief.install(mine.host, stolen.chain, stolen.key);
+  await fetchAt(agent, mine, thief.port);
+  const taken = heard();
+  assert.ok(taken > 0, 'this one host it can be: that is what was stolen');
+  // The other web service's host: neither with that chain nor with one made with that key.
+  const at = (origin, grant) => agent.cli(['fetch', `https://${grant.host}/`, '--origin', origin, '--resolve', `127.0.0.1:${thief.port}`]);
+  for (const chain of [stolen.chain, [leaf({ key: stolen.key }, other.host, stolen.key), ...stolen.chain]]) {
+    thief.install(other.host, chain, stolen.key);
+    const refused = await at('https://photos.example', other);
+    assert.equal(refused.json?.error?.code, 'not_granted', refused.stdout);
+  }
+  assert.equal(heard(), taken, 'not a byte of the other one');
+  // It is not the device: no renewal, no new grant, no goodbye goes there.
+  const { port } = rogue;
+  await rogue.close();
+  const there = await Rogue.listen(house, { port, key: stolen.key });
+  there.install(mine.host, stolen.chain, stolen.key);
+  const socket = await AgentSocket.open(agent.socket);
+  await socket.hello();
+  assert.equal((await socket.call('certificate.renew', { id: mine.id })).error?.code, 'unreachable');
+  assert.ok(there.connections.every((one) => one.bytes === 0 && one.certificate === undefined));
+  // Ended by the person, it is worth nothing, and the others stay.
+  assert.ok((await socket.call('grants.revoke', { id: mine.id })).result);
+  socket.close();
+  assert.equal((await fetchAt(agent, mine, thief.port)).json.error.code, 'not_granted');
+  assert.equal(heard(), taken);
+  assert.equal((await agent.grants()).find((one) => one.id === other.id).state, 'active');
 });
 
 test('row 4: an address that is not of a home network is no candidate', async (t) => {

@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Person } from './lib/binding.mjs';
-import { Device, House } from './lib/house.mjs';
+import { Prover } from './lib/channel.mjs';
+import { Device, House, until } from './lib/house.mjs';
 
 const SITE = 'https://video.example';
 
@@ -43,4 +44,57 @@ test('row 16: a second person takes the id of the first one\'s grant for his own
   live.destroy();
   assert.deepEqual((await person.ask('GET', '/grants')).map.grants.map((one) => one.host), [grant.host]);
   await assert.rejects(same.connect());
+});
+
+test('row 36: a second person pairs during the window only with the code, and both see that there are two', async (t) => {
+  const house = House.open(t);
+  const device = await Device.start(house);
+  const first = new Person(device);
+  const mine = await first.pair(SITE);
+  await mine.open();
+  const second = new Person(device);
+  const knows = async () => (await device.status()).agents.length;
+
+  // The window is open, for the first one or for anybody: without the code nobody gets in.
+  const code = await device.openWindow();
+  const guess = code.replace(/\d$/, (digit) => (Number(digit) + 1) % 10);
+  for (const wrong of [guess, '00000000']) {
+    const channel = await Prover.connect(device.port);
+    await channel.hello();
+    const shared = await channel.share(wrong);
+    assert.equal(shared.right, false, wrong);
+    // He may confirm all the same, and send what he would send: it is not for him.
+    channel.confirm();
+    channel.send(second.plan('https://photos.example').offer);
+    // What comes back, if anything, is not sealed with what he made of his code.
+    const answer = await channel.receive().catch((error) => ({ t: error.message }));
+    assert.notEqual(answer?.t, 'csr', `${wrong}: ${JSON.stringify(answer)}`);
+    channel.close();
+  }
+  assert.equal(await knows(), 1);
+  assert.equal((await second.ask('GET', '/grants')).map.code, 'not_granted');
+
+  // Told the code, he is in, beside the first one. A code is for one person: it is used up.
+  const theirs = await second.pair('https://photos.example');
+  await theirs.open();
+  assert.equal(await knows(), 2);
+  await mine.open();
+
+  // Each learns that there is another, when and what kind of thing was done, and no more.
+  for (const [who, own, other, site] of [[first, mine, theirs, 'photos'], [second, theirs, mine, 'video']]) {
+    const { events } = (await who.ask('GET', '/audit')).map;
+    const foreign = events.filter((one) => !one.own && one.agent !== undefined);
+    const kinds = foreign.map((one) => one.kind ?? one.event);
+    assert.ok(kinds.includes('granted') || kinds.includes('paired'), JSON.stringify(events));
+    assert.equal(new Set(foreign.map((one) => one.agent)).size, 1, 'one other person');
+    const text = JSON.stringify(foreign);
+    for (const secret of [other.host, site, other.sub, other.id.toString('hex')]) assert.ok(!text.includes(secret), `${secret}: ${text}`);
+    assert.ok(JSON.stringify(events.filter((one) => one.own)).includes(own.host));
+  }
+  // And whoever stands at the device sees both.
+  const seen = await until(async () => {
+    const { json } = await device.command('audit');
+    return JSON.stringify(json).includes(theirs.host) && json;
+  }, 'the second person in the device\'s own audit');
+  assert.ok(JSON.stringify(seen).includes(mine.host));
 });
