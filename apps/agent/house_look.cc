@@ -21,6 +21,7 @@ using platform::Reach;
 
 // Responders answer within 120 ms; a question is repeated after one second and after two more.
 constexpr std::chrono::milliseconds kListen = std::chrono::milliseconds(3500);
+constexpr std::chrono::milliseconds kMore = std::chrono::milliseconds(200);
 constexpr std::chrono::milliseconds kKnock = std::chrono::seconds(6);
 // More than a house has; whoever floods the link is not knocked at.
 constexpr std::size_t kMaxOwn = 16;
@@ -183,11 +184,15 @@ net::Task<House> look_at_house(Context* context) {
       }
       // All of them: no need to wait for more, but for what is announced besides at this moment.
       if (!bindings.empty() && missing.empty() && !std::exchange(all, true)) {
-        timer.expires_after(std::chrono::milliseconds(200));
+        timer.expires_after(kMore);
       }
     }
   });
-  house.listened = context->lookout.network() != nullptr;
+  const discovery::Network* network = context->lookout.network();
+  house.listened = network != nullptr && network->options().mode != discovery::Mode::kOff;
+  if (!house.listened) {
+    timer.expires_after(kMore);  // what the operator named is there at once
+  }
   while (timer.expiry() > std::chrono::steady_clock::now()) {
     // Set anew, it wakes early.
     (void)co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
