@@ -1,13 +1,18 @@
 // Devices that a person opens themselves, at an address of their own.
 
 import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { beginAdding, callIt, openHome } from '../../lab/adding.mjs';
+import { startAvahi } from '../../lab/avahi.mjs';
 import { openTab } from '../../lab/browser.mjs';
 import { consentWindow, pick, typeCode, waitState } from '../../lab/consent.mjs';
 import { Device, extension, ROOT } from '../../lab/latchkey.mjs';
+import { until } from '../../lab/process.mjs';
 import { EVIL, MEDIA } from '../stage.mjs';
 
+const TWIN = fileURLToPath(new URL('../twin.mjs', import.meta.url));
 const own = (grants) => grants.filter((grant) => grant.origin === null);
 
 /** Through the window up to "done". `say` is given the window while the name is in question. */
@@ -194,6 +199,62 @@ export function scenarios(scenario) {
     await control.locator(`[data-grant="${grant.id}"] [data-testid=address]`, { hasText: 'roof.local' }).waitFor();
     await control.close();
     await removeOwn(stage);
+  });
+
+  scenario('direct: whoever else answers to the name gets no ticket, not even past a warning (row 40)', async (stage, context) => {
+    if (!stage.house.isolated) return context.skip('needs namespaces');
+    await removeOwn(stage);
+    const { window } = await add(stage, stage.device, { name: 'hall' });
+    await window.click('#close');
+    const [grant] = own(await stage.grants());
+    const label = grant.host.replace('.local', '');
+    await stage.context.clearCookies();
+    await stage.device.process.stop();
+    const twin = await stage.house.addDevice(label); // its Avahi publishes this very name
+    await startAvahi(twin);
+    const heard = async (certificate) => {
+      const server = twin.spawn('twin', [process.execPath, TWIN, String(stage.device.port), certificate.cert, certificate.key]);
+      await server.waitFor(/^twin on/m);
+      return server;
+    };
+    try {
+      await until('the twin to have the name', async () => {
+        const { stdout } = await stage.house.pc.run(['getent', 'ahostsv4', grant.host], { check: false });
+        return stdout.includes(twin.address);
+      }, 20000);
+      const folder = join(twin.folder, 'own');
+      mkdirSync(folder, { recursive: true });
+      const files = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
+      await twin.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
+        '-keyout', files.key, '-out', files.cert, '-subj', `/CN=${grant.host}`, '-days', '5', '-addext', `subjectAltName=DNS:${grant.host}`]);
+      const server = await heard(files);
+      const { page, answer } = await type(stage, grant.url);
+      assert.match(answer.failed ?? '', /ERR_CERT_AUTHORITY_INVALID/);
+      assert.doesNotMatch(server.stdout, /^asked/m);
+      // A person who goes on all the same is shown the twin's page, but gives nothing away.
+      const turnedAway = () => server.stdout.match(/^turned away/gm)?.length ?? 0;
+      await until('the browser to have turned away', () => turnedAway() > 0);
+      const before = turnedAway();
+      await page.click('#details-button');
+      await page.click('#proceed-link');
+      await until('the twin to be asked', () => /^asked GET \/ /m.test(server.stdout));
+      await page.waitForFunction(() => document.body.innerText.includes('sign in'));
+      await until('the extension to have tried', () => stage.worker.evaluate(async () => {
+        const { signins = {} } = await chrome.storage.session.get('signins');
+        return Object.keys(signins).length > 0;
+      }));
+      await until('its attempt to end at the key', () => turnedAway() > before);
+      await page.reload();
+      assert.doesNotMatch(server.stdout, /authorization|__Host-latchkey|POST/i, server.stdout);
+      await server.stop();
+    } finally {
+      await twin.stop();
+      await stage.device.run();
+      await until('the device to have its name again', async () => {
+        const { stdout } = await stage.house.pc.run(['getent', 'ahostsv4', grant.host], { check: false });
+        return stdout.includes(stage.device.host.address);
+      }, 90000);
+    }
   });
 
   scenario('direct: what was added on the command line opens in the browser; taken back in the popup it ends at once', async (stage) => {
