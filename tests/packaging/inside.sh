@@ -82,7 +82,7 @@ setpriv --reuid latchkey-device --regid latchkey-device --clear-groups --no-new-
   sh -c 'umask 077; exec "$@"' -- "${start[@]}" > /tmp/device.log 2>&1 &
 device=$!
 check "it starts" until_true 20 bash -c 'exec 3<>/dev/tcp/127.0.0.1/8443'
-check "its commands reach it" latchkey-device status --json --state /var/lib/latchkey-device
+check "its commands reach it" until_true 20 latchkey-device status --json --state /var/lib/latchkey-device
 check "it opens a pairing window" sh -c 'latchkey-device open-window --json | grep -q code'
 check "it keeps what it knows to itself" same "$(find /var/lib/latchkey-device -perm /077 ! -type l ! -type s)" ""
 kill "$device"
