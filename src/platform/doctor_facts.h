@@ -23,7 +23,7 @@ struct DoctorQuestion {
   std::vector<std::filesystem::path> more_databases;
   std::vector<std::filesystem::path> more_user_data;
   std::string extension_id;
-  WallTime known_past;               // as in Facts
+  WallTime known_past;                 // as in Facts
   std::filesystem::path system = "/";  // under which the system's own files are
 };
 
