@@ -224,7 +224,7 @@ test('rows 35 and 37: a reset of records whose key is lost begins anew, sealed a
   assert.ok(!wrapped().includes(grant.host));
 });
 
-test('row 37: records sealed with a key that stays in a token', { skip: !hasProgram('softhsm2-util') && 'needs softhsm2' }, async (t) => {
+test('row 37: records sealed with a key that stays in a token', { skip: !(hasProgram('softhsm2-util') && hasProgram('pkcs11-tool')) && 'needs softhsm2 and opensc' }, async (t) => {
   const house = House.open(t);
   mkdirSync(house.path('tokens'));
   writeFileSync(house.path('softhsm2.conf'), `directories.tokendir = ${house.path('tokens')}\nobjectstore.backend = file\nlog.level = ERROR\n`);
@@ -257,6 +257,12 @@ test('row 37: records sealed with a key that stays in a token', { skip: !hasProg
     assert.deepEqual(readFileSync(records), before);
     return answer.stderr;
   };
+  // A key that somebody with the PIN could carry away is none.
+  const made = await execute(['pkcs11-tool', '--module', MODULE, '--token-label', 'device', '--login', '--pin', '1234', '--keygen', '--key-type', 'AES:32', '--label', 'loose', '--id', '02', '--extractable'], { env: { ...process.env, ...env } });
+  assert.equal(made.code, 0, made.stderr);
+  const loose = await program('seal', ...names('', 'device', 'loose'));
+  assert.equal(loose.code, 1);
+  assert.match(loose.stderr, /could be taken out/);
   const sealed = await program('seal', ...names(''));
   assert.equal(sealed.code, 0, sealed.stderr);
   device.options.more = names('seal-');
