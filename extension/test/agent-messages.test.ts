@@ -16,6 +16,9 @@ import { deviceMessage, grantMessage } from './grants-data';
 
 test('a grant as the agent writes it', () => {
   const grant = readGrant(grantMessage());
+  assert.equal(grant.otherKey, false);
+  const stranger = { ...(grantMessage()['device'] as object), other_key: true };
+  assert.equal(readGrant(grantMessage({ device: stranger })).otherKey, true);
   assert.equal(grant.deviceName, 'Living room');
   assert.equal(grant.url, 'https://media-cache-k3f7x2m7q4ab.local:8443');
   const plain = readGrant(
