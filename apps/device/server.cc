@@ -15,30 +15,6 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr int kBacklog = 256;
-constexpr std::chrono::milliseconds kPause{200};  // after accept() ran out of something
-
-// Under which a peer is counted: its IPv4 address, or the 64 bits of IPv6 that one host may have
-// all of.
-std::string peer_key(const asio::ip::tcp::endpoint& peer) {
-  const auto address = peer.address();
-  if (address.is_v4()) {
-    return address.to_string();
-  }
-  auto bytes = address.to_v6().to_bytes();
-  if (address.to_v6().is_v4_mapped()) {
-    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
-  }
-  std::memset(bytes.data() + 8, 0, 8);
-  return asio::ip::address_v6(bytes).to_string();
-}
-
-std::string peer_text(const asio::ip::tcp::endpoint& peer) {
-  const auto address = peer.address();
-  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
-    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
-  }
-  return address.to_string();
-}
 
 net::Error system_error() {
   return {errno == EADDRINUSE || errno == EACCES ? net::Error::Code::kRefused
@@ -91,7 +67,9 @@ Server::~Server() = default;
 
 void Server::start(int listener) {
   listener_ = net::WatchedFd::take(executor_, listener);
-  tasks_.spawn(accept_all());
+  tasks_.spawn(net::accept_each(listener_, [this](net::OwnedFd fd, const net::PeerAddress& peer) {
+    admit(std::move(fd), peer);
+  }));
 }
 
 void Server::stop() {
@@ -107,35 +85,19 @@ void Server::end_unproven() {
   }
 }
 
-net::Task<void> Server::accept_all() {
-  const auto listener = listener_;
-  while (listener->is_open()) {
-    asio::ip::tcp::endpoint peer;
-    auto size = static_cast<socklen_t>(peer.capacity());
-    const int fd = ::accept4(listener->fd(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) {
-      if (errno == EAGAIN) {
-        (void)co_await listener->wait(net::WatchedFd::Side::kRead, net::kNoDeadline);
-      } else if (errno != EINTR && errno != ECONNABORTED) {
-        co_await net::sleep_until(net::after(kPause));
-      }
-      continue;
-    }
-    peer.resize(size);
-    const std::string key = peer_key(peer);
-    const auto known = peers_.find(key);
-    const Peer count = known == peers_.end() ? Peer{} : known->second;
-    const Limits& limits = parts_.limits;
-    if (open_ >= limits.connections || handshakes_ >= limits.handshakes ||
-        count.connections >= limits.per_address ||
-        count.handshakes >= limits.handshakes_per_address) {
-      ::close(fd);
-      continue;
-    }
-    const int on = 1;
-    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    tasks_.spawn(serve(fd, peer_text(peer), key, std::make_unique<Seat>(*this, key)));
+void Server::admit(net::OwnedFd fd, const net::PeerAddress& peer) {
+  const std::string key = net::peer_key(peer);
+  const auto known = peers_.find(key);
+  const Peer count = known == peers_.end() ? Peer{} : known->second;
+  const Limits& limits = parts_.limits;
+  if (open_ >= limits.connections || handshakes_ >= limits.handshakes ||
+      count.connections >= limits.per_address ||
+      count.handshakes >= limits.handshakes_per_address) {
+    return;
   }
+  const int on = 1;
+  (void)setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  tasks_.spawn(serve(fd.release(), net::peer_text(peer), key, std::make_unique<Seat>(*this, key)));
 }
 
 net::Task<void> Server::serve(int fd, std::string address, std::string key,

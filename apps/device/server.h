@@ -10,6 +10,7 @@
 #include "device/backend.h"
 #include "device/device.h"
 #include "device/page_acts.h"
+#include "net/accepting.h"
 #include "net/stream.h"
 #include "net/task.h"
 #include "net/tls_server.h"
@@ -66,7 +67,7 @@ class Server {
     std::string key;      // in peers_, where it is while the connection lives
   };
 
-  net::Task<void> accept_all();
+  void admit(net::OwnedFd fd, const net::PeerAddress& peer);
   net::Task<void> serve(int fd, std::string address, std::string key, std::unique_ptr<Seat> seat);
   net::Task<void> serve_http(Client client);
   // True: the connection may carry another request.

@@ -12,7 +12,6 @@
 #include "attest/metadata.h"
 #include "base/encoding.h"
 #include "crypto/hash.h"
-#include "net/local_message.h"
 
 namespace latchkey::providerd {
 namespace {
@@ -20,20 +19,7 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr int kBacklog = 256;
-constexpr std::chrono::milliseconds kPause{200};  // after accept() ran out of something
 constexpr std::size_t kPiece = 262144;
-
-std::string peer_of(const asio::ip::tcp::endpoint& peer) {
-  if (peer.address().is_v4()) {
-    return peer.address().to_string();
-  }
-  auto bytes = peer.address().to_v6().to_bytes();
-  if (peer.address().to_v6().is_v4_mapped()) {
-    return asio::ip::make_address_v4(asio::ip::v4_mapped, peer.address().to_v6()).to_string();
-  }
-  std::memset(bytes.data() + 8, 0, 8);  // one host may have all of these
-  return asio::ip::address_v6(bytes).to_string();
-}
 
 bool is_api(std::string_view target) {
   return target.starts_with("/v1/") || target == "/openapi.json";
@@ -98,7 +84,9 @@ ApiServer::ApiServer(net::Executor executor, Parts parts, ServeLimits limits)
 
 void ApiServer::start(int listener) {
   listener_ = net::WatchedFd::take(executor_, listener);
-  tasks_.spawn(accept_all());
+  tasks_.spawn(net::accept_each(listener_, [this](net::OwnedFd fd, const net::PeerAddress& peer) {
+    admit(std::move(fd), peer);
+  }));
 }
 
 void ApiServer::stop() {
@@ -111,29 +99,12 @@ void ApiServer::stop() {
   }
 }
 
-net::Task<void> ApiServer::accept_all() {
-  const auto listener = listener_;
-  while (listener->is_open()) {
-    asio::ip::tcp::endpoint peer;
-    auto size = static_cast<socklen_t>(peer.capacity());
-    const int fd = ::accept4(listener->fd(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) {
-      if (errno == EAGAIN) {
-        (void)co_await listener->wait(net::WatchedFd::Side::kRead, net::kNoDeadline);
-      } else if (errno != EINTR && errno != ECONNABORTED) {
-        co_await net::sleep_until(net::after(kPause));
-      }
-      continue;
-    }
-    peer.resize(size);
-    const std::string key = peer_of(peer);
-    const auto known = peers_.find(key);
-    if (open_ >= limits_.connections ||
-        (known != peers_.end() && known->second >= limits_.per_address)) {
-      ::close(fd);
-      continue;
-    }
-    tasks_.spawn(serve(fd, key, std::make_unique<Seat>(*this, key)));
+void ApiServer::admit(net::OwnedFd fd, const net::PeerAddress& peer) {
+  const std::string key = net::peer_key(peer);
+  const auto known = peers_.find(key);
+  if (open_ < limits_.connections &&
+      (known == peers_.end() || known->second < limits_.per_address)) {
+    tasks_.spawn(serve(fd.release(), key, std::make_unique<Seat>(*this, key)));
   }
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "net/accepting.h"
 #include "net/http_stream.h"
 #include "net/tls_server.h"
 #include "net/tls_stream.h"
@@ -60,7 +61,7 @@ class ApiServer {
     std::string body;
     provider::Shelf::Held file{};  // instead of `body`
   };
-  net::Task<void> accept_all();
+  void admit(net::OwnedFd fd, const net::PeerAddress& peer);
   net::Task<void> serve(int fd, std::string peer, std::unique_ptr<Seat> seat);
   net::Task<bool> serve_request(net::HttpStream& http, const std::string& peer);
   net::Task<Reply> call_api(provider::ApiRequest request, const std::string& peer);
