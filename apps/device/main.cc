@@ -85,7 +85,7 @@ int run(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--port", options.port, "0: any free one")->capture_default_str();
   auto* upstream = app.add_option("--upstream", options.upstream,
-                                  "The service behind it: http://127.0.0.1:PORT");
+                                  "The service behind it: http://127.0.0.1:PORT or unix:/PATH");
   auto* serve = app.add_option("--serve", options.serve, "Serve the files of this folder instead");
   upstream->excludes(serve);
   app.add_option("--access-log", options.access_log, "One line a request: a file, or -");

@@ -264,7 +264,7 @@ int prepare(const RunOptions& options, Random& random, StoreDoor& door, Setup& s
   }
   if (!options.upstream.empty() && !parse_upstream(options.upstream)) {
     return complain(kMisused, "--upstream must be a plain HTTP service on this machine.",
-                    "For example: --upstream http://127.0.0.1:8080");
+                    "For example: --upstream http://127.0.0.1:8080, or unix:/PATH of a socket");
   }
   struct stat info{};
   if (!options.serve.empty() &&

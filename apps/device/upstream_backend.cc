@@ -1,9 +1,12 @@
 #include "device/upstream_backend.h"
 
+#include <sys/un.h>
+
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <charconv>
 
 #include "front/headers.h"
+#include "net/accepting.h"
 
 namespace latchkey::device {
 
@@ -20,8 +23,17 @@ bool may_have_body(std::string_view method) {
 
 }  // namespace
 
-std::optional<asio::ip::tcp::endpoint> parse_upstream(std::string_view url) {
+std::optional<UpstreamAddress> parse_upstream(std::string_view url) {
+  constexpr std::string_view kUnix = "unix:";
   constexpr std::string_view kScheme = "http://";
+  if (url.starts_with(kUnix)) {
+    url.remove_prefix(kUnix.size());
+    if (!url.starts_with('/') || url.size() >= sizeof(sockaddr_un::sun_path) ||
+        url.find('\0') != std::string_view::npos) {
+      return std::nullopt;
+    }
+    return std::string(url);
+  }
   if (!url.starts_with(kScheme)) {
     return std::nullopt;
   }
@@ -55,7 +67,13 @@ net::Task<net::Result<UpstreamBackend::Connection>> UpstreamBackend::connect(boo
       co_return connection;
     }
   }
-  auto stream = co_await net::FdStream::connect(executor_, to_, net::after(timeouts_.connect));
+  net::Result<std::unique_ptr<net::FdStream>> stream;
+  if (const auto* path = std::get_if<std::string>(&to_)) {
+    stream = net::connect_unix(executor_, *path);
+  } else {
+    const auto& endpoint = std::get<asio::ip::tcp::endpoint>(to_);
+    stream = co_await net::FdStream::connect(executor_, endpoint, net::after(timeouts_.connect));
+  }
   if (!stream) {
     co_return fail(stream.error());
   }

@@ -5,21 +5,24 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <deque>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <variant>
 
 #include "device/backend.h"
 
 namespace latchkey::device {
 
-// "http://127.0.0.1:PORT" or "http://[::1]:PORT", "localhost" for the first; nothing else: what
-// goes in plain text must not leave the machine.
-std::optional<boost::asio::ip::tcp::endpoint> parse_upstream(std::string_view url);
+// "http://127.0.0.1:PORT" or "http://[::1]:PORT", "localhost" for the first, or "unix:/PATH", a
+// socket that only those can reach whom its permissions let; nothing else: what goes in plain text
+// must not leave the machine.
+using UpstreamAddress = std::variant<boost::asio::ip::tcp::endpoint, std::string>;
+std::optional<UpstreamAddress> parse_upstream(std::string_view url);
 
 class UpstreamBackend final : public Backend {
  public:
   static constexpr std::size_t kMaxIdle = 16;
-  UpstreamBackend(net::Executor executor, boost::asio::ip::tcp::endpoint to,
-                  const Timeouts& timeouts)
+  UpstreamBackend(net::Executor executor, UpstreamAddress to, const Timeouts& timeouts)
       : executor_(std::move(executor)), to_(std::move(to)), timeouts_(timeouts) {}
   net::Task<Outcome> serve(Exchange exchange) override;
 
@@ -49,7 +52,7 @@ class UpstreamBackend final : public Backend {
   void give_back(Connection connection);
 
   net::Executor executor_;
-  boost::asio::ip::tcp::endpoint to_;
+  UpstreamAddress to_;
   Timeouts timeouts_;
   std::deque<Connection> idle_;
 };

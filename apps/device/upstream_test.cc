@@ -256,12 +256,15 @@ TEST(ParseUpstreamTest, StaysOnThisMachine) {
   EXPECT_TRUE(parse_upstream("http://127.0.0.1:8080"));
   EXPECT_TRUE(parse_upstream("http://localhost:8080/"));
   EXPECT_TRUE(parse_upstream("http://[::1]:80"));
+  EXPECT_EQ(std::get<std::string>(parse_upstream("unix:/run/a.sock").value()), "/run/a.sock");
   for (const char* url :
        {"", "http://", "https://127.0.0.1:1", "http://192.168.1.2:80", "http://127.0.0.1",
         "http://127.0.0.1:0", "http://127.0.0.1:99999", "http://127.0.0.1:80/path",
-        "http://a@127.0.0.1:80", "http://127.0.0.1.evil.example:80"}) {
+        "http://a@127.0.0.1:80", "http://127.0.0.1.evil.example:80", "unix:", "unix:a.sock",
+        "/run/a.sock"}) {
     EXPECT_FALSE(parse_upstream(url)) << url;
   }
+  EXPECT_FALSE(parse_upstream("unix:/" + std::string(107, 'a'))) << "longer than a socket's path";
 }
 
 }  // namespace
