@@ -1,5 +1,7 @@
 #include "store/media_index.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -65,12 +67,22 @@ Result<std::unique_ptr<MediaIndex>> MediaIndex::open(const fs::path& folder,
   return index;
 }
 
+bool MediaIndex::is_there() const {
+  struct stat info{};
+  return ::stat((folder_ / kFile).c_str(), &info) == 0 && info.st_ino == inode_;
+}
+
 Result<void> MediaIndex::reopen() {
+  if (const auto folders = MediaFiles::open(folder_); !folders) {
+    return fail(folders.error());
+  }
   auto opened = Database::open(location(folder_, options_.vfs), media::schema(), nullptr);
   if (!opened) {
     return fail(opened.error());
   }
   db_ = std::make_unique<Database>(*std::move(opened));
+  struct stat info{};
+  inode_ = ::stat((folder_ / kFile).c_str(), &info) == 0 ? info.st_ino : 0;
   return guarded([&] {
     next_number_ = std::max(next_number_, media::highest_number(*db_) + 1);
     for (const auto& draft : media::upload_drafts(*db_)) {
@@ -82,6 +94,11 @@ Result<void> MediaIndex::reopen() {
 
 template <class F>
 auto MediaIndex::with_database(F&& work) -> Result<std::invoke_result_t<F, Database&>> {
+  if (db_ != nullptr && !is_there()) {
+    db_.reset();
+    reserved_.clear();
+    uses_.clear();
+  }
   if (db_ == nullptr) {
     if (auto opened = reopen(); !opened) {
       db_.reset();

@@ -118,6 +118,9 @@ class MediaIndex {
   struct Parties;
   MediaIndex(std::filesystem::path folder, const MediaFiles& files, Options options);
   Result<void> reopen();
+  // Whether the file that is open is still the one of that name: a factory reset of the device in
+  // front empties this folder while we run, and then nothing may be remembered.
+  [[nodiscard]] bool is_there() const;
   // Runs `work` with an open database; opens it first where it is not.
   template <class F>
   auto with_database(F&& work) -> Result<std::invoke_result_t<F, Database&>>;
@@ -132,6 +135,7 @@ class MediaIndex {
   const MediaFiles& files_;
   Options options_;
   std::unique_ptr<Database> db_;
+  std::uint64_t inode_ = 0;
   bool began_anew_ = false;
   std::uint64_t next_number_ = 1;
   std::map<std::uint64_t, Reservation> reserved_;

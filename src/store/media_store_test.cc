@@ -308,6 +308,20 @@ TEST(MediaStore, ADamagedIndexIsBegunAnew) {
   EXPECT_TRUE(put(cache, kVideo, "a", content_of(1, 100)));
 }
 
+TEST(MediaStore, WhatAFactoryResetErasedIsForgottenAtOnce) {
+  const TempFolder folder;
+  MediaCache cache(folder.path());
+  ASSERT_TRUE(put(cache, kVideo, "a", content_of(1, 100)));
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+    std::filesystem::remove_all(entry.path());
+  }
+  EXPECT_EQ(cache.index->find(kVideo.key(), "a", {5}).value(), std::nullopt);
+  EXPECT_TRUE(names(*cache.index, kVideo).empty());
+  const auto fresh = put(cache, kVideo, "b", content_of(2, 100));
+  ASSERT_TRUE(fresh);
+  EXPECT_EQ(read(cache, *fresh), content_of(2, 100));
+}
+
 // A limit of the process stands for a disk that is full: it counts for every file alike.
 TEST(MediaStore, AFullDiskRefusesAndDamagesNothing) {
   const TempFolder folder;
