@@ -55,7 +55,7 @@ export class House {
   }
 }
 
-class Program {
+export class Program {
   constructor(words, env) {
     this.output = '';
     this.errors = '';

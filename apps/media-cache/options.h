@@ -1,0 +1,32 @@
+// What `latchkey-media-cache` is told.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "base/origin.h"
+
+namespace latchkey::mediacache {
+
+struct Options {
+  std::filesystem::path state;
+  std::filesystem::path socket;
+  std::string group;                   // who else may connect; empty: nobody
+  std::uint64_t quota = 0;             // bytes, of all origins together; 0: what the disk has
+  std::uint64_t quota_per_origin = 0;  // bytes; 0: half of the quota
+  std::uint64_t keep_free = 0;         // bytes of the disk that are left to others
+};
+
+// "500M", "2G", "1T" (powers of 1024), or bytes. Nothing for anything else.
+std::optional<std::uint64_t> parse_size(std::string_view text);
+
+// The exit codes of all programs.
+inline constexpr int kDone = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kMisused = 2;
+
+int run(const Options& options);
+
+}  // namespace latchkey::mediacache

@@ -1,0 +1,191 @@
+// Puts the parts together, and ends them in order.
+#include <grp.h>
+#include <spdlog/spdlog.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <iostream>
+#include <system_error>
+
+#include "media-cache/options.h"
+#include "media-cache/server.h"
+
+namespace latchkey::mediacache {
+
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr int kBacklog = 256;
+constexpr std::chrono::milliseconds kStopTime{5000};  // for answers under way
+constexpr std::chrono::milliseconds kUpkeep{60'000};
+
+int complain(int code, const std::string& what, const std::string& hint) {
+  std::cerr << "latchkey-media-cache: " << what << '\n' << hint << '\n';
+  return code;
+}
+
+std::string reason() {
+  return std::generic_category().message(errno);
+}
+
+// Nothing: it could not be; errno says why.
+net::OwnedFd listen_at(const Options& options) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = options.socket.string();
+  if (path.size() >= sizeof address.sun_path) {
+    errno = ENAMETOOLONG;
+    return {};
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const ::group* group = nullptr;
+  if (!options.group.empty()) {
+    errno = 0;
+    group = ::getgrnam(options.group.c_str());
+    if (group == nullptr) {
+      errno = errno == 0 ? EINVAL : errno;
+      return {};
+    }
+  }
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+    return {};
+  }
+  net::OwnedFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  // Nobody gets in between bind() and chmod().
+  const mode_t before = ::umask(0177);
+  const bool bound = fd.is_open() && ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address),
+                                            sizeof address) == 0;
+  ::umask(before);
+  if (!bound ||
+      (group != nullptr && (::chown(path.c_str(), static_cast<uid_t>(-1), group->gr_gid) != 0 ||
+                            ::chmod(path.c_str(), 0660) != 0)) ||
+      ::listen(fd.get(), kBacklog) != 0) {
+    return {};
+  }
+  return fd;
+}
+
+class Life {
+ public:
+  Life(asio::io_context& io, Vault& vault, Server& server, const Clock& clock)
+      : io_(io),
+        vault_(vault),
+        server_(server),
+        clock_(clock),
+        signals_(io, SIGINT, SIGTERM),
+        time_(io),
+        upkeep_(io.get_executor()) {
+    signals_.async_wait([this](const boost::system::error_code& error, int) {
+      if (!error) {
+        stop();
+      }
+    });
+    upkeep_.spawn(look_after());
+  }
+
+ private:
+  net::Task<void> look_after() {
+    while (true) {
+      auto work = [now = clock_.wall_now()](MediaIndex& index) {
+        const auto expired = index.expire_uploads(now);
+        if (expired && *expired > 0) {
+          spdlog::info("{} uploads that nobody went on with are gone", *expired);
+        }
+        return index.flush();
+      };
+      (void)co_await vault_.ask(std::move(work));
+      co_await net::sleep_until(net::after(kUpkeep));
+    }
+  }
+  void stop() {
+    upkeep_.cancel();
+    server_.stop();
+    time_.expires_after(kStopTime);
+    time_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) {
+        server_.stop();
+        io_.stop();
+      }
+    });
+    wait_for_empty();
+  }
+  void wait_for_empty() {
+    if (server_.empty() && upkeep_.empty()) {
+      time_.cancel();
+      return;
+    }
+    look_.expires_after(std::chrono::milliseconds(5));
+    look_.async_wait([this](const boost::system::error_code&) { wait_for_empty(); });
+  }
+
+  asio::io_context& io_;
+  Vault& vault_;
+  Server& server_;
+  const Clock& clock_;
+  asio::signal_set signals_;
+  asio::steady_timer time_;
+  asio::steady_timer look_{io_};
+  net::TaskGroup upkeep_;
+};
+
+}  // namespace
+
+int run(const Options& options) {
+  auto files = store::MediaFiles::open(options.state);
+  if (!files) {
+    return complain(
+        kFailed,
+        "The folder " + options.state.string() + " cannot be used: " + files.error().detail + ".",
+        "Check its permissions, or choose another with --state.");
+  }
+  auto held = std::make_unique<store::MediaFiles>(*std::move(files));
+  auto index = MediaIndex::open(options.state, *held, {});
+  if (!index) {
+    const bool busy = index.error().code == store::ErrorCode::kBusy;
+    return complain(
+        kFailed,
+        busy ? "A media cache already runs with the state in " + options.state.string() + "."
+             : "The state in " + options.state.string() +
+                   " cannot be opened: " + index.error().detail + ".",
+        busy ? "Stop it first, or choose another folder with --state."
+             : "Check the folder and its permissions, or choose another with --state.");
+  }
+  if ((*index)->began_anew()) {
+    spdlog::warn("the index was damaged: the cache begins anew, empty");
+  }
+  net::OwnedFd listener = listen_at(options);
+  if (!listener.is_open()) {
+    return complain(kFailed, "Cannot listen at " + options.socket.string() + ": " + reason() + ".",
+                    "Check the folder and --socket-group, or choose another with --socket.");
+  }
+  Vault::Limits limits;
+  limits.quota.whole = options.quota == 0 ? cache::kMaxObjectBytes * 64 : options.quota;
+  limits.quota.per_origin =
+      options.quota_per_origin == 0 ? limits.quota.whole / 2 : options.quota_per_origin;
+  limits.keep_free = options.keep_free;
+  net::SystemRandom random;
+  const net::SystemClock clock;
+  asio::io_context io(1);
+  {
+    Vault vault(io.get_executor(), std::move(held), *std::move(index), limits);
+    Server server(io.get_executor(), vault, random, clock);
+    server.start(listener.release());
+    const Life life(io, vault, server, clock);
+    std::cout << "listening at " << options.socket.string() << std::endl;
+    io.run();
+  }
+  (void)::unlink(options.socket.c_str());
+  return kDone;
+}
+
+}  // namespace latchkey::mediacache

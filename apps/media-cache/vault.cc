@@ -1,0 +1,194 @@
+#include "media-cache/vault.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace latchkey::mediacache {
+
+namespace {
+
+bool is_damage(const store::Error& error) {
+  return error.code == store::ErrorCode::kCorrupt || error.code == store::ErrorCode::kNotFound;
+}
+
+}  // namespace
+
+MediaIndex::Space Vault::space() const {
+  return {limits_.quota, files_->free_bytes(), limits_.keep_free};
+}
+
+net::Task<void> Vault::drop(std::uint64_t number) {
+  std::erase_if(opened_, [number](const auto& entry) { return entry.first == number; });
+  spdlog::warn("object {} is damaged and dropped", number);
+  auto work = [number](MediaIndex& index) { return index.drop(number); };
+  const auto done = co_await ask(std::move(work));
+  if (!done) {
+    spdlog::warn("object {}: {}", number, done.error().detail);
+  }
+}
+
+net::Task<Stored<std::shared_ptr<MediaObject>>> Vault::open(cache::ObjectRecord record) {
+  const std::uint64_t number = record.number;
+  const auto known =
+      std::ranges::find_if(opened_, [number](const auto& entry) { return entry.first == number; });
+  if (known != opened_.end()) {
+    opened_.splice(opened_.begin(), opened_, known);
+    co_return known->second;
+  }
+  auto work = [files = files_.get(), record] { return files->open_object(record); };
+  auto opened = co_await reads_.run(executor_, net::kNoDeadline, std::move(work));
+  LATCHKEY_CHECK(opened.has_value());
+  if (!*opened) {
+    if (is_damage(opened->error())) {
+      co_await drop(number);
+    }
+    co_return fail(opened->error());
+  }
+  opened_.emplace_front(number, **opened);
+  if (opened_.size() > kKeptObjects) {
+    opened_.pop_back();
+  }
+  co_return **opened;
+}
+
+net::Task<Stored<Bytes>> Vault::read(std::shared_ptr<MediaObject> object, std::uint64_t number,
+                                     wire::ByteRange range) {
+  auto work = [object = std::move(object), range]() -> Stored<Bytes> {
+    Bytes into(static_cast<std::size_t>(range.length));
+    if (auto done = object->read(range.offset, into); !done) {
+      return fail(done.error());
+    }
+    return into;
+  };
+  auto got = co_await reads_.run(executor_, net::kNoDeadline, std::move(work));
+  LATCHKEY_CHECK(got.has_value());
+  if (!*got && is_damage(got->error())) {
+    co_await drop(number);
+  }
+  co_return *std::move(got);
+}
+
+net::Task<Stored<Draft>> Vault::begin(cache::Partition partition, std::uint64_t size) {
+  const auto room = space();
+  auto reserve = [partition, size, room](MediaIndex& index) {
+    return index.reserve(partition, store::MediaFiles::charge(size), std::nullopt, room);
+  };
+  const auto number = co_await ask(std::move(reserve));
+  if (!number) {
+    co_return fail(number.error());
+  }
+  Draft draft{*number, size, nullptr};
+  auto make = [files = files_.get(), n = *number] { return files->make_draft(n); };
+  auto made = co_await writes_.run(executor_, net::kNoDeadline, std::move(make));
+  LATCHKEY_CHECK(made.has_value());
+  if (!*made) {
+    const store::Error error = made->error();
+    co_await give_up(draft);
+    co_return fail(error);
+  }
+  draft.file = std::make_shared<MediaDraft>(std::move(**made));
+  co_return draft;
+}
+
+net::Task<Stored<void>> Vault::enlarge(cache::Partition partition, Draft& draft,
+                                       std::uint64_t size) {
+  if (size <= draft.reserved) {
+    co_return Stored<void>{};
+  }
+  const auto room = space();
+  auto reserve = [partition, size, room, n = draft.number](MediaIndex& index) {
+    return index.reserve(partition, store::MediaFiles::charge(size), n, room);
+  };
+  const auto done = co_await ask(std::move(reserve));
+  if (!done) {
+    co_return fail(done.error());
+  }
+  draft.reserved = size;
+  co_return Stored<void>{};
+}
+
+net::Task<Stored<void>> Vault::write(const Draft& draft, Bytes bytes) {
+  auto work = [file = draft.file, bytes = std::move(bytes)] { return file->write(bytes); };
+  auto done = co_await writes_.run(executor_, net::kNoDeadline, std::move(work));
+  co_return *std::move(done);
+}
+
+net::Task<Stored<void>> Vault::sync(const Draft& draft) {
+  auto work = [file = draft.file] { return file->sync(); };
+  auto done = co_await writes_.run(executor_, net::kNoDeadline, std::move(work));
+  co_return *std::move(done);
+}
+
+net::Task<Stored<store::SealedObject>> Vault::finish(const Draft& draft) {
+  auto work = [file = draft.file] { return file->finish(); };
+  auto done = co_await writes_.run(executor_, net::kNoDeadline, std::move(work));
+  co_return *std::move(done);
+}
+
+net::Task<Stored<MediaIndex::Published>> Vault::publish(cache::Partition partition,
+                                                        std::string name, Draft draft,
+                                                        store::SealedObject sealed,
+                                                        cache::ObjectFacts facts, WallTime now) {
+  const std::uint64_t number = draft.number;
+  auto move = [files = files_.get(), number] { return files->publish(number); };
+  auto moved = co_await writes_.run(executor_, net::kNoDeadline, std::move(move));
+  if (!*moved) {
+    const store::Error error = moved->error();
+    co_await give_up(std::move(draft));
+    co_return fail(error);
+  }
+  auto work = [files = files_.get(), partition, name = std::move(name), number, sealed,
+               facts = std::move(facts), now](MediaIndex& index) {
+    auto published = index.publish(partition, name, number, sealed, facts, now);
+    if (!published) {
+      files->remove_object(number);
+      index.release(number);
+    }
+    return published;
+  };
+  co_return co_await ask(std::move(work));
+}
+
+net::Task<void> Vault::give_up(Draft draft) {
+  draft.file.reset();
+  auto work = [files = files_.get(), n = draft.number](MediaIndex& index) -> Stored<void> {
+    files->remove_draft(n);
+    index.release(n);
+    return {};
+  };
+  (void)co_await ask(std::move(work));
+}
+
+net::Task<Stored<Draft>> Vault::reopen(const store::UploadRecord& upload, std::uint64_t reserved) {
+  const auto known =
+      std::ranges::find_if(drafts_, [&](const auto& entry) { return entry.first == upload.id; });
+  if (known != drafts_.end()) {
+    Draft draft = std::move(known->second);
+    drafts_.erase(known);
+    if (draft.file->size() == upload.offset) {
+      co_return draft;
+    }
+  }
+  auto work = [files = files_.get(), n = upload.number, offset = upload.offset] {
+    return files->reopen_draft(n, offset);
+  };
+  auto opened = co_await writes_.run(executor_, net::kNoDeadline, std::move(work));
+  if (!*opened) {
+    co_return fail(opened->error());
+  }
+  co_return Draft{upload.number, reserved, std::make_shared<MediaDraft>(std::move(**opened))};
+}
+
+void Vault::keep(const store::UploadId& id, Draft draft) {
+  drafts_.emplace_front(id, std::move(draft));
+  if (drafts_.size() > kKeptDrafts) {
+    drafts_.pop_back();
+  }
+}
+
+void Vault::forget(const store::UploadId& id) {
+  std::erase_if(drafts_, [&](const auto& entry) { return entry.first == id; });
+}
+
+}  // namespace latchkey::mediacache

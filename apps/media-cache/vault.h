@@ -1,0 +1,99 @@
+// The store on threads of its own: one looks things up and commits, one writes and syncs, one
+// reads. So a film that is being synced keeps no other from playing, and the loop never waits for a
+// disk.
+#pragma once
+
+#include <list>
+#include <map>
+#include <memory>
+
+#include "net/task.h"
+#include "net/worker.h"
+#include "store/media_index.h"
+#include "wire/http_selection.h"
+
+namespace latchkey::mediacache {
+
+using store::MediaDraft;
+using store::MediaIndex;
+using store::MediaObject;
+
+template <class T>
+using Stored = store::Result<T>;
+
+// An object that is being written: its file, and the room that is kept for it.
+struct Draft {
+  std::uint64_t number = 0;
+  std::uint64_t reserved = 0;  // bytes of content that there is room for
+  std::shared_ptr<MediaDraft> file;
+};
+
+class Vault {
+ public:
+  struct Limits {
+    cache::Quota quota;
+    std::uint64_t keep_free = 0;
+  };
+  // `index` refers to `files`.
+  Vault(net::Executor executor, std::unique_ptr<store::MediaFiles> files,
+        std::unique_ptr<MediaIndex> index, Limits limits)
+      : executor_(std::move(executor)),
+        files_(std::move(files)),
+        index_(std::move(index)),
+        limits_(limits) {}
+
+  // Something about the index, on its thread. `work` takes the index and gives a Stored<...>; it
+  // owns what it uses.
+  template <class F>
+  net::Task<std::invoke_result_t<F, MediaIndex&>> ask(F work) {
+    auto job = [index = index_.get(), asked = std::move(work)]() mutable { return asked(*index); };
+    auto done = co_await lookups_.run(executor_, net::kNoDeadline, std::move(job));
+    LATCHKEY_CHECK(done.has_value());
+    co_return *std::move(done);
+  }
+
+  // Opens an object that find() gave. kNotFound and kCorrupt: it is dropped already.
+  net::Task<Stored<std::shared_ptr<MediaObject>>> open(cache::ObjectRecord record);
+  // kCorrupt: it is dropped already.
+  net::Task<Stored<Bytes>> read(std::shared_ptr<MediaObject> object, std::uint64_t number,
+                                wire::ByteRange range);
+
+  // kNoRoom: the quota or the disk.
+  net::Task<Stored<Draft>> begin(cache::Partition partition, std::uint64_t size);
+  net::Task<Stored<void>> enlarge(cache::Partition partition, Draft& draft, std::uint64_t size);
+  net::Task<Stored<void>> write(const Draft& draft, Bytes bytes);
+  net::Task<Stored<void>> sync(const Draft& draft);
+  net::Task<Stored<store::SealedObject>> finish(const Draft& draft);
+  // Of a finished draft: from now on it is an object.
+  net::Task<Stored<MediaIndex::Published>> publish(cache::Partition partition, std::string name,
+                                                   Draft draft, store::SealedObject sealed,
+                                                   cache::ObjectFacts facts, WallTime now);
+  net::Task<void> give_up(Draft draft);
+
+  // Drafts of uploads that go on in another request.
+  net::Task<Stored<Draft>> reopen(const store::UploadRecord& upload, std::uint64_t reserved);
+  void keep(const store::UploadId& id, Draft draft);
+  void forget(const store::UploadId& id);
+
+  [[nodiscard]] const Limits& limits() const { return limits_; }
+
+ private:
+  static constexpr std::size_t kKeptObjects = 64;
+  static constexpr std::size_t kKeptDrafts = 16;
+  [[nodiscard]] MediaIndex::Space space() const;
+  net::Task<void> drop(std::uint64_t number);
+
+  net::Executor executor_;
+  std::unique_ptr<store::MediaFiles> files_;
+  std::unique_ptr<MediaIndex> index_;
+  Limits limits_;
+  // What was opened lately, newest first: its verified blocks stay verified.
+  std::list<std::pair<std::uint64_t, std::shared_ptr<MediaObject>>> opened_;
+  std::list<std::pair<store::UploadId, Draft>> drafts_;
+  // Last, so that they end first.
+  net::Worker lookups_;
+  net::Worker writes_;
+  net::Worker reads_;
+};
+
+}  // namespace latchkey::mediacache
