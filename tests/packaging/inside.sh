@@ -45,7 +45,7 @@ everything > /tmp/before
 
 echo "== installing"
 check "apt installs the three" apt install /packages/*.deb
-for program in latchkey latchkey-agent latchkey-device latchkey-provider latchkey-maker; do
+for program in latchkey latchkey-agent latchkey-device latchkey-media-cache latchkey-provider latchkey-maker; do
   check "$program --version" "$program" --version
   check "$program --help" "$program" --help
   check "$program has its bash completion" bash -c \
@@ -57,7 +57,7 @@ check "no library is missing" not sh -c 'ldd /usr/bin/latchkey* | grep "not foun
 for library in libavahi-client.so.3 libavahi-core.so.7; do
   check "$library can be opened" sh -c "ldconfig -p | grep -q $library"
 done
-for page in latchkey.1 latchkey-agent.1 latchkey-native-host.1 latchkey-maker.1 latchkey-device.8 latchkey-provider.8; do
+for page in latchkey.1 latchkey-agent.1 latchkey-native-host.1 latchkey-maker.1 latchkey-device.8 latchkey-media-cache.8 latchkey-provider.8; do
   check "man ${page%.*}" sh -c "said=\$(man --warnings -Tutf8 -Z ${page##*.} ${page%.*} 2>&1 >/dev/null) && [ -z \"\$said\" ]"
 done
 for unit in /lib/systemd/system/latchkey-*.service; do
