@@ -22,6 +22,24 @@ int status_of(const net::HttpError& fault) {
   }
 }
 
+// An answer that comes before its request has ended is lost when the socket closes with bytes
+// unread: those are read away for a moment.
+constexpr std::size_t kLingerBytes = 32 << 20;
+constexpr std::chrono::milliseconds kLinger{1000};
+
+net::Task<void> linger(net::ByteStream& stream) {
+  co_await stream.shutdown();
+  Bytes block(65536);
+  const net::Deadline until = net::after(kLinger);
+  for (std::size_t taken = 0; taken < kLingerBytes;) {
+    const auto got = co_await stream.read_some(block, until);
+    if (!got || *got == 0) {
+      co_return;
+    }
+    taken += *got;
+  }
+}
+
 // Whose request it is, as the device in front says. Nothing: it was not the device that asked.
 std::optional<cache::Partition> partition_of(const wire::HttpFields& fields) {
   const std::size_t origins = fields.count("X-Latchkey-Origin");
@@ -104,6 +122,9 @@ net::Task<void> Server::serve(int fd, [[maybe_unused]] std::unique_ptr<Seat> sea
       break;
     }
     if (!co_await serve_request(http, stream)) {
+      if (stream.is_open() && !http.message().done()) {
+        co_await linger(stream);
+      }
       break;
     }
   }

@@ -214,7 +214,10 @@ MediaIndex::Parties MediaIndex::parties(Database& db, const Key& self) {
 Result<std::uint64_t> MediaIndex::reserve(const cache::Partition& partition, std::uint64_t charge,
                                           std::optional<std::uint64_t> number, const Space& space) {
   const auto known = number ? reserved_.find(*number) : reserved_.end();
-  LATCHKEY_CHECK(!number || known != reserved_.end());
+  if (number && known == reserved_.end()) {
+    // Everything of its origin was cleared in the meantime, or erased under us.
+    return fail(Error{ErrorCode::kNotFound, "the draft was given up"});
+  }
   const std::uint64_t has = number ? known->second.charge : 0;
   const std::uint64_t need = charge > has ? charge - has : 0;
   std::vector<std::uint64_t> victims;

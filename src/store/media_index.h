@@ -70,8 +70,9 @@ class MediaIndex {
   Result<cache::Usage> usage(const Key& partition);
 
   // Makes room for so many bytes (MediaFiles::charge) in all that the draft will take, and a draft
-  // to put them in. `number`: of a draft that has some already. kNoRoom: it cannot be. Objects that
-  // had to go are gone from the index and from the disk.
+  // to put them in. `number`: of a draft that has some already. kNoRoom: it cannot be; kNotFound:
+  // that draft was given up, by clear() for instance, while it was being written. Objects that had
+  // to go are gone from the index and from the disk.
   struct Space {
     cache::Quota quota;
     std::optional<std::uint64_t> free;  // on the disk

@@ -228,6 +228,22 @@ TEST(MediaStore, ReservationsCount) {
   EXPECT_TRUE(cache.index->reserve(kMusic, 60'000, std::nullopt, cache.space));
 }
 
+TEST(MediaStore, Threat46ClearingUnderAnUploadEndsTheUploadOnly) {
+  const TempFolder folder;
+  MediaCache cache(folder.path());
+  UploadRecord upload{UploadId(ByteArray<16>{1}), 0, "a", {}, {}, {}, 0, {1000}};
+  upload.number = cache.index->reserve(kVideo, 10'000, std::nullopt, cache.space).value();
+  ASSERT_TRUE(cache.index->add_upload(kVideo.key(), upload));
+  auto draft = cache.files.make_draft(upload.number).value();
+  ASSERT_TRUE(cache.index->clear(kVideo.key()));
+  EXPECT_EQ(cache.index->reserve(kVideo, 20'000, upload.number, cache.space).error().code,
+            ErrorCode::kNotFound);
+  ASSERT_TRUE(draft.write(content_of(1, 100)));
+  ASSERT_TRUE(draft.finish());
+  EXPECT_FALSE(cache.files.publish(upload.number));
+  EXPECT_TRUE(names(*cache.index, kVideo).empty());
+}
+
 TEST(MediaStore, WhatTheDiskHasLeftIsALimitToo) {
   const TempFolder folder;
   MediaCache cache(folder.path());

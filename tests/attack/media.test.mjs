@@ -190,7 +190,7 @@ test('row 46: a full disk is a refusal, and playing goes on', async (t) => {
   const content = randomBytes(1_500_000);
   assert.equal((await cache.put('a', content)).status, 201);
   for (let i = 0; i < 5; ++i) {
-    const refused = await cache.put('a', randomBytes(3_000_000)).catch(() => ({ status: 507 }));
+    const refused = await cache.put('a', randomBytes(3_000_000));
     assert.equal(refused.status, 507);
     assert.ok((await cache.ask('/objects/a')).body.equals(content));
   }
@@ -266,4 +266,30 @@ test('row 46: what was acknowledged outlives kill -9 in the middle of writing', 
     }
     assert.equal(filesIn(join(cache.state, 'incoming')).length, 0);
   }
+});
+
+test('row 46: a page that clears everything under its own upload ends the upload, not the cache', async (t) => {
+  const house = House.open(t);
+  const cache = await MediaCache.start(house);
+  await cache.put('other', 'stays', { origin: OTHER });
+  const { upload } = (await cache.ask('/objects/film', { method: 'PUT', headers: { 'Upload-Complete': '?0' }, body: '' })).json;
+  const head = (target, more) => `${target} HTTP/1.1\r\nHost: x\r\nX-Latchkey-Sub: s\r\nX-Latchkey-Origin: ${SITE}\r\n${more}\r\n`;
+  const socket = connect(cache.socket);
+  let said = '';
+  socket.on('data', (data) => { said += data; });
+  socket.on('error', () => {});
+  const ended = new Promise((done) => { socket.on('close', done); });
+  socket.write(head(`PATCH ${upload}`, 'Content-Type: application/partial-upload\r\nUpload-Offset: 0\r\nUpload-Complete: ?1\r\nTransfer-Encoding: chunked\r\n'));
+  const chunk = Buffer.concat([Buffer.from('100000\r\n'), randomBytes(1 << 20), Buffer.from('\r\n')]);
+  socket.write(chunk);
+  // It is at work when its draft has grown.
+  await until(() => filesIn(join(cache.state, 'incoming')).some((name) => statSync(name).size >= 512 * 1024), 'the first part');
+  assert.equal((await cache.ask('/objects', { method: 'DELETE' })).status, 204);
+  for (let i = 0; i < 80 && !socket.destroyed; ++i) socket.write(chunk);
+  socket.end('0\r\n\r\n');
+  await ended;
+  assert.match(said, /^HTTP\/1.1 507 /);
+  assert.deepEqual(await names(cache), []);
+  assert.equal((await cache.ask('/objects/other', { origin: OTHER })).body.toString(), 'stays');
+  assert.equal((await cache.put('film', 'again')).status, 201);
 });
