@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "crypto/hash.h"
+#include "agent/listing.h"
 #include "platform/firefox_profiles.h"
 
 namespace latchkey::agentd {
@@ -132,10 +133,16 @@ void AnchorKeeper::learn_grants() {
     return;
   }
   learnt_ = true;
-  for (const grant::AgentGrant& grant : desk_.records().grants()) {
-    if (auto now = live(grant)) {
-      live_.insert_or_assign(grant.id, *std::move(now));
+  // Nothing changes meanwhile: there is one thread.
+  agent::Records::Page page{std::nullopt, agent::kPageGrants};
+  for (auto grants = desk_.records().grants_page(page); grants && !grants->empty();
+       grants = desk_.records().grants_page(page)) {
+    for (const grant::AgentGrant& grant : *grants) {
+      if (auto now = live(grant)) {
+        live_.insert_or_assign(grant.id, *std::move(now));
+      }
     }
+    page.after = grants->back().id;
   }
 }
 

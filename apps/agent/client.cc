@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "agent/listing.h"
 #include "agent/reply.h"
 #include "agent/sentinel.h"
 #include "base/encoding.h"
@@ -302,13 +303,18 @@ json Client::shown(const agent::Device& device) const {
 }
 
 Client::Reply Client::on_grants_list(const agent::GrantsList& list) {
-  auto grants = context_->desk.records().grants();
-  std::erase_if(grants, [&](const grant::AgentGrant& one) { return !connection_.sees(one); });
+  const agent::ListQuery query{
+      list.after, list.all, [this](const grant::AgentGrant& one) { return connection_.sees(one); }};
+  const auto page = agent::list_page(context_->desk.records(), query, context_->desk.now());
+  if (!page) {
+    return fail(agent::error(ErrorCode::kNotGranted));
+  }
   json out = json::array();
-  for (const auto& one : agent::listed(std::move(grants), list.all, context_->desk.now())) {
+  for (const auto& one : page->grants) {
     out.push_back(shown(one));
   }
-  return json{{"grants", std::move(out)}};
+  return json{{"grants", std::move(out)},
+              {"more", page->more ? json(page->more->hex()) : json(nullptr)}};
 }
 
 Client::Reply Client::on_grants_get(const agent::GrantsGet& get) {
@@ -372,7 +378,8 @@ net::Task<Client::Reply> Client::revoke(GrantId id) {
   co_return json{{"delivered", told}};
 }
 
-net::Task<wire::Result<void>> Client::renew_now(grant::AgentGrant stale) {
+// `always`: also where nothing is due, to find out where the device is.
+net::Task<wire::Result<void>> Client::renew_now(grant::AgentGrant stale, bool always) {
   const auto binding = context_->desk.records().binding(stale.device);
   if (!binding || binding->reset) {
     co_return fail(wire::Error{ErrorCode::kNotGranted, "the device was reset", false});
@@ -380,6 +387,9 @@ net::Task<wire::Result<void>> Client::renew_now(grant::AgentGrant stale) {
   const auto link = co_await DeviceLink::reach(context_, *binding);
   if (!link) {
     co_return fail(link.error());
+  }
+  if (always && stale.renew_at > context_->desk.now()) {
+    co_return wire::Result<void>{};
   }
   co_return co_await (*link)->renew(stale.id);
 }
@@ -391,9 +401,10 @@ net::Task<Client::Reply> Client::mint(agent::TicketMint mint) {
   }
   const WallTime now = context_->desk.now();
   if (found->state == grant::State::kActive && found->origin == mint.origin &&
-      found->renew_at <= now) {
-    if (found->not_after - now < kAlmostOver) {
-      (void)co_await renew_now(*found);
+      (found->renew_at <= now || mint.failed)) {
+    // A page that could not reach the device waits for the agent to look where it went.
+    if (found->not_after - now < kAlmostOver || mint.failed) {
+      (void)co_await renew_now(*found, mint.failed);
     } else {
       context_->look_after();
     }
@@ -412,7 +423,7 @@ net::Task<Client::Reply> Client::renew(GrantId id) {
     co_return fail(
         agent::error(found && found->hold ? agent::code_of(*found->hold) : ErrorCode::kNotGranted));
   }
-  const auto renewed = co_await renew_now(*found);
+  const auto renewed = co_await renew_now(*found, false);
   if (!renewed) {
     co_return fail(agent::error(renewed.error().code));
   }

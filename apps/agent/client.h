@@ -69,7 +69,7 @@ class Client : public std::enable_shared_from_this<Client> {
   [[nodiscard]] agent::Result<grant::AgentGrant> grant(const GrantId& id) const;
   [[nodiscard]] nlohmann::json shown(const grant::AgentGrant& grant) const;
   [[nodiscard]] nlohmann::json shown(const agent::Device& device) const;
-  net::Task<wire::Result<void>> renew_now(grant::AgentGrant grant);
+  net::Task<wire::Result<void>> renew_now(grant::AgentGrant stale, bool always);
 
   Context* context_;
   std::shared_ptr<net::JsonChannel> channel_;

@@ -50,12 +50,12 @@ Client::Reply Client::on_grants_details(const agent::GrantsDetails& details) {
 
 agent::Sight Client::sight() const {
   return {connection_.sees_everything(),
-          [this](const grant::AgentGrant& grant) { return connection_.sees(grant); }};
+          [this](const grant::Standing& grant) { return connection_.sees(grant); }};
 }
 
 Client::Reply Client::on_devices_list() {
   agent::Records& records = context_->desk.records();
-  return agent::devices_json(records.bindings(), records.grants(), sight(), context_->desk.trust());
+  return agent::devices_json(records.bindings(), records.standings(), sight(), context_->desk.trust());
 }
 
 net::Task<Client::Reply> Client::forget(DeviceId device) {

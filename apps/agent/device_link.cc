@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "enroll/agent.h"
+#include "firefox.h"
 #include "lookout.h"
 
 namespace latchkey::agentd {
@@ -58,8 +59,8 @@ void note_key(Context* context, const DeviceId& device, bool other) {
   } else {
     context->other_key.erase(device);
   }
-  for (const grant::AgentGrant& grant : context->desk.records().grants()) {
-    if (grant.device == device && grant.state != grant::State::kRevoked) {
+  for (const grant::AgentGrant& grant : context->desk.records().grants_of_device(device)) {
+    if (grant.state != grant::State::kRevoked) {
       context->changed(grant);
     }
   }
@@ -106,7 +107,10 @@ DeviceLink::reach_at(Context* context, grant::Binding binding, net::Endpoints en
   }
   note_key(context, binding.device, false);
   const net::Endpoint at = (*client)->endpoint();
-  context->desk.seen_at(binding.device, at.address().to_string(), at.port());
+  for (const grant::AgentGrant& moved :
+       context->desk.seen_at(binding.device, at.address().to_string(), at.port())) {
+    context->changed(moved);
+  }
   co_return std::unique_ptr<DeviceLink>(
       new DeviceLink(context, std::move(binding), *std::move(client)));
 }
@@ -177,7 +181,7 @@ net::Task<void> DeviceLink::on_not_granted(GrantId id) {
   }
 }
 
-net::Task<wire::Result<void>> DeviceLink::deliver(wire::CertMessage certificate) {
+net::Task<wire::Result<std::uint16_t>> DeviceLink::deliver(wire::CertMessage certificate) {
   const auto body = co_await ask("POST", "/certificate", wire::encode(certificate));
   if (!body) {
     co_return fail(body.error());
@@ -188,9 +192,12 @@ net::Task<wire::Result<void>> DeviceLink::deliver(wire::CertMessage certificate)
   }
   const auto grant = context_->desk.records().grant(certificate.grant);
   if (grant && grant->state == grant::State::kPending) {
-    co_return context_->desk.installed(certificate.grant, done->port);
+    const auto installed = context_->desk.installed(certificate.grant, done->port);
+    if (!installed) {
+      co_return fail(installed.error());
+    }
   }
-  co_return wire::Result<void>{};
+  co_return done->port;
 }
 
 net::Task<wire::Result<grant::AgentGrant>> DeviceLink::enrol(enroll::AgentDesk::Planned planned) {
@@ -241,6 +248,16 @@ net::Task<wire::Result<wire::CertMessage>> DeviceLink::ask_renewal(GrantId id) {
   co_return context_->desk.renew(id, *reply, client_->exporter());
 }
 
+// Browsers that trust the grant's CA by itself must know a new one before the device shows it; also
+// where it was made before this agent was started.
+net::Task<void> DeviceLink::announce_new_ca(GrantId id) {
+  const auto grant = context_->desk.records().grant(id);
+  if (grant && !context_->desk.records().unconfirmed(id).authorities.empty()) {
+    context_->changed(*grant);
+    co_await await_anchors(context_);
+  }
+}
+
 net::Task<wire::Result<void>> DeviceLink::renew(GrantId id) {
   auto certificate = co_await ask_renewal(id);
   if (!certificate && is_not_granted(certificate.error())) {
@@ -253,6 +270,7 @@ net::Task<wire::Result<void>> DeviceLink::renew(GrantId id) {
     if (!last) {
       co_return fail(last.error());
     }
+    co_await announce_new_ca(id);
     const auto delivered = co_await deliver(*std::move(last));
     if (!delivered) {
       co_return fail(delivered.error());
@@ -262,11 +280,12 @@ net::Task<wire::Result<void>> DeviceLink::renew(GrantId id) {
   if (!certificate) {
     co_return fail(certificate.error());
   }
+  co_await announce_new_ca(id);
   const auto delivered = co_await deliver(*std::move(certificate));
   if (!delivered) {
     co_return fail(delivered.error());
   }
-  if (const auto renewed = context_->desk.delivered(id)) {
+  if (const auto renewed = context_->desk.delivered(id, *delivered)) {
     context_->changed(*renewed);
   }
   co_return wire::Result<void>{};

@@ -45,9 +45,10 @@ class DeviceLink {
   DeviceLink(Context* context, grant::Binding binding, std::unique_ptr<net::ManageClient> client)
       : context_(context), binding_(std::move(binding)), client_(std::move(client)) {}
   net::Task<wire::Result<Bytes>> ask(std::string method, std::string target, Bytes body);
-  net::Task<wire::Result<void>> deliver(wire::CertMessage certificate);
+  net::Task<wire::Result<std::uint16_t>> deliver(wire::CertMessage certificate);
   net::Task<wire::Result<void>> complete(GrantId id);
   net::Task<wire::Result<wire::CertMessage>> ask_renewal(GrantId id);
+  net::Task<void> announce_new_ca(GrantId id);
   // The device said not_granted: does it not know the grant, or not know us? Draws the consequence.
   net::Task<void> on_not_granted(GrantId id);
 

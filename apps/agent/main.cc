@@ -84,6 +84,13 @@ int run(const agentd::Options& options) {
   std::printf("listening on %s\n", options.socket.c_str());
   std::fflush(stdout);
   io.run();
+  // Being told once more to end changes nothing.
+  sigset_t ending;
+  ::sigemptyset(&ending);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+    ::sigaddset(&ending, signal);
+  }
+  (void)::pthread_sigmask(SIG_BLOCK, &ending, nullptr);
   (*records)->flush();
   if (forced || worker.is_busy() || metadata.is_busy()) {
     std::_Exit(0);  // what is left waits for something that cannot be stopped

@@ -214,10 +214,8 @@ json list_profiles(Context* context) {
     json seen;
   };
   std::map<std::string, Known> known;
-  for (const grant::AgentGrant& grant : context->desk.records().grants()) {
-    if (grant.state != grant::State::kRevoked) {
-      ++known[grant.profile.hex()].grants;
-    }
+  for (const grant::Standing& grant : context->desk.records().standings()) {
+    ++known[grant.profile.hex()].grants;
   }
   const json seen = seen_profiles(*context);
   for (const auto& [profile, day] : seen.items()) {

@@ -66,7 +66,7 @@ net::Task<std::optional<ProposedName>> propose_name(Context* context, NameWish w
     trouble = agent::NameTrouble::kShape;
   }
   for (const HostName& host : agent::name_candidates(slug, tag)) {
-    const auto grants = context->desk.records().grants();
+    const auto grants = context->desk.records().grants_of_host(host);
     auto against = agent::name_trouble(host, owner, own_host_label(), grants, context->desk.now());
     if (!against) {
       const Addresses there = co_await who_answers(context, host);

@@ -411,7 +411,10 @@ net::Task<wire::Result<Pairing::Attempt>> Pairing::attempt(pairing::PairingCode 
       } else if (const auto* enrolled = std::get_if<enroll::Enrolled>(&effect)) {
         progress(Step::kIssue, true);
         co_await link->stream->shutdown();
-        context_->desk.seen_at(shown, link->endpoint.address().to_string(), link->endpoint.port());
+        for (const grant::AgentGrant& moved : context_->desk.seen_at(
+                 shown, link->endpoint.address().to_string(), link->endpoint.port())) {
+          context_->changed(moved);
+        }
         co_return Attempt{enrolled->grant, link->endpoint};
       } else if (const auto* failed = std::get_if<enroll::Failed>(&effect)) {
         co_return fail(failed->error);

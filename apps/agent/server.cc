@@ -2,8 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <algorithm>
 #include <utility>
 
 #include "agent/sentinel.h"
@@ -12,6 +11,9 @@
 #include "metadata_keeper.h"
 
 namespace latchkey::agentd {
+namespace {
+constexpr std::chrono::milliseconds kEnforceAgain = std::chrono::minutes(1);
+}  // namespace
 
 Server::Server(Context* context, std::unique_ptr<net::UnixListener> listener)
     : context_(context),
@@ -33,11 +35,17 @@ Server::Server(Context* context, std::unique_ptr<net::UnixListener> listener)
   context_->metadata.on_change([this] { on_trust(); });
 }
 
-void Server::on_trust() {
-  for (const grant::AgentGrant& grant : agent::enforce(context_->desk)) {
+void Server::enforce() {
+  bool complete = false;
+  for (const grant::AgentGrant& grant : agent::enforce(context_->desk, &complete)) {
     spdlog::info("grant {}: {}", grant.id.hex().substr(0, 8), grant::name_of(grant.state));
     context_->changed(grant);
   }
+  enforce_ = !complete;
+}
+
+void Server::on_trust() {
+  enforce();
   context_->ask_again();
   look_after();
 }
@@ -56,7 +64,6 @@ void Server::stop() {
   }
   context_->metadata.stop();
   context_->anchors.stop();
-  tick_.cancel();
   tasks_.cancel();
 }
 
@@ -97,7 +104,7 @@ net::Task<void> Server::serve(std::shared_ptr<Client> client) {
 }
 
 void Server::look_after() {
-  tick_.cancel();
+  tick_.wake();
 }
 
 net::Task<void> Server::keep_up() {
@@ -108,18 +115,18 @@ net::Task<void> Server::keep_up() {
       spdlog::info("the clock jumped: looking after everything that is due");
       context_->metadata.wake();
     }
-    // Again each time: what could not be stored when it was due is not forgotten.
-    for (const grant::AgentGrant& grant : agent::enforce(context_->desk)) {
-      context_->changed(grant);
+    // Again where not all could be stored: that is not forgotten.
+    if (enforce_) {
+      enforce();
     }
     context_->desk.sweep();
     for (agent::Visit& visit : context_->upkeep.due(context_->desk.records(), wall, mono)) {
       context_->upkeep.begin(visit.binding.device);
       tasks_.spawn(this->visit(std::move(visit)));
     }
-    tick_.expires_after(agent::kTick);
-    // Ended early by look_after().
-    (void)co_await tick_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    const auto idle = context_->upkeep.idle(context_->desk.records(), wall, mono);
+    // Ended early by look_after(), and when the clock is set or the computer wakes.
+    co_await tick_.wait(enforce_ ? std::min(idle, kEnforceAgain) : idle);
   }
 }
 
@@ -132,8 +139,9 @@ net::Task<void> Server::visit(agent::Visit visit) {
   } else {
     spdlog::info("device {}: {}", device.hex().substr(0, 8), link.error().detail);
   }
-  // What became due during the visit, a revocation perhaps, does not wait for the next tick.
-  if (context_->upkeep.end(device, well, context_->clock.mono_now())) {
+  // What became due during the visit, a revocation perhaps, does not wait; and one that failed has
+  // a time to be tried again.
+  if (context_->upkeep.end(device, well, context_->clock.mono_now()) || !well) {
     look_after();
   }
 }

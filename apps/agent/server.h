@@ -7,6 +7,7 @@
 #include "client.h"
 #include "context.h"
 #include "net/unix_listener.h"
+#include "net/wall_timer.h"
 
 namespace latchkey::agentd {
 
@@ -25,13 +26,15 @@ class Server {
   net::Task<void> keep_up();
   net::Task<void> visit(agent::Visit visit);
   void look_after();
+  void enforce();
   // What providers say is another: grants rest or come back, and all are told.
   void on_trust();
 
   Context* context_;
   std::unique_ptr<net::UnixListener> listener_;
   std::set<std::shared_ptr<Client>> clients_;
-  boost::asio::steady_timer tick_;
+  net::WallTimer tick_;
+  bool enforce_ = true;  // not all that the providers demand is stored yet
   net::TaskGroup tasks_;
 };
 

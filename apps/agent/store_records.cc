@@ -8,6 +8,8 @@ namespace latchkey::agentd {
 namespace {
 
 const store::Scope kAll = store::Scope::everything();
+// So much of when a grant was last used may be forgotten.
+constexpr std::chrono::milliseconds kUseLoss = std::chrono::minutes(5);
 
 // Look-ups that fail come out empty, changes as false; the log says why.
 template <class T>
@@ -93,6 +95,43 @@ std::vector<grant::AgentGrant> StoreRecords::grants() {
 std::optional<grant::AgentGrant> StoreRecords::grant(const GrantId& id) {
   return or_empty(store_.grant(kAll, id));
 }
+std::vector<grant::AgentGrant> StoreRecords::grants_of_device(const DeviceId& device) {
+  return or_empty(store_.grants_of_device(device));
+}
+std::vector<grant::AgentGrant> StoreRecords::grants_of_host(const HostName& host) {
+  return or_empty(store_.grants_of_host(host));
+}
+std::optional<std::vector<grant::AgentGrant>> StoreRecords::grants_page(const Page& page) {
+  auto found = store_.grants_page(kAll, {page.after, page.at_most});
+  if (!found && found.error().code == store::ErrorCode::kNotFound) {
+    return std::nullopt;
+  }
+  return or_empty(std::move(found));
+}
+std::size_t StoreRecords::grant_count() {
+  return or_empty(store_.grant_count());
+}
+std::vector<grant::Standing> StoreRecords::renewals_due(WallTime now) {
+  return or_empty(store_.renewals_due(now));
+}
+std::optional<WallTime> StoreRecords::next_renewal(WallTime after) {
+  return or_empty(store_.next_renewal(after));
+}
+std::vector<grant::AgentGrant> StoreRecords::pending() {
+  return or_empty(store_.pending_grants());
+}
+std::optional<WallTime> StoreRecords::oldest_pending() {
+  return or_empty(store_.oldest_pending());
+}
+std::optional<WallTime> StoreRecords::next_purge() {
+  return or_empty(store_.next_purge());
+}
+std::vector<grant::Standing> StoreRecords::news(WallTime since) {
+  return or_empty(store_.news(since));
+}
+std::vector<grant::Standing> StoreRecords::standings() {
+  return or_empty(store_.standings());
+}
 bool StoreRecords::save_pending(const grant::Binding& binding, const grant::AgentGrant& grant) {
   return !moved_ && is_done(store_.save_pending(binding, grant, clock_.wall_now()));
 }
@@ -128,6 +167,12 @@ bool StoreRecords::discard(const GrantId& id) {
 }
 void StoreRecords::touch(const GrantId& id, WallTime used) {
   store_.touch(id, used);
+  // The next change writes it anyway; where nothing changes, it is not lost with the power.
+  const MonoTime now = clock_.mono_now();
+  if (!uses_written_ || now - *uses_written_ >= kUseLoss) {
+    uses_written_ = now;
+    flush();
+  }
 }
 void StoreRecords::purge() {
   (void)is_done(store_.purge(clock_.wall_now()));

@@ -26,6 +26,17 @@ class StoreRecords final : public agent::Records, public Settings, public Moving
   bool mark_reset(const DeviceId& device) override;
   std::vector<grant::AgentGrant> grants() override;
   std::optional<grant::AgentGrant> grant(const GrantId& id) override;
+  std::vector<grant::AgentGrant> grants_of_device(const DeviceId& device) override;
+  std::vector<grant::AgentGrant> grants_of_host(const HostName& host) override;
+  std::optional<std::vector<grant::AgentGrant>> grants_page(const Page& page) override;
+  std::size_t grant_count() override;
+  std::vector<grant::Standing> renewals_due(WallTime now) override;
+  std::optional<WallTime> next_renewal(WallTime after) override;
+  std::vector<grant::AgentGrant> pending() override;
+  std::optional<WallTime> oldest_pending() override;
+  std::optional<WallTime> next_purge() override;
+  std::vector<grant::Standing> news(WallTime since) override;
+  std::vector<grant::Standing> standings() override;
   bool save_pending(const grant::Binding& binding, const grant::AgentGrant& grant) override;
   bool save_issued(const grant::Binding& binding, const grant::AgentGrant& grant) override;
   bool activate(const GrantId& id, std::uint16_t port) override;
@@ -67,6 +78,7 @@ class StoreRecords final : public agent::Records, public Settings, public Moving
   const Clock& clock_;
   // The store holds another user than the one in memory: nothing may be added any more.
   bool moved_ = false;
+  std::optional<MonoTime> uses_written_;
 };
 
 }  // namespace latchkey::agentd

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "commands.h"
 #include "course.h"
+#include "grant_view.h"
 #include "pairing/code.h"
 #include "wire/names.h"
 
@@ -121,12 +122,12 @@ bool is_called(const json& grant, const std::string& which) {
 }
 
 Result<json> find_direct(AgentLink& link, const std::string& which) {
-  const auto listed = link.call(wire::kGrantsList, {{"all", false}});
+  const auto listed = list_grants(link, false);
   if (!listed) {
     return fail(listed.error());
   }
   std::vector<json> fitting;
-  for (const json& grant : listed->value("grants", json::array())) {
+  for (const json& grant : *listed) {
     if (grant.value("origin", json()).is_null() && is_called(grant, which)) {
       fitting.push_back(grant);
     }

@@ -21,6 +21,7 @@
 #include "base/text.h"
 #include "commands.h"
 #include "fetch_output.h"
+#include "grant_view.h"
 #include "net/device_client.h"
 #include "net/http_stream.h"
 #include "wire/names.h"
@@ -76,11 +77,11 @@ std::optional<Address> parse_address(std::string text) {
 
 // The grant that the request goes by.
 Result<json> find_grant(AgentLink& link, const Address& address, const std::string& origin) {
-  const auto listed = link.call(wire::kGrantsList, json::object());
+  const auto listed = list_grants(link, false);
   if (!listed) {
     return fail(listed.error());
   }
-  for (const json& grant : listed->value("grants", json::array())) {
+  for (const json& grant : *listed) {
     if (grant.value("host", "") == address.host.text() && grant.value("state", "") == "active" &&
         (origin.empty() || grant.value("origin", json()) == origin)) {
       return grant;

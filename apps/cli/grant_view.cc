@@ -42,11 +42,19 @@ std::string state_of(const json& grant) {
 }
 
 Result<std::vector<json>> list_grants(AgentLink& link, bool all) {
-  auto listed = link.call(wire::kGrantsList, {{"all", all}});
-  if (!listed) {
-    return fail(listed.error());
-  }
-  return listed->value("grants", std::vector<json>());
+  std::vector<json> grants;
+  json params = {{"all", all}};
+  do {
+    const auto page = link.call(wire::kGrantsList, params);
+    if (!page) {
+      return fail(page.error());
+    }
+    for (const json& grant : page->value("grants", json::array())) {
+      grants.push_back(grant);
+    }
+    params["after"] = page->value("more", json());
+  } while (params["after"].is_string());
+  return grants;
 }
 
 bool is_called(const json& grant, const std::string& which) {

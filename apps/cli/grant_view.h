@@ -18,7 +18,7 @@ std::string service_of(const nlohmann::json& grant);
 std::string device_of(const nlohmann::json& grant);
 std::string state_of(const nlohmann::json& grant);  // "until 2026-11-30", "paused by you" ...
 
-// Every grant the agent shows; with `all` also those that ended.
+// Every grant the agent shows, asked for page by page; with `all` also those that ended.
 Result<std::vector<nlohmann::json>> list_grants(AgentLink& link, bool all);
 // By the beginning of its id, or its host.
 bool is_called(const nlohmann::json& grant, const std::string& which);

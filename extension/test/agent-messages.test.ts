@@ -4,7 +4,7 @@ import {
   readDevice,
   readEvent,
   readGrant,
-  readGrants,
+  readGrantPage,
   readHello,
   readPairBegin,
   readTicket,
@@ -50,9 +50,9 @@ test('grants of another shape are refused', () => {
   for (const change of wrong) {
     assert.throws(() => readGrant(grantMessage(change)), Malformed, JSON.stringify(change));
   }
-  assert.throws(() => readGrants({ grants: Array.from({ length: 5001 }, () => grantMessage()) }));
-  assert.throws(() => readGrants({ grants: {} }), Malformed);
-  assert.throws(() => readGrants(null), Malformed);
+  assert.throws(() => readGrantPage({ grants: Array.from({ length: 5001 }, () => grantMessage()) }));
+  assert.throws(() => readGrantPage({ grants: {} }), Malformed);
+  assert.throws(() => readGrantPage(null), Malformed);
 });
 
 test('names cannot carry control, bidirectional or zero-width characters', () => {

@@ -8,10 +8,14 @@ const id = grantMessage()['id'] as string;
 
 function makeBook(listed: { grants: Record<string, unknown>[] }) {
   const heard: string[] = [];
+  const answers: unknown[] = []; // before `listed`
   const kept: { grants: unknown } = { grants: null };
   let rules: readonly Rule[] = [];
   const book = new GrantBook({
-    call: () => Promise.resolve(listed),
+    call: () => {
+      const answer = answers.shift() ?? listed;
+      return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
+    },
     load: () => Promise.resolve(kept.grants),
     save: (grants) => {
       kept.grants = grants;
@@ -29,7 +33,7 @@ function makeBook(listed: { grants: Record<string, unknown>[] }) {
     onRestored: (restored) => heard.push(...restored.map((one) => `restored ${one.id}`)),
     now: () => 1_700_000_100,
   });
-  return { book, heard, kept, actions: () => rules.map((rule) => rule.action.type) };
+  return { book, heard, kept, answers, actions: () => rules.map((rule) => rule.action.type) };
 }
 
 test('suspended: the way in is closed at once, the host stays blocked, the page hears', async () => {
@@ -55,6 +59,24 @@ test('in use again: the rules come back, and the page hears', async () => {
   assert.deepEqual(heard, [`restored ${id}`]);
   await book.sync();
   assert.equal(heard.length, 1);
+});
+
+test('a long list is read page by page, and anew where it changed meanwhile', async () => {
+  const first = grantMessage();
+  const second = grantMessage({ id: 'e'.repeat(32), host: 'media-cache-bbbbbbbbbbbb.local', url: 'https://media-cache-bbbbbbbbbbbb.local:8443' });
+  const { book, answers } = makeBook({ grants: [] });
+  answers.push(
+    { grants: [first], more: first['id'] },
+    new Error('that grant is gone'),
+    { grants: [first], more: first['id'] },
+    { grants: [second], more: null },
+  );
+  await book.sync();
+  assert.equal((await book.all()).length, 2);
+  assert.equal(answers.length, 0);
+  answers.push(new Error('no agent'));
+  await assert.rejects(book.sync());
+  assert.equal((await book.all()).length, 2, 'what could not be asked changes nothing');
 });
 
 test('what is new, or was removed in between, is nothing restored', async () => {

@@ -129,6 +129,60 @@ test('not reachable and gone are told apart; abort is the page’s own', async (
   assert.match(await outcome(gone?.fetch('/') ?? Promise.resolve()), /InvalidStateError/);
 });
 
+test('a device that cannot be reached is asked once more, after the agent has looked', async () => {
+  const calls: string[] = [];
+  const urls: string[] = [];
+  const { api } = localDevices(
+    (method) => {
+      if (method === 'list') return [device];
+      calls.push(method);
+      return method === 'reopen' ? { url: device.url.replace('8443', '9443') } : null;
+    },
+    async (request) => {
+      urls.push(`${request.method} ${request.url} ${await request.text()}`);
+      if (urls.length === 1) throw new TypeError('the certificate ran out');
+      return new Response('film');
+    },
+  );
+  const [found] = (await api.getDevices()) as [LocalDevice];
+  const response = await found.fetch('/film?a=b', { method: 'PUT', body: 'x' });
+  assert.equal(await response.text(), 'film');
+  assert.deepEqual(calls, ['status', 'reopen']);
+  assert.deepEqual(urls, [
+    `PUT ${device.url}/film?a=b x`,
+    `PUT ${device.url.replace('8443', '9443')}/film?a=b x`,
+  ]);
+  assert.equal(found.url, device.url.replace('8443', '9443'), 'it has moved');
+});
+
+test('what may have arrived, or cannot be read again, is not sent again', async () => {
+  for (const init of [
+    { method: 'POST', body: 'x' },
+    { method: 'PUT', body: new ReadableStream(), duplex: 'half' },
+  ]) {
+    let sent = 0;
+    const { api } = localDevices(
+      (method) => (method === 'list' ? [device] : null),
+      () => {
+        sent += 1;
+        return Promise.reject(new TypeError('failed'));
+      },
+    );
+    const [found] = (await api.getDevices()) as [LocalDevice];
+    assert.match(await outcome(found.fetch('/', init)), /NetworkError/);
+    assert.equal(sent, 1);
+  }
+});
+
+test('the agent moves a device to another port, never to another name', async () => {
+  for (const url of ['https://evil.local:8443', 'https://evil.example', 7, null]) {
+    const { api } = localDevices((method) => (method === 'list' ? [device] : { url }));
+    const [found] = (await api.getDevices()) as [LocalDevice];
+    await found.renew();
+    assert.equal(found.url, device.url);
+  }
+});
+
 test('a device that is taken back says so once and is gone', async () => {
   const { api, bridge } = localDevices(() => [device]);
   const [found] = (await api.getDevices()) as [LocalDevice];

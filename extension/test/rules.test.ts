@@ -51,6 +51,41 @@ test('a host granted anew is allowed again, beside its ended grant', () => {
   assert.ok(rules.some((rule) => rule.action.type === 'allow'));
 });
 
+test('hosts share a rule only where the same sites may reach them', () => {
+  const one = (host: string, origin: string): ReturnType<typeof readGrant> =>
+    readGrant(grantMessage({ host: `${host}.local`, url: `https://${host}.local:8443`, origin }));
+  const rules = makeRules(
+    [
+      one('media-cache-aaaaaaaaaaaa', 'https://video.example'),
+      one('media-cache-bbbbbbbbbbbb', 'https://photos.example'),
+      one('media-cache-cccccccccccc', 'https://video.example'),
+    ],
+    none,
+    now,
+  );
+  const allowed = rules
+    .filter((rule) => rule.action.type === 'allow')
+    .map((rule) => [rule.condition.initiatorDomains, rule.condition.requestDomains]);
+  assert.deepEqual(allowed, [
+    [['photos.example'], ['media-cache-bbbbbbbbbbbb.local']],
+    [['video.example'], ['media-cache-aaaaaaaaaaaa.local', 'media-cache-cccccccccccc.local']],
+  ]);
+});
+
+test('ten thousand grants of a hundred sites stay far below every browser’s limit', () => {
+  const grants = Array.from({ length: 10_000 }, (_, i) => {
+    const host = `media-cache-${i.toString(26).replace(/[0-9]/g, (d) => 'qrstuvwxyz'[Number(d)] ?? 'q').padStart(12, '2')}.local`;
+    return readGrant(
+      grantMessage({ host, url: `https://${host}:8443`, origin: `https://s${i % 100}.example` }),
+    );
+  });
+  const rules = makeRules(grants, none, now);
+  assert.ok(rules.length <= 1 + 100 + kNearbyPatterns.length);
+  const allowed = rules.filter((rule) => rule.action.type === 'allow');
+  const hosts = allowed.flatMap((rule) => rule.condition.requestDomains ?? []);
+  assert.equal(new Set(hosts).size, 10_000);
+});
+
 test('direct grants have no rules', () => {
   assert.deepEqual(makeRules([readGrant(grantMessage({ origin: null }))], none, now), []);
 });

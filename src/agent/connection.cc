@@ -95,8 +95,9 @@ Result<void> Connection::admit(const Method& method, MonoTime now) {
     in_time = in_time && pairings_.take(now);
   } else if (std::holds_alternative<PairCode>(method)) {
     in_time = in_time && codes_.take(now);
-  } else if (std::holds_alternative<TicketMint>(method)) {
-    in_time = in_time && tickets_.take(now);
+  } else if (const auto* mint = std::get_if<TicketMint>(&method)) {
+    // Looking where a device went costs more than a ticket.
+    in_time = in_time && tickets_.take(now) && (!mint->failed || network_.take(now));
   } else if (std::holds_alternative<CertificateRenew>(method) ||
              std::holds_alternative<GrantsRevoke>(method) ||
              std::holds_alternative<DiscoverStart>(method) ||

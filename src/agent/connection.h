@@ -52,7 +52,8 @@ class Connection {
 
   // What this connection may see. Nothing: every profile of the user.
   [[nodiscard]] bool sees(const ProfileId& profile) const;
-  [[nodiscard]] bool sees(const grant::AgentGrant& grant) const {
+  template <class Grant>  // or what is known of one
+  [[nodiscard]] bool sees(const Grant& grant) const {
     return sees(grant.profile) || (hello_ && !grant.origin && grant.profile == kUserProfile);
   }
   // Not one profile's: the command line's without a profile.

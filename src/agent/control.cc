@@ -54,10 +54,10 @@ json details_json(const grant::AgentGrant& grant, const std::optional<grant::Bin
 }
 
 json devices_json(const std::vector<grant::Binding>& bindings,
-                  const std::vector<grant::AgentGrant>& grants, const Sight& sight,
+                  const std::vector<grant::Standing>& grants, const Sight& sight,
                   const attest::Trust& trust) {
   std::map<DeviceId, std::uint64_t> counts;
-  for (const grant::AgentGrant& grant : grants) {
+  for (const grant::Standing& grant : grants) {
     if (grant.state != grant::State::kRevoked && sight.sees(grant)) {
       ++counts[grant.device];
     }

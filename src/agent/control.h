@@ -23,7 +23,7 @@ nlohmann::json details_json(const grant::AgentGrant& grant,
 // The answer to devices.list: the devices with grants in sight that have not ended, and how many
 // those are; where everything is seen, every device a code was typed for.
 nlohmann::json devices_json(const std::vector<grant::Binding>& bindings,
-                            const std::vector<grant::AgentGrant>& grants, const Sight& sight,
+                            const std::vector<grant::Standing>& grants, const Sight& sight,
                             const attest::Trust& trust);
 
 }  // namespace latchkey::agent

@@ -25,7 +25,7 @@ const ProfileId kMine{{1}};
 const ProfileId kTheirs{{2}};
 
 Sight of(const ProfileId& profile) {
-  return {false, [profile](const grant::AgentGrant& grant) { return grant.profile == profile; }};
+  return {false, [profile](const grant::Standing& grant) { return grant.profile == profile; }};
 }
 
 class ControlTest : public ::testing::Test {
@@ -48,12 +48,12 @@ class ControlTest : public ::testing::Test {
                                        std::move(evidence)};
     EXPECT_TRUE(desk_.issue(planned->offer.grant, message, accepted));
     EXPECT_TRUE(desk_.installed(planned->offer.grant, 443));
-    (void)desk_.delivered(planned->offer.grant);
+    (void)desk_.delivered(planned->offer.grant, 443);
     return planned->offer.grant;
   }
   grant::State state_of(const GrantId& id) { return records_.grant(id)->state; }
   json devices(const Sight& whose) {
-    return devices_json(records_.bindings(), records_.grants(), whose, trust_.value)["devices"];
+    return devices_json(records_.bindings(), records_.standings(), whose, trust_.value)["devices"];
   }
   json details(const GrantId& id) {
     return details_json(*records_.grant(id), records_.binding(device_), trust_.value);

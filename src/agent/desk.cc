@@ -20,10 +20,6 @@ tl::unexpected<wire::Error> no(ErrorCode code, std::string detail) {
   return fail(wire::Error{code, std::move(detail), false});
 }
 
-SpkiHash hash_of(const crypto::PrivateKey& key) {
-  return key.public_key().spki_hash();
-}
-
 }  // namespace
 
 std::string url_of(const AgentGrant& grant) {
@@ -54,7 +50,7 @@ WallTime block_until(const AgentGrant& grant) {
 // --- making ---
 
 std::optional<AgentGrant> GrantDesk::existing(const Wish& wish, const DeviceId& device) const {
-  for (AgentGrant& grant : records_.grants()) {
+  for (AgentGrant& grant : records_.grants_of_device(device)) {
     if (grant.state == State::kActive && is_for(grant, wish, device) &&
         !demanded_hold(trust(), grant, records_.binding(device))) {
       return std::move(grant);
@@ -65,7 +61,7 @@ std::optional<AgentGrant> GrantDesk::existing(const Wish& wish, const DeviceId& 
 
 std::optional<AgentGrant> GrantDesk::pending(const Wish& wish, const DeviceId& device) const {
   const auto host = host_for(wish, device);
-  for (AgentGrant& grant : records_.grants()) {
+  for (AgentGrant& grant : records_.grants_of_device(device)) {
     if (grant.state == State::kPending && is_for(grant, wish, device) && grant.host == host &&
         now() - grant.created < kPendingLife) {
       return std::move(grant);
@@ -83,9 +79,9 @@ std::optional<HostName> GrantDesk::host_for(const Wish& wish, const DeviceId& de
 }
 
 bool GrantDesk::host_is_free(const HostName& host, const Wish& wish, const DeviceId& device) const {
-  for (const AgentGrant& grant : records_.grants()) {
+  for (const AgentGrant& grant : records_.grants_of_host(host)) {
     const bool same_owner = grant.device == device && grant.origin == wish.origin;
-    if (grant.host == host && !same_owner && (!has_ended(grant) || grant.not_after > now())) {
+    if (!same_owner && (!has_ended(grant) || grant.not_after > now())) {
       return false;
     }
   }
@@ -93,8 +89,8 @@ bool GrantDesk::host_is_free(const HostName& host, const Wish& wish, const Devic
 }
 
 void GrantDesk::make_room(const HostName& host, const Wish& wish, const DeviceId& device) {
-  for (const AgentGrant& grant : records_.grants()) {
-    if (grant.host == host && is_for(grant, wish, device) && grant.state != State::kActive) {
+  for (const AgentGrant& grant : records_.grants_of_host(host)) {
+    if (is_for(grant, wish, device) && grant.state != State::kActive) {
       revoke(grant.id);
     }
   }
@@ -145,7 +141,7 @@ wire::Result<Planned> GrantDesk::plan(const Wish& wish, const DeviceId& device) 
     return plan_again(*earlier);
   }
   make_room(*host, wish, device);
-  if (records_.grants().size() >= kMaxGrants) {
+  if (records_.grant_count() >= kMaxGrants) {
     return no(ErrorCode::kInternal, "too many grants");
   }
   if (!binding) {
@@ -187,7 +183,7 @@ wire::Result<Planned> GrantDesk::plan(const Wish& wish, const DeviceId& device) 
   if (!records_.save_pending(*binding, grant)) {
     return no(ErrorCode::kInternal, "the grant could not be stored");
   }
-  return Planned{std::move(offer), wish.type, forbidden_keys()};
+  return Planned{std::move(offer), wish.type, forbidden_keys(device)};
 }
 
 wire::Result<Planned> GrantDesk::plan_again(const AgentGrant& pending) const {
@@ -201,7 +197,7 @@ wire::Result<Planned> GrantDesk::plan_again(const AgentGrant& pending) const {
   offer->nonce = random_.bytes<32>();
   offer->now = now();
   // A device that already answered keeps its key: that key is this grant's own.
-  auto forbidden = forbidden_keys();
+  auto forbidden = forbidden_keys(pending.device);
   if (!pending.leaf.empty()) {
     if (const auto key = crypto::certificate_key(pending.leaf)) {
       std::erase(forbidden, key->spki_hash());
@@ -209,25 +205,6 @@ wire::Result<Planned> GrantDesk::plan_again(const AgentGrant& pending) const {
   }
   return Planned{*std::move(offer), type_of(pending, records_.binding(pending.device)),
                  std::move(forbidden)};
-}
-
-wire::Result<wire::CertMessage> GrantDesk::sign(AgentGrant& grant, const crypto::PublicKey& key) {
-  const pki::Authority authority{grant.ca_key, grant.ca_certificate};
-  auto leaf = pki::issue_leaf(authority, grant.host, key, now(), random_);
-  if (!leaf) {
-    return no(
-        leaf.error().code == pki::ErrorCode::kExpired ? ErrorCode::kExpired : ErrorCode::kInternal,
-        leaf.error().detail);
-  }
-  const auto info = pki::check_chain(*leaf, grant.ca_certificate, records_.user_root().certificate,
-                                     grant.host, now());
-  if (!info) {
-    return no(ErrorCode::kInternal, info.error().detail);
-  }
-  grant.leaf = *std::move(leaf);
-  grant.not_after = std::max(grant.not_after, info->not_after);
-  grant.renew_at = pki::renew_at(*info);
-  return wire::CertMessage{grant.id, grant.leaf, grant.ca_certificate, grant.renew_at};
 }
 
 wire::Result<wire::CertMessage> GrantDesk::issue(const GrantId& id, const wire::CsrMessage& message,
@@ -272,108 +249,30 @@ wire::Result<void> GrantDesk::installed(const GrantId& id, std::uint16_t port) {
   return {};
 }
 
-void GrantDesk::seen_at(const DeviceId& device, std::string_view address, std::uint16_t port) {
+std::vector<AgentGrant> GrantDesk::seen_at(const DeviceId& device, std::string_view address,
+                                           std::uint16_t port) {
+  std::vector<AgentGrant> moved;
   auto binding = records_.binding(device);
-  if (binding && (binding->address != address || binding->port != port)) {
-    binding->address = address;
-    binding->port = port;
-    records_.update_binding(*binding);
+  if (!binding || (binding->address == address && binding->port == port)) {
+    return moved;
   }
-}
-
-// --- renewing ---
-
-std::vector<SpkiHash> GrantDesk::forbidden_keys() const {
-  std::vector<SpkiHash> keys{hash_of(records_.user_root().key)};
-  for (const grant::Binding& binding : records_.bindings()) {
-    keys.push_back(hash_of(binding.management_key));
-    keys.emplace_back(binding.device.bytes());  // the hash of its bootstrap key
-  }
-  for (const AgentGrant& grant : records_.grants()) {
-    keys.push_back(hash_of(grant.ca_key));
-    keys.push_back(hash_of(grant.ticket_key));
-    if (!grant.leaf.empty()) {
-      if (const auto key = crypto::certificate_key(grant.leaf)) {
-        keys.push_back(key->spki_hash());
+  const std::uint16_t old_port = std::exchange(binding->port, port);
+  binding->address = address;
+  if (old_port != port) {
+    for (AgentGrant& grant : records_.grants_of_device(device)) {
+      const bool follows = grant.state == State::kActive || grant.state == State::kSuspended;
+      // One that is served elsewhere on purpose stays there.
+      if (follows && grant.port == old_port) {
+        grant.port = port;
+        if (records_.save_renewed(grant)) {
+          moved.push_back(std::move(grant));
+        }
       }
     }
   }
-  return keys;
-}
-
-wire::Result<wire::CertMessage> GrantDesk::renew(const GrantId& id, const wire::RenewReply& reply,
-                                                 const Digest256& exporter) {
-  auto grant = records_.grant(id);
-  auto binding = grant ? records_.binding(grant->device) : std::nullopt;
-  if (!binding || grant->state != State::kActive) {
-    return no(ErrorCode::kCancelled, "the grant ended meanwhile");
-  }
-  if (const auto hold = demanded_hold(trust(), *grant, binding)) {
-    return no(code_of(*hold), "revoked meanwhile");
-  }
-  const auto current = crypto::certificate_key(grant->leaf);
-  if (!current) {
-    return no(ErrorCode::kInternal, "the stored certificate cannot be read");
-  }
-  const auto key = enroll::check_renewal(reply, id, exporter, *current, forbidden_keys());
-  if (!key) {
-    return fail(key.error());
-  }
-  auto certificate = sign(*grant, *key);
-  if (!certificate) {
-    return certificate;
-  }
-  grant->renew_at = now();
-  binding->discovery_key = reply.discovery_key;
-  if (!records_.save_renewed(*grant) || !records_.update_binding(*binding)) {
-    return no(ErrorCode::kInternal, "the certificate could not be stored");
-  }
-  return certificate;
-}
-
-wire::Result<wire::CertMessage> GrantDesk::certificate_again(const GrantId& id) {
-  auto grant = records_.grant(id);
-  auto binding = grant ? records_.binding(grant->device) : std::nullopt;
-  if (!binding || has_ended(*grant) || grant->leaf.empty()) {
-    return no(ErrorCode::kCancelled, "the grant ended meanwhile");
-  }
-  if (const auto hold = demanded_hold(trust(), *grant, binding)) {
-    return no(code_of(*hold), "revoked meanwhile");
-  }
-  const auto info = pki::check_chain(grant->leaf, grant->ca_certificate,
-                                     records_.user_root().certificate, grant->host, now());
-  if (info && pki::renew_at(*info) > now()) {
-    return wire::CertMessage{grant->id, grant->leaf, grant->ca_certificate, pki::renew_at(*info)};
-  }
-  const auto key = crypto::certificate_key(grant->leaf);
-  if (!key) {
-    return no(ErrorCode::kInternal, "the stored certificate cannot be read");
-  }
-  auto certificate = sign(*grant, *key);
-  if (!certificate) {
-    return certificate;
-  }
-  grant->renew_at = now();
-  const bool saved = grant->state == State::kPending ? records_.save_issued(*binding, *grant)
-                                                     : records_.save_renewed(*grant);
-  if (!saved) {
-    return no(ErrorCode::kInternal, "the certificate could not be stored");
-  }
-  return certificate;
-}
-
-std::optional<AgentGrant> GrantDesk::delivered(const GrantId& id) {
-  auto grant = records_.grant(id);
-  if (!grant || grant->state != State::kActive) {
-    return std::nullopt;
-  }
-  const auto info = pki::check_chain(grant->leaf, grant->ca_certificate,
-                                     records_.user_root().certificate, grant->host, now());
-  if (!info) {
-    return std::nullopt;
-  }
-  grant->renew_at = pki::renew_at(*info);
-  return records_.save_renewed(*grant) ? grant : std::nullopt;
+  // Last: where this is lost, the grants follow the next time.
+  records_.update_binding(*binding);
+  return moved;
 }
 
 // --- using ---

@@ -24,7 +24,13 @@ namespace latchkey::agent {
 inline constexpr seconds kPendingLife{86400};
 // Hosts of ended grants stay blocked for so long after the last leaf.
 inline constexpr seconds kBlockAfter{86400};
-inline constexpr std::size_t kMaxGrants = 1024;
+// Ended ones whose host is still blocked count too.
+inline constexpr std::size_t kMaxGrants = 20000;
+// A leaf is renewed at half its life or up to so much later: grants that were made together are not
+// renewed together. When, is the grant's own and the same each time.
+inline constexpr seconds kRenewSpread{12L * 3600};
+// A grant's CA with less than this left is replaced at the next renewal, by one with a new key.
+inline constexpr seconds kRollOverBefore{60L * 86400};
 
 // What a person chose.
 struct Wish {
@@ -37,7 +43,7 @@ struct Wish {
 // Which grants somebody may see. `everything`: all there are, and devices without any.
 struct Sight {
   bool everything = true;
-  std::function<bool(const grant::AgentGrant&)> sees = [](const auto&) { return true; };
+  std::function<bool(const grant::Standing&)> sees = [](const auto&) { return true; };
 };
 
 class GrantDesk {
@@ -67,21 +73,23 @@ class GrantDesk {
                                         const enroll::AcceptedCsr& accepted);
   // The device has installed it: the grant is active.
   wire::Result<void> installed(const GrantId& id, std::uint16_t port);
-  // Where the device was reached.
-  void seen_at(const DeviceId& device, std::string_view address, std::uint16_t port);
+  // Where the device was reached. Its grants follow it to another port: those that did.
+  std::vector<grant::AgentGrant> seen_at(const DeviceId& device, std::string_view address,
+                                         std::uint16_t port);
 
   // --- renewing ---
 
-  [[nodiscard]] std::vector<SpkiHash> forbidden_keys() const;
+  // Keys that a request of this device may not be for: they have another use already.
+  [[nodiscard]] std::vector<SpkiHash> forbidden_keys(const DeviceId& device) const;
   // Judges the device's answer to /renew and signs. The new leaf is stored before it is sent, and
-  // stays due until delivered().
+  // stays due until delivered(). The CA may be a new one: compare the grant's before and after.
   wire::Result<wire::CertMessage> renew(const GrantId& id, const wire::RenewReply& reply,
                                         const Digest256& exporter);
   // A certificate for the key of the last leaf, in case the device never got that one. Harmless
   // when it did.
   wire::Result<wire::CertMessage> certificate_again(const GrantId& id);
-  // The device has installed what renew() or certificate_again() made.
-  std::optional<grant::AgentGrant> delivered(const GrantId& id);
+  // The device has installed what renew() or certificate_again() made, and serves it at `port`.
+  std::optional<grant::AgentGrant> delivered(const GrantId& id, std::uint16_t port);
 
   // --- ending ---
 
@@ -102,7 +110,8 @@ class GrantDesk {
   std::vector<grant::AgentGrant> device_forgot(const DeviceId& device);
   // The pinned device knows this agent, but not this grant.
   std::optional<grant::AgentGrant> device_dropped(const GrantId& id);
-  // Ends pending grants that were never finished, and forgets ended ones whose block is over.
+  // Ends pending grants that were never finished, and forgets ended ones whose block is over. Costs
+  // nothing when there are none.
   void sweep();
 
   // --- using ---
@@ -137,6 +146,8 @@ class GrantDesk {
   const TrustSource& trust_;
 };
 
+// When the leaf of this grant is renewed.
+WallTime renewal_time(const GrantId& id, const pki::LeafInfo& leaf);
 // "https://host", with the port where it is not 443.
 std::string url_of(const grant::AgentGrant& grant);
 // Until when the host of a grant that ends, or is suspended, stays blocked.

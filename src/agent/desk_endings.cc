@@ -39,7 +39,7 @@ Result<AgentGrant> GrantDesk::set_paused(const GrantId& id, bool paused) {
 }
 
 std::optional<AgentGrant> GrantDesk::unpause(const Wish& wish, const DeviceId& device) {
-  for (const AgentGrant& grant : records_.grants()) {
+  for (const AgentGrant& grant : records_.grants_of_device(device)) {
     if (grant.hold == grant::Hold::kPaused && is_for(grant, wish, device)) {
       const auto back = set_paused(grant.id, false);
       return back ? std::optional(*back) : std::nullopt;
@@ -52,11 +52,11 @@ Result<std::vector<AgentGrant>> GrantDesk::forget(const DeviceId& device, const 
   std::vector<GrantId> ending;
   bool others = false;
   WallTime blocked = now();
-  for (const AgentGrant& grant : records_.grants()) {
-    if (grant.device != device || grant.state == State::kRevoked) {
+  for (const AgentGrant& grant : records_.grants_of_device(device)) {
+    if (grant.state == State::kRevoked) {
       continue;
     }
-    if (!sight.sees(grant)) {
+    if (!sight.sees(grant::standing_of(grant))) {
       others = true;
     } else {
       ending.push_back(grant.id);
@@ -86,12 +86,12 @@ Result<std::vector<AgentGrant>> GrantDesk::forget(const DeviceId& device, const 
 
 std::vector<AgentGrant> GrantDesk::device_forgot(const DeviceId& device) {
   std::vector<AgentGrant> suspended;
-  const auto before = records_.grants();
+  const auto before = records_.grants_of_device(device);
   if (!records_.mark_reset(device)) {
     return suspended;
   }
   for (const AgentGrant& grant : before) {
-    if (grant.device != device || has_ended(grant)) {
+    if (has_ended(grant)) {
       continue;
     }
     if (grant.state == State::kPending) {
@@ -123,12 +123,16 @@ std::optional<AgentGrant> GrantDesk::device_dropped(const GrantId& id) {
 }
 
 void GrantDesk::sweep() {
-  for (const AgentGrant& grant : records_.grants()) {
-    if (grant.state == State::kPending && now() - grant.created >= kPendingLife) {
-      revoke(grant.id);
+  if (const auto oldest = records_.oldest_pending(); oldest && now() - *oldest >= kPendingLife) {
+    for (const AgentGrant& grant : records_.pending()) {
+      if (now() - grant.created >= kPendingLife) {
+        revoke(grant.id);
+      }
     }
   }
-  records_.purge();
+  if (const auto first = records_.next_purge(); first && *first <= now()) {
+    records_.purge();
+  }
 }
 
 }  // namespace latchkey::agent

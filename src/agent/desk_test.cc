@@ -5,7 +5,7 @@
 
 #include <deque>
 
-#include "agent/reply.h"
+#include "agent/listing.h"
 #include "agent/upkeep.h"
 #include "crypto/x509.h"
 #include "enroll/device.h"
@@ -25,6 +25,8 @@ using wire::ErrorCode;
 const Origin kVideo = *Origin::parse("https://video.example");
 const Origin kPhotos = *Origin::parse("https://photos.example");
 const ProfileId kProfile = *ProfileId::parse("00112233445566778899aabbccddeeff");
+// By then every grant is due, whatever its own time.
+constexpr seconds kRenewalDue = pki::kLeafValidity - pki::kRenewBefore + kRenewSpread;
 const ProfileId kOther = *ProfileId::parse("ff112233445566778899aabbccddeeff");
 
 class DeskTest : public ::testing::Test {
@@ -115,6 +117,13 @@ class DeskTest : public ::testing::Test {
                  : wire::Result<wire::CertMessage>(fail(reply.error()));
   }
 
+  std::vector<grant::AgentGrant> list(bool all) {
+    return list_page(records_, {std::nullopt, all, [](const auto&) { return true; }}, clock_.wall)
+        ->grants;
+  }
+  const grant::DeviceGrant& on_device(const GrantId& id) {
+    return device_grants_.grants.at({agent_key(), id});
+  }
   DeviceId device_id() { return DeviceId(identity_.boot_key.public_key().spki_hash().bytes()); }
   SpkiHash agent_key() {
     return records_.binding(device_id())->management_key.public_key().spki_hash();
@@ -228,12 +237,12 @@ TEST_F(DeskTest, RenewsWithANewKey) {
   Upkeep upkeep;
   upkeep.checked_in(device_id(), clock_.wall + 1s);
   EXPECT_TRUE(upkeep.due(records_, clock_.wall, clock_.mono).empty());
-  clock_.pass(pki::kLeafValidity - pki::kRenewBefore + 1s);
+  clock_.pass(kRenewalDue);
   ASSERT_EQ(upkeep.due(records_, clock_.wall, clock_.mono).size(), 1U);
   const auto certificate = renewal(id);
   ASSERT_TRUE(certificate) << certificate.error().detail;
   ASSERT_TRUE(carry_certificate(*certificate));
-  ASSERT_TRUE(desk_.delivered(id));
+  ASSERT_TRUE(desk_.delivered(id, 8443));
   expect_served(id);
   EXPECT_NE(crypto::certificate_key(records_.grant(id)->leaf)->spki(),
             crypto::certificate_key(before)->spki());
@@ -242,7 +251,7 @@ TEST_F(DeskTest, RenewsWithANewKey) {
 
 TEST_F(DeskTest, ARenewalThatWasLostStaysDueAndIsMadeUp) {
   const auto id = *pair(wish());
-  clock_.pass(pki::kLeafValidity - pki::kRenewBefore + 1s);
+  clock_.pass(kRenewalDue);
   ASSERT_TRUE(renewal(id));  // signed and stored, never delivered
   Upkeep upkeep;
   const auto visit = upkeep.due_for(records_, device_id(), clock_.wall);
@@ -255,13 +264,126 @@ TEST_F(DeskTest, ARenewalThatWasLostStaysDueAndIsMadeUp) {
   ASSERT_TRUE(again);
   const auto carried = carry_certificate(*again);
   if (carried) {
-    ASSERT_TRUE(desk_.delivered(id));
+    ASSERT_TRUE(desk_.delivered(id, 8443));
     expect_served(id);
   }
   const auto renewed = renewal(id);
   ASSERT_TRUE(renewed) << renewed.error().detail;
   ASSERT_TRUE(carry_certificate(*renewed));
   expect_served(id);
+}
+
+TEST_F(DeskTest, GrantsMadeTogetherAreNotRenewedTogether) {
+  const pki::LeafInfo leaf{crypto::PrivateKey::generate().public_key(), clock_.wall,
+                           clock_.wall + pki::kLeafValidity};
+  std::vector<WallTime> times;
+  for (int i = 0; i < 10'000; ++i) {
+    const auto id = GrantId::make(random_);
+    times.push_back(renewal_time(id, leaf));
+    ASSERT_EQ(renewal_time(id, leaf), times.back()) << "the same each time";
+    ASSERT_GE(times.back(), pki::renew_at(leaf));
+    ASSERT_LT(times.back(), pki::renew_at(leaf) + kRenewSpread);
+  }
+  std::sort(times.begin(), times.end());
+  // In no minute more than four times their share.
+  for (std::size_t i = 0; i + 56 < times.size(); ++i) {
+    ASSERT_GE(times[i + 56] - times[i], 60s) << i;
+  }
+}
+
+TEST_F(DeskTest, GrantsFollowADeviceToAnotherPort) {
+  const auto id = *pair(wish());
+  const auto other = *offer(wish(kPhotos));
+  const std::uint16_t port = records_.grant(id)->port;
+  EXPECT_TRUE(desk_.seen_at(device_id(), "192.0.2.7", port).empty());
+  auto elsewhere = *records_.grant(other);
+  elsewhere.port = 5555;
+  ASSERT_TRUE(records_.save_renewed(elsewhere));
+  const auto moved = desk_.seen_at(device_id(), "192.0.2.9", 9443);
+  ASSERT_EQ(moved.size(), 1U);
+  EXPECT_EQ(moved.front().id, id);
+  EXPECT_TRUE(desk_.mint(id, kVideo, std::nullopt)->url.ends_with(".local:9443"));
+  EXPECT_EQ(records_.grant(other)->port, 5555);
+  EXPECT_EQ(records_.binding(device_id())->address, "192.0.2.9");
+}
+
+TEST_F(DeskTest, AGrantsCaIsReplacedBeforeItEnds) {
+  const auto id = *pair(wish());
+  const Bytes first = records_.grant(id)->ca_certificate;
+  const auto first_key = records_.grant(id)->ca_key;
+  const WallTime born = clock_.wall;
+  while (clock_.wall - born < pki::kGrantCaValidity + 30 * 86400s) {
+    clock_.pass(kRenewalDue);
+    const auto certificate = renewal(id);
+    ASSERT_TRUE(certificate) << certificate.error().detail;
+    ASSERT_TRUE(carry_certificate(*certificate));
+    ASSERT_TRUE(desk_.delivered(id, 8443));
+    expect_served(id);
+    const auto ca = crypto::parse_certificate(records_.grant(id)->ca_certificate);
+    ASSERT_GE(ca->fields.not_after - clock_.wall, kRollOverBefore) << "never near its end";
+  }
+  EXPECT_NE(records_.grant(id)->ca_certificate, first);
+  EXPECT_FALSE(records_.grant(id)->ca_key.public_key() == first_key.public_key());
+}
+
+TEST_F(DeskTest, ANewCaThatDidNotArriveIsSentAgain) {
+  const auto id = *pair(wish());
+  const Bytes first = records_.grant(id)->ca_certificate;
+  clock_.pass(pki::kGrantCaValidity - kRollOverBefore + 86400s);  // asleep for months
+  ASSERT_TRUE(renewal(id));  // stored, and then the agent was killed
+  const Bytes second = records_.grant(id)->ca_certificate;
+  ASSERT_NE(second, first);
+  EXPECT_EQ(on_device(id).grant_ca, first) << "the device goes on with the old one";
+  Upkeep upkeep;
+  ASSERT_TRUE(upkeep.due_for(records_, device_id(), clock_.wall)) << "and it stays due";
+  const auto again = desk_.certificate_again(id);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->grant_ca, second) << "not a third one";
+  ASSERT_TRUE(carry_certificate(*again));
+  ASSERT_TRUE(desk_.delivered(id, 8443));
+  expect_served(id);
+  EXPECT_EQ(on_device(id).grant_ca, second);
+}
+
+TEST_F(DeskTest, AfterAYearOfSleepTheGrantIsAlive) {
+  const auto id = *pair(wish());
+  clock_.pass(2 * pki::kGrantCaValidity);
+  EXPECT_EQ(desk_.mint(id, kVideo, std::nullopt).error().code, ErrorCode::kExpired);
+  const auto certificate = renewal(id);
+  ASSERT_TRUE(certificate) << certificate.error().detail;
+  ASSERT_TRUE(carry_certificate(*certificate));
+  ASSERT_TRUE(desk_.delivered(id, 8443));
+  expect_served(id);
+  EXPECT_TRUE(desk_.mint(id, kVideo, std::nullopt));
+}
+
+// Row 39: whoever has a leaf's key can play that host until the grant is revoked, and nothing else.
+TEST_F(DeskTest, Threat39AStolenLeafKeyIsOneGrant) {
+  const auto stolen = *pair(wish());
+  const auto other = *offer(wish(kPhotos));
+  const auto thiefs = crypto::PrivateKey::generate();
+  const auto key = on_device(stolen).key;
+  // It proves no renewal of another grant.
+  wire::RenewReply forged{crypto::make_csr(thiefs), {}, {}};
+  forged.proof = key.sign(enroll::renew_statement(other, forged.csr, channel_));
+  EXPECT_FALSE(desk_.renew(other, forged, channel_));
+  // Nor is it signed for another.
+  forged.csr = crypto::make_csr(key);
+  forged.proof = on_device(other).key.sign(enroll::renew_statement(other, forged.csr, channel_));
+  EXPECT_FALSE(desk_.renew(other, forged, channel_));
+  const auto before = *records_.grant(other);
+  ASSERT_TRUE(desk_.revoke(stolen));
+  // With the grant its renewals end, also for one who has the key.
+  wire::RenewReply again{crypto::make_csr(thiefs), {}, {}};
+  again.proof = key.sign(enroll::renew_statement(stolen, again.csr, channel_));
+  EXPECT_FALSE(desk_.renew(stolen, again, channel_));
+  EXPECT_FALSE(desk_.certificate_again(stolen));
+  EXPECT_FALSE(desk_.mint(stolen, kVideo, std::nullopt));
+  const auto after = *records_.grant(other);
+  EXPECT_EQ(after.leaf, before.leaf);
+  EXPECT_EQ(after.state, grant::State::kActive);
+  EXPECT_TRUE(desk_.mint(other, kPhotos, std::nullopt));
+  expect_served(other);
 }
 
 TEST_F(DeskTest, RevokedAndSuspendedGrantsAreNotRenewed) {
@@ -286,14 +408,14 @@ TEST_F(DeskTest, ARevokedHostStaysBlockedUntilItsLastCertificateIsGone) {
   const auto ended = desk_.revoke(id);
   ASSERT_TRUE(ended);
   EXPECT_EQ(ended->block_until, not_after + kBlockAfter);
-  EXPECT_TRUE(listed(records_.grants(), false, clock_.wall).empty());
-  EXPECT_EQ(listed(records_.grants(), true, clock_.wall).size(), 1U);
+  EXPECT_TRUE(list(false).empty());
+  EXPECT_EQ(list(true).size(), 1U);
   // Granted anew: the same host for the same people, no block any more.
   device_grants_.grants.clear();
   const auto again = offer(wish());
   ASSERT_TRUE(again) << again.error().detail;
   EXPECT_EQ(records_.grant(*again)->host, ended->host);
-  const auto all = listed(records_.grants(), true, clock_.wall);
+  const auto all = list(true);
   ASSERT_EQ(all.size(), 1U);
   EXPECT_EQ(all.front().id, *again);
 }
@@ -357,7 +479,7 @@ TEST_F(DeskTest, ADiskThatIsFullMakesNothing) {
 
 TEST_F(DeskTest, NoKeyOfOursIsSigned) {
   ASSERT_TRUE(pair(wish()));
-  const auto keys = desk_.forbidden_keys();
+  const auto keys = desk_.forbidden_keys(device_id());
   const auto holds = [&](const SpkiHash& key) {
     return std::find(keys.begin(), keys.end(), key) != keys.end();
   };

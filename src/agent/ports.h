@@ -44,15 +44,36 @@ class Records {
   // The device forgot this agent; its active grants are suspended in the same step.
   virtual bool mark_reset(const DeviceId& device) = 0;
 
-  // Oldest first, ended ones too.
+  // Oldest first, ended ones too. All of them, keys included: for what is rare only.
   virtual std::vector<grant::AgentGrant> grants() = 0;
   virtual std::optional<grant::AgentGrant> grant(const GrantId& id) = 0;
+  virtual std::vector<grant::AgentGrant> grants_of_device(const DeviceId& device) = 0;
+  virtual std::vector<grant::AgentGrant> grants_of_host(const HostName& host) = 0;
+  // At most so many of grants(), beginning after a grant. Nothing: that
+  // grant is gone, and the reader begins again.
+  struct Page {
+    std::optional<GrantId> after;
+    std::size_t at_most = 0;
+  };
+  virtual std::optional<std::vector<grant::AgentGrant>> grants_page(const Page& page) = 0;
+  virtual std::size_t grant_count() = 0;
+
+  // What is to be done, by index: what is not due is not read.
+  virtual std::vector<grant::Standing> renewals_due(WallTime now) = 0;  // most urgent first
+  virtual std::optional<WallTime> next_renewal(WallTime after) = 0;     // the first later one
+  virtual std::vector<grant::AgentGrant> pending() = 0;                 // oldest first
+  virtual std::optional<WallTime> oldest_pending() = 0;                 // when it was planned
+  virtual std::optional<WallTime> next_purge() = 0;                     // see purge()
+  // Grants whose device has not heard yet that they rest or are back, and active ones made after
+  // `since`.
+  virtual std::vector<grant::Standing> news(WallTime since) = 0;
+  virtual std::vector<grant::Standing> standings() = 0;  // of all that have not ended
   // The binding and a pending grant, each new or changed: as planned, or with its certificate.
   // False also where the host belongs to somebody else.
   virtual bool save_pending(const grant::Binding& binding, const grant::AgentGrant& grant) = 0;
   virtual bool save_issued(const grant::Binding& binding, const grant::AgentGrant& grant) = 0;
   virtual bool activate(const GrantId& id, std::uint16_t port) = 0;
-  // The leaf, its dates and the port of a grant that is active.
+  // CA, leaf, dates and port of a grant that is active.
   virtual bool save_renewed(const grant::AgentGrant& grant) = 0;
   // What save_renewed() replaced and the device may still show.
   virtual grant::Unconfirmed unconfirmed(const GrantId& id) = 0;

@@ -1,8 +1,6 @@
 #include "agent/reply.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "agent/desk.h"
 #include "agent/sentinel.h"
@@ -144,20 +142,6 @@ json device_json(const Device& device, const std::optional<grant::Binding>& bind
 
 json code_json(wire::CodeKind kind, std::uint32_t attempts_left) {
   return {{"kind", wire::name_of(kind)}, {"left", attempts_left}};
-}
-
-std::vector<AgentGrant> listed(std::vector<AgentGrant> grants, bool all, WallTime now) {
-  std::set<HostName> live;
-  for (const AgentGrant& grant : grants) {
-    if (grant.state != grant::State::kRevoked) {
-      live.insert(grant.host);
-    }
-  }
-  std::erase_if(grants, [&](const AgentGrant& grant) {
-    return grant.state == grant::State::kRevoked &&
-           (!all || grant.block_until <= now || live.contains(grant.host));
-  });
-  return grants;
 }
 
 }  // namespace latchkey::agent

@@ -45,9 +45,4 @@ nlohmann::json metadata_json(const std::vector<ProviderStatus>& providers,
                              const attest::Policy& policy);
 nlohmann::json code_json(wire::CodeKind kind, std::uint32_t attempts_left);
 
-// Which of these a list shows: live ones, and with `all` also ended ones whose host must stay
-// blocked, unless a live grant has the host again.
-std::vector<grant::AgentGrant> listed(std::vector<grant::AgentGrant> grants, bool all,
-                                      WallTime now);
-
 }  // namespace latchkey::agent

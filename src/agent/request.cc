@@ -168,10 +168,13 @@ std::optional<Method> read_pair_cancel(const json& p) {
 }
 
 std::optional<Method> read_grants_list(const json& p) {
-  if (!only(p, {"all"}) || (!is_absent(p, "all") && !p["all"].is_boolean())) {
+  const bool begins = is_absent(p, "after") || p["after"].is_null();
+  const auto after = begins ? std::nullopt : id_of<GrantId>(p, "after");
+  if (!only(p, {"all", "after"}) || (!begins && !after) ||
+      (!is_absent(p, "all") && !p["all"].is_boolean())) {
     return std::nullopt;
   }
-  return GrantsList{p.value("all", false)};
+  return GrantsList{p.value("all", false), after};
 }
 
 template <class WithId>
@@ -186,10 +189,11 @@ std::optional<Method> read_id(const json& p) {
 std::optional<Method> read_ticket_mint(const json& p) {
   const auto id = id_of<GrantId>(p, "id");
   const auto origin = origin_or_null(p);
-  if (!only(p, {"id", "origin", "nonce"}) || !id || !origin) {
+  if (!only(p, {"id", "origin", "nonce", "failed"}) || !id || !origin ||
+      (!is_absent(p, "failed") && !p["failed"].is_boolean())) {
     return std::nullopt;
   }
-  TicketMint mint{*id, origin->value, std::nullopt};
+  TicketMint mint{*id, origin->value, std::nullopt, p.value("failed", false)};
   if (!is_absent(p, "nonce") && !p["nonce"].is_null()) {
     const auto text = text_of(p, "nonce", 22);
     const auto bytes = text ? base64url_decode(*text, grant::TicketNonce::kSize) : std::nullopt;

@@ -68,6 +68,7 @@ struct PairCancel {
 };
 struct GrantsList {
   bool all = false;
+  std::optional<GrantId> after;  // `more` of the page before
 };
 struct GrantsGet {
   GrantId id;
@@ -79,6 +80,7 @@ struct TicketMint {
   GrantId id;
   std::optional<Origin> origin;
   std::optional<grant::TicketNonce> nonce;
+  bool failed = false;  // the device could not be reached by the page: it may have moved
 };
 struct CertificateRenew {
   GrantId id;

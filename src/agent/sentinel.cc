@@ -23,8 +23,8 @@ class Judge {
  public:
   explicit Judge(GrantDesk& desk) : desk_(desk) {}
 
-  std::optional<Hold> hold(const AgentGrant& grant) {
-    const auto origin = origin_hold(desk_.trust(), grant);
+  std::optional<Hold> hold(const grant::Standing& grant) {
+    const auto origin = origin_hold(desk_.trust(), grant.origin);
     if (origin == Hold::kOriginRevoked) {
       return origin;
     }
@@ -36,8 +36,9 @@ class Judge {
     return known->second ? std::optional(Hold::kDeviceRevoked) : origin;
   }
 
-  static std::optional<Hold> origin_hold(const attest::Trust& trust, const AgentGrant& grant) {
-    const auto state = grant.origin ? trust.origin(*grant.origin).state : OriginState::kKnown;
+  static std::optional<Hold> origin_hold(const attest::Trust& trust,
+                                         const std::optional<Origin>& origin) {
+    const auto state = origin ? trust.origin(*origin).state : OriginState::kKnown;
     if (state == OriginState::kRevoked) {
       return Hold::kOriginRevoked;
     }
@@ -66,7 +67,7 @@ std::optional<attest::Evidence> evidence_of(const grant::Binding& binding) {
 
 std::optional<Hold> demanded_hold(const attest::Trust& trust, const AgentGrant& grant,
                                   const std::optional<grant::Binding>& binding) {
-  const auto origin = Judge::origin_hold(trust, grant);
+  const auto origin = Judge::origin_hold(trust, grant.origin);
   if (origin == Hold::kOriginRevoked) {
     return origin;
   }
@@ -87,28 +88,35 @@ wire::ErrorCode code_of(Hold hold) {
   return wire::ErrorCode::kNotGranted;
 }
 
-std::vector<AgentGrant> enforce(GrantDesk& desk) {
+std::vector<AgentGrant> enforce(GrantDesk& desk, bool* complete) {
   Records& records = desk.records();
   const bool may_lift = every_provider_was_read(desk.trust());
   Judge judge(desk);
   std::vector<AgentGrant> changed;
-  for (const AgentGrant& grant : records.grants()) {
-    if (grant.state == State::kRevoked || grant.hold == Hold::kDeviceReset) {
+  bool all = true;
+  for (const grant::Standing& grant : records.standings()) {
+    if (grant.hold == Hold::kDeviceReset) {
       continue;
     }
     const auto hold = judge.hold(grant);
     bool done = false;
     if (grant.state == State::kPending) {
       done = hold && desk.revoke(grant.id);
+      all = all && (!hold || done || !records.grant(grant.id));
     } else if (hold && grant.hold != hold) {
       done = records.suspend(grant.id, *hold);
+      all = all && done;
     } else if (!hold && grant.state == State::kSuspended && grant.hold != Hold::kPaused &&
                may_lift) {
       done = records.resume(grant.id);
+      all = all && done;
     }
     if (auto now = done ? records.grant(grant.id) : std::nullopt) {
       changed.push_back(*std::move(now));
     }
+  }
+  if (complete != nullptr) {
+    *complete = all;
   }
   return changed;
 }

@@ -21,6 +21,7 @@ wire::ErrorCode code_of(grant::Hold hold);
 // Suspends, resumes, and drops what is only half made; durably, before anybody is told. The grants
 // that changed, as they are now. A suspended grant comes back only where every provider has been
 // read: what was lost from the disk lifts nothing.
-std::vector<grant::AgentGrant> enforce(GrantDesk& desk);
+// `complete`, where it is given: whether all of it could be stored.
+std::vector<grant::AgentGrant> enforce(GrantDesk& desk, bool* complete = nullptr);
 
 }  // namespace latchkey::agent

@@ -54,7 +54,7 @@ class SentinelTest : public ::testing::Test {
       return fail(issued.error());
     }
     EXPECT_TRUE(desk_.installed(planned->offer.grant, 443));
-    (void)desk_.delivered(planned->offer.grant);
+    (void)desk_.delivered(planned->offer.grant, 8443);
     return planned->offer.grant;
   }
   ErrorCode refusal_of(const Origin& origin, std::optional<attest::Evidence> evidence) {

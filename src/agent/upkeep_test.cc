@@ -140,6 +140,78 @@ TEST_F(UpkeepTest, ADevicePairedAnewIsVisitedOnceAtATime) {
   const auto visits = upkeep_.due(records_, clock_.wall, clock_.mono);
   ASSERT_EQ(visits.size(), 1U);
   EXPECT_FALSE(visits[0].forget) << "what is in use first";
+  upkeep_.begin(device_);
+  upkeep_.checked_in(device_, clock_.wall);
+  auto done = anew;
+  done.renew_at = clock_.wall + 86400s;
+  ASSERT_TRUE(records_.save_renewed(done));
+  EXPECT_TRUE(upkeep_.end(device_, true, clock_.mono)) << "and the rest at once afterwards";
+  const auto after = upkeep_.due(records_, clock_.wall, clock_.mono);
+  ASSERT_EQ(after.size(), 1U);
+  EXPECT_TRUE(after[0].forget);
+}
+
+TEST_F(UpkeepTest, TenThousandGrantsThatAreNotDueAreNotRead) {
+  auto quiet = records_.grants().front();
+  quiet.created = clock_.wall - 2 * 86400s;
+  for (int i = 0; i < 10'000; ++i) {
+    quiet.id = GrantId::make(random_);
+    quiet.host = *HostName::direct("device-" + std::to_string(i));
+    quiet.renew_at = clock_.wall + seconds(1000 + i);
+    records_.add(quiet);
+  }
+  auto due_one = records_.grants().front();
+  due_one.renew_at = clock_.wall + 500s;
+  ASSERT_TRUE(records_.save_renewed(due_one));
+  records_.rows_read = 0;
+  EXPECT_EQ(due(), 0U);
+  EXPECT_EQ(upkeep_.idle(records_, clock_.wall, clock_.mono), 500s);
+  EXPECT_EQ(records_.rows_read, 0U);
+  clock_.pass(1002s);
+  EXPECT_EQ(due(), 1U);
+  EXPECT_EQ(records_.rows_read, 4U) << "the three that are due, and the one before them";
+}
+
+TEST_F(UpkeepTest, SleepsUntilTheNextThingThatIsDue) {
+  upkeep_.begin(device_);
+  upkeep_.end(device_, true, clock_.mono);
+  auto grant = records_.grants().front();
+  grant.renew_at = clock_.wall + 3 * 86400s;
+  ASSERT_TRUE(records_.save_renewed(grant));
+  EXPECT_EQ(upkeep_.idle(records_, clock_.wall, clock_.mono), kLongestSleep);
+  grant.renew_at = clock_.wall + 3600s;
+  ASSERT_TRUE(records_.save_renewed(grant));
+  EXPECT_EQ(upkeep_.idle(records_, clock_.wall, clock_.mono), 3600s);
+  // What is overdue waits for its device; what comes after it is not forgotten over it.
+  clock_.pass(3600s);
+  upkeep_.begin(device_);
+  upkeep_.end(device_, false, clock_.mono);
+  EXPECT_EQ(upkeep_.idle(records_, clock_.wall, clock_.mono), kFirstRetry);
+  ASSERT_TRUE(records_.revoke(grant.id, clock_.wall + 10s));
+  EXPECT_EQ(upkeep_.idle(records_, clock_.wall, clock_.mono), 10s);
+}
+
+TEST_F(UpkeepTest, ManyDevicesAreVisitedAFewAtATimeTheMostUrgentFirst) {
+  auto grant = records_.grants().front();
+  std::vector<DeviceId> devices;
+  for (std::uint8_t i = 2; i < 40; ++i) {
+    auto binding = *binding_;
+    binding.device = grant.device = DeviceId(ByteArray<32>{i});
+    grant.id = GrantId::make(random_);
+    grant.host = *HostName::direct("device-" + std::to_string(i));
+    grant.renew_at = clock_.wall - seconds(i);
+    ASSERT_TRUE(records_.save_issued(binding, grant));
+    devices.insert(devices.begin(), binding.device);
+  }
+  const auto visits = upkeep_.due(records_, clock_.wall, clock_.mono);
+  ASSERT_EQ(visits.size(), kMaxVisits);
+  for (std::size_t i = 0; i < visits.size(); ++i) {
+    EXPECT_EQ(visits[i].binding.device, devices[i]) << i;
+    upkeep_.begin(visits[i].binding.device);
+  }
+  EXPECT_EQ(due(), 0U);
+  EXPECT_TRUE(upkeep_.end(devices[0], false, clock_.mono)) << "another has its turn";
+  EXPECT_EQ(due(), 1U);
 }
 
 }  // namespace

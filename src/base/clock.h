@@ -41,6 +41,9 @@ class Clock {
  public:
   virtual ~Clock() = default;
   [[nodiscard]] virtual WallTime wall_now() const = 0;
+  // What the system's clock says, also where wall_now() knows better because it was turned back.
+  // For dates that others will compare with that same clock, and for timers.
+  [[nodiscard]] virtual WallTime system_now() const { return wall_now(); }
   [[nodiscard]] virtual MonoTime mono_now() const = 0;
 };
 

@@ -47,6 +47,11 @@ bool set_paused(AgentGrant& grant, bool paused) {
   return grant.hold && grant.hold != Hold::kPaused ? true : lift_hold(grant);
 }
 
+Standing standing_of(const AgentGrant& grant) {
+  return {grant.id,   grant.profile,   grant.device,  grant.origin,  grant.state,
+          grant.hold, grant.told_held, grant.created, grant.renew_at};
+}
+
 std::string_view name_of(State state) {
   switch (state) {
     case State::kPending:

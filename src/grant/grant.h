@@ -73,6 +73,21 @@ bool hold_back(AgentGrant& grant, Hold hold);  // a provider, or a reset of the 
 bool lift_hold(AgentGrant& grant);             // that is over
 bool set_paused(AgentGrant& grant, bool paused);
 
+// What there is to know of an agent's grant without its keys and certificates: enough to see
+// whether something is to be done.
+struct Standing {
+  GrantId id;
+  ProfileId profile;
+  DeviceId device;
+  std::optional<Origin> origin;
+  State state = State::kPending;
+  std::optional<Hold> hold;
+  bool told_held = false;
+  WallTime created;
+  WallTime renew_at;
+};
+Standing standing_of(const AgentGrant& grant);
+
 // --- the device's side ---
 
 // Which grant, at a device: agents choose their grants' ids, and nothing keeps two of them from

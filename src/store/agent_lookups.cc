@@ -17,6 +17,12 @@ std::string within(const Scope& scope, std::string where, Row& arguments) {
   return where;
 }
 
+std::optional<WallTime> first_time(Vault& vault, const std::string& sql,
+                                   const Row& arguments = {}) {
+  const std::int64_t time = vault.number(sql, arguments);
+  return time == 0 ? std::nullopt : std::optional(WallTime{time});
+}
+
 std::optional<grant::AgentGrant> first_of(std::vector<grant::AgentGrant> grants) {
   return grants.empty() ? std::nullopt : std::optional(std::move(grants.front()));
 }
@@ -60,19 +66,94 @@ Result<std::vector<grant::AgentGrant>> AgentStore::pending_grants() {
       [&] { return state_->select_grants("state = 'pending' ORDER BY created", {}); });
 }
 
-Result<std::vector<grant::AgentGrant>> AgentStore::renewals_due(WallTime now) {
+Result<std::vector<grant::AgentGrant>> AgentStore::grants_of_host(const HostName& host) {
   return state_->vault.read([&] {
-    return state_->select_grants("state = 'active' AND renew_at <= ?1 ORDER BY renew_at",
-                                 {cell(now)});
+    return state_->select_grants("host = ?1 ORDER BY state = 'revoked', block_until DESC",
+                                 {cell(host.text())});
   });
 }
 
-Result<std::optional<WallTime>> AgentStore::next_renewal() {
-  return state_->vault.read([&]() -> std::optional<WallTime> {
-    const std::int64_t next = state_->vault.number(
-        "SELECT renew_at FROM agent_grant WHERE state = 'active' ORDER BY renew_at LIMIT 1", {});
-    return next == 0 ? std::nullopt : std::optional(WallTime{next});
+Result<std::vector<grant::AgentGrant>> AgentStore::grants_page(const Scope& scope,
+                                                               const Page& page) {
+  return state_->vault.read([&] {
+    Row arguments;
+    std::string where = within(scope, "TRUE", arguments);
+    if (page.after) {
+      const auto last = state_->vault.find(tables::kGrant, {cell(page.after->span())});
+      if (!last) {
+        throw_failure(ErrorCode::kNotFound, "the page begins after a grant that is gone");
+      }
+      arguments.emplace_back(cell(tables::standing_from(state_->vault, *last).created));
+      arguments.emplace_back(cell(page.after->span()));
+      const std::size_t last_argument = arguments.size();
+      where += " AND (created, id) > (?" + std::to_string(last_argument - 1) + ", ?" +
+               std::to_string(last_argument) + ")";
+    }
+    arguments.emplace_back(static_cast<std::int64_t>(page.at_most));
+    where += " ORDER BY created, id LIMIT ?" + std::to_string(arguments.size());
+    return state_->select_grants(where, arguments);
   });
+}
+
+Result<std::size_t> AgentStore::grant_count() {
+  return state_->vault.read([&] {
+    return static_cast<std::size_t>(state_->vault.number("SELECT count(*) FROM agent_grant", {}));
+  });
+}
+
+// --- what is to be done ---
+
+Result<std::vector<grant::Standing>> AgentStore::renewals_due(WallTime now) {
+  return state_->vault.read([&] {
+    return state_->select_standings("state = 'active' AND renew_at <= ?1 ORDER BY renew_at",
+                                    {cell(now)});
+  });
+}
+
+Result<std::optional<WallTime>> AgentStore::next_renewal(WallTime after) {
+  return state_->vault.read([&] {
+    return first_time(state_->vault,
+                      "SELECT renew_at FROM agent_grant WHERE state = 'active' AND renew_at > ?1 "
+                      "ORDER BY renew_at LIMIT 1",
+                      {cell(after)});
+  });
+}
+
+Result<std::optional<WallTime>> AgentStore::oldest_pending() {
+  return state_->vault.read([&] {
+    return first_time(state_->vault,
+                      "SELECT created FROM agent_grant WHERE state = 'pending' "
+                      "ORDER BY created LIMIT 1");
+  });
+}
+
+Result<std::optional<WallTime>> AgentStore::next_purge() {
+  return state_->vault.read([&] {
+    return first_time(state_->vault,
+                      "SELECT block_until FROM agent_grant WHERE state = 'revoked' "
+                      "ORDER BY block_until LIMIT 1");
+  });
+}
+
+Result<std::vector<grant::Standing>> AgentStore::news(WallTime since) {
+  return state_->vault.read([&] {
+    if (!state_->heard || state_->heard->since > since) {
+      // There is no index for this: it is asked once, and after a change.
+      state_->heard = State::News{
+          since, state_->select_standings(
+                     "state IN ('active', 'suspended') AND ((state = 'active' AND created > ?1) OR "
+                     "(state = 'suspended' AND (hold != 'device_reset' OR (hold IS NULL AND EXISTS "
+                     "(SELECT 1 FROM setting WHERE name = 'paused.' || lower(hex(id)))))) "
+                     "IS NOT (hold_told IS NOT NULL)) ORDER BY created, id",
+                     {cell(since)})};
+    }
+    return state_->heard->found;
+  });
+}
+
+Result<std::vector<grant::Standing>> AgentStore::standings() {
+  return state_->vault.read(
+      [&] { return state_->select_standings("state != 'revoked' ORDER BY created, id", {}); });
 }
 
 Result<std::vector<Deletion>> AgentStore::deletions() {

@@ -58,6 +58,15 @@ void AgentStore::State::put_held(const grant::AgentGrant& grant) {
   }
 }
 
+std::vector<grant::Standing> AgentStore::State::select_standings(const std::string& where,
+                                                                 const Row& arguments) {
+  std::vector<grant::Standing> standings;
+  for (const Row& row : vault.select(tables::kGrant, where, arguments)) {
+    standings.push_back(tables::standing_from(vault, row));
+  }
+  return standings;
+}
+
 void AgentStore::State::save(const grant::Binding& binding, const grant::AgentGrant& grant,
                              WallTime now) {
   LATCHKEY_CHECK(grant.state == grant::State::kPending && grant.device == binding.device);

@@ -10,10 +10,22 @@ namespace latchkey::store {
 struct AgentStore::State {
   Vault vault;
   std::map<GrantId, WallTime> touched;
+  // What news() found: nothing until it is asked, and after each change that may make some.
+  struct News {
+    WallTime since;
+    std::vector<grant::Standing> found;
+  };
+  std::optional<News> heard;
 
   // One transaction; what touch() remembers goes along.
   template <class F>
   Result<void> change(F&& work) {
+    heard.reset();
+    return change_quietly(std::forward<F>(work));
+  }
+  // The same for what makes no news.
+  template <class F>
+  Result<void> change_quietly(F&& work) {
     auto done = vault.write([&] {
       std::forward<F>(work)();
       write_touches();
@@ -41,6 +53,7 @@ struct AgentStore::State {
   std::vector<grant::AgentGrant> select_grants(const std::string& where, const Row& arguments);
   // The grant's row, and whether it is paused.
   void put_held(const grant::AgentGrant& grant);
+  std::vector<grant::Standing> select_standings(const std::string& where, const Row& arguments);
   void save(const grant::Binding& binding, const grant::AgentGrant& grant, WallTime now);
   void claim_host(const grant::AgentGrant& grant, WallTime now);
   void owe_deletion(const grant::Binding& binding, const std::optional<GrantId>& grant,

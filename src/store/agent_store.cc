@@ -33,7 +33,7 @@ Result<AgentStore> AgentStore::open(const std::filesystem::path& folder, Sealer&
   if (!vault) {
     return fail(std::move(vault).error());
   }
-  return AgentStore(std::make_unique<State>(State{*std::move(vault), {}}));
+  return AgentStore(std::make_unique<State>(State{*std::move(vault), {}, std::nullopt}));
 }
 
 // --- the store itself ---
@@ -113,7 +113,7 @@ Result<std::optional<std::string>> AgentStore::setting(std::string_view name) {
 }
 
 Result<void> AgentStore::set_setting(const Setting& setting) {
-  return state_->change([&] {
+  return state_->change_quietly([&] {
     if (setting.value) {
       state_->vault.put(
           tables::kSetting,
@@ -141,7 +141,7 @@ Result<std::vector<grant::Binding>> AgentStore::bindings() {
 }
 
 Result<void> AgentStore::update_binding(const grant::Binding& binding) {
-  return state_->change(
+  return state_->change_quietly(
       [&] { state_->vault.update(tables::kBinding, tables::row_of(state_->vault, binding)); });
 }
 
@@ -195,7 +195,7 @@ Result<void> AgentStore::activate(const GrantId& id, std::uint16_t port) {
 }
 
 Result<void> AgentStore::save_renewed(const grant::AgentGrant& grant) {
-  return state_->change([&] {
+  return state_->change_quietly([&] {
     grant::AgentGrant stored = state_->need_grant(grant.id);
     if (stored.state != grant::State::kActive && stored.state != grant::State::kSuspended) {
       throw_failure(ErrorCode::kConflict, "only an active or suspended grant is renewed");
@@ -290,7 +290,7 @@ Result<void> AgentStore::flush() {
 }
 
 Result<void> AgentStore::purge(WallTime now) {
-  return state_->change([&] { state_->purge(now); });
+  return state_->change_quietly([&] { state_->purge(now); });
 }
 
 }  // namespace latchkey::store

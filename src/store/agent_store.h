@@ -165,9 +165,30 @@ class AgentStore {
   Result<std::vector<grant::AgentGrant>> grants_of_device(const DeviceId& device);
   // Pending grants, oldest first: to be completed, or discarded after 24 h.
   Result<std::vector<grant::AgentGrant>> pending_grants();
-  // Active grants with renew_at <= `now`, most urgent first. By index: nothing due, nothing read.
-  Result<std::vector<grant::AgentGrant>> renewals_due(WallTime now);
-  Result<std::optional<WallTime>> next_renewal();
+  // Ended ones too, the one that ended last first.
+  Result<std::vector<grant::AgentGrant>> grants_of_host(const HostName& host);
+  // A page of grants() that begins after `after`. kNotFound: that grant is not there (any more).
+  struct Page {
+    std::optional<GrantId> after;
+    std::size_t at_most = 0;
+  };
+  Result<std::vector<grant::AgentGrant>> grants_page(const Scope& scope, const Page& page);
+  Result<std::size_t> grant_count();
+
+  // --- grants, what is to be done ---
+  // All by index: what is not due costs no row read. No secret is unsealed.
+  // Active grants with renew_at <= `now`, most urgent first.
+  Result<std::vector<grant::Standing>> renewals_due(WallTime now);
+  Result<std::optional<WallTime>> next_renewal(WallTime after = {});
+  // When the oldest pending grant was planned.
+  Result<std::optional<WallTime>> oldest_pending();
+  // When the first ended grant may be forgotten: see purge().
+  Result<std::optional<WallTime>> next_purge();
+  // Grants whose device has not heard yet that they rest or are back, and active ones made after
+  // `since`. One scan, remembered until a grant changes other than by being renewed.
+  Result<std::vector<grant::Standing>> news(WallTime since);
+  // Every grant that has not ended, oldest first.
+  Result<std::vector<grant::Standing>> standings();
 
   // --- what is owed to devices ---
   Result<std::vector<Deletion>> deletions();

@@ -289,6 +289,72 @@ TEST_F(AgentStoreTest, FindsRenewalsByTime) {
   EXPECT_EQ(due[0].id, id_of<GrantId>(2));
 }
 
+TEST_F(AgentStoreTest, NextRenewalPassesOverWhatIsOverdue) {
+  make_active(1, 7);  // 5001
+  make_active(2, 7);  // 5002
+  EXPECT_EQ(store().next_renewal({5001}).value(), WallTime{5002});
+  EXPECT_FALSE(store().next_renewal({5002}).value());
+}
+
+TEST_F(AgentStoreTest, PagesFollowEachOther) {
+  for (std::uint8_t i = 1; i <= 7; ++i) {
+    make_active(i, 7);
+  }
+  std::vector<GrantId> seen;
+  AgentStore::Page page{std::nullopt, 3};
+  for (const std::size_t size : {3U, 3U, 1U, 0U}) {
+    const auto grants = store().grants_page(Scope::everything(), page).value();
+    ASSERT_EQ(grants.size(), size);
+    for (const auto& grant : grants) {
+      seen.push_back(grant.id);
+      page.after = grant.id;
+    }
+  }
+  std::vector<GrantId> all;
+  const auto grants = store().grants(Scope::everything()).value();
+  for (const auto& grant : grants) {
+    all.push_back(grant.id);
+  }
+  EXPECT_EQ(seen, all);
+  EXPECT_EQ(store().grant_count().value(), 7U);
+  page.after = id_of<GrantId>(99);
+  EXPECT_EQ(store().grants_page(Scope::everything(), page).error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(AgentStoreTest, NewsIsWhatDevicesHaveNotHeard) {
+  make_active(1, 7);
+  make_active(2, 7);
+  const WallTime later = stored(2).created + std::chrono::seconds(1);
+  EXPECT_EQ(store().news({0}).value().size(), 2U) << "made since";
+  EXPECT_TRUE(store().news(later).value().size() <= 2U);
+  reopen();
+  EXPECT_TRUE(store().news(later).value().empty());
+  ASSERT_TRUE(store().suspend(id_of<GrantId>(1), grant::Hold::kOriginRevoked));
+  ASSERT_EQ(store().news(later).value().size(), 1U);
+  EXPECT_EQ(store().news(later).value()[0].hold, grant::Hold::kOriginRevoked);
+  ASSERT_TRUE(store().set_told_held(id_of<GrantId>(1), true));
+  EXPECT_TRUE(store().news(later).value().empty());
+  ASSERT_TRUE(store().resume(id_of<GrantId>(1)));
+  ASSERT_EQ(store().news(later).value().size(), 1U);
+  EXPECT_TRUE(store().news(later).value()[0].told_held);
+  ASSERT_TRUE(store().suspend(id_of<GrantId>(2), grant::Hold::kDeviceReset));
+  EXPECT_EQ(store().news(later).value().size(), 1U) << "a reset device is told nothing";
+  ASSERT_TRUE(store().set_told_held(id_of<GrantId>(1), false));
+  ASSERT_TRUE(store().set_paused(id_of<GrantId>(1), true));
+  ASSERT_EQ(store().news(later).value().size(), 1U) << "paused by the person";
+  EXPECT_EQ(store().news(later).value()[0].hold, grant::Hold::kPaused);
+  EXPECT_EQ(store().standings().value()[0].hold, grant::Hold::kPaused);
+  ASSERT_TRUE(store().set_told_held(id_of<GrantId>(1), true));
+  EXPECT_TRUE(store().news(later).value().empty());
+  ASSERT_TRUE(store().set_paused(id_of<GrantId>(1), false));
+  ASSERT_EQ(store().news(later).value().size(), 1U) << "and let go on";
+  const auto standings = store().standings().value();
+  ASSERT_EQ(standings.size(), 2U);
+  EXPECT_EQ(standings[0].renew_at, WallTime{5001});
+  EXPECT_EQ(standings[1].state, grant::State::kSuspended);
+  EXPECT_EQ(standings[0].origin, stored(1).origin);
+}
+
 TEST_F(AgentStoreTest, TouchIsSeenAtOnceAndWrittenLater) {
   make_active(1, 7);
   store().touch(id_of<GrantId>(1), {4444});

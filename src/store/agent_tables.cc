@@ -265,6 +265,20 @@ Row row_of(Vault& vault, const grant::AgentGrant& grant) {
   return writer.row();
 }
 
+namespace {
+
+bool is_paused(Vault& vault, const GrantId& grant) {
+  return vault.find(kSetting, {cell(paused_name(grant))}).has_value();
+}
+
+// What holds a suspended grant whose row does not say. Where nobody paused it: before version 2 a
+// reset was the only reason.
+grant::Hold unnamed_hold(bool paused) {
+  return paused ? grant::Hold::kPaused : grant::Hold::kDeviceReset;
+}
+
+}  // namespace
+
 grant::AgentGrant grant_from(Vault& vault, const Row& row) {
   RowReader reader(vault, kGrant, row);
   grant::AgentGrant grant{.id = reader.id<GrantId>(),
@@ -288,17 +302,44 @@ grant::AgentGrant grant_from(Vault& vault, const Row& row) {
                           .hold = reader.hold()};
   grant.told_held = !reader.is_null();
   if (grant.state == grant::State::kSuspended) {
-    grant.paused = vault.find(kSetting, {cell(paused_name(grant.id))}).has_value();
-    if (!grant.hold) {
-      // Where nobody paused it: before version 2 a reset was the only reason.
-      grant.hold = grant.paused ? grant::Hold::kPaused : grant::Hold::kDeviceReset;
-    }
+    grant.paused = is_paused(vault, grant.id);
+    grant.hold = grant.hold ? grant.hold : unnamed_hold(grant.paused);
   }
   return grant;
 }
 
 std::string paused_name(const GrantId& grant) {
   return "paused." + grant.hex();
+}
+
+grant::Standing standing_from(Vault& vault, const Row& row) {
+  RowReader reader(vault, kGrant, row);
+  const auto skip = [&reader](int columns) {
+    for (int i = 0; i < columns; ++i) {
+      reader.skip();
+    }
+  };
+  const auto id = reader.id<GrantId>();
+  const auto profile = reader.id<ProfileId>();
+  grant::Standing standing{.id = id,
+                           .profile = profile,
+                           .device = reader.id<DeviceId>(),
+                           .origin = reader.origin(),
+                           .hold = std::nullopt,
+                           .created = {},
+                           .renew_at = {}};
+  skip(8);  // host to not_after
+  standing.renew_at = reader.time();
+  skip(1);  // port
+  standing.state = reader.state();
+  standing.created = reader.time();
+  skip(1);  // block_until
+  standing.hold = reader.hold();
+  standing.told_held = !reader.is_null();
+  if (standing.state == grant::State::kSuspended && !standing.hold) {
+    standing.hold = unnamed_hold(is_paused(vault, standing.id));
+  }
+  return standing;
 }
 
 Row row_of(Vault& vault, const Deletion& deletion) {

@@ -27,6 +27,7 @@ grant::AgentGrant grant_from(Vault& vault, const Row& row);
 // The setting that is there while a person has paused this grant. Beside the grant's row, since
 // what providers say has the column `hold` to itself.
 std::string paused_name(const GrantId& grant);
+grant::Standing standing_from(Vault& vault, const Row& row);
 Row row_of(Vault& vault, const Deletion& deletion);
 Deletion deletion_from(Vault& vault, const Row& row);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <type_traits>
@@ -70,7 +71,68 @@ class MemoryRecords final : public agent::Records {
     }
     return true;
   }
-  std::vector<grant::AgentGrant> grants() override { return grants_; }
+  std::vector<grant::AgentGrant> grants() override {
+    rows_read += grants_.size();
+    return grants_;
+  }
+  std::vector<grant::AgentGrant> grants_of_device(const DeviceId& device) override {
+    return those([&](const auto& one) { return one.device == device; });
+  }
+  std::vector<grant::AgentGrant> grants_of_host(const HostName& host) override {
+    return those([&](const auto& one) { return one.host == host; });
+  }
+  std::optional<std::vector<grant::AgentGrant>> grants_page(const Page& page) override {
+    if (page.after && find(*page.after) == nullptr) {
+      return std::nullopt;
+    }
+    bool begun = !page.after;
+    auto found = those([&](const auto& one) {
+      const bool now = begun;
+      begun = begun || one.id == *page.after;
+      return now;
+    });
+    found.erase(found.begin() + static_cast<std::ptrdiff_t>(std::min(found.size(), page.at_most)),
+                found.end());
+    return found;
+  }
+  std::size_t grant_count() override { return grants_.size(); }
+  std::vector<grant::Standing> renewals_due(WallTime now) override {
+    auto due = standing(
+        [&](const auto& one) { return one.state == grant::State::kActive && one.renew_at <= now; });
+    std::stable_sort(due.begin(), due.end(),
+                     [](const auto& a, const auto& b) { return a.renew_at < b.renew_at; });
+    return due;
+  }
+  std::optional<WallTime> next_renewal(WallTime after) override {
+    return earliest([&](const auto& one) {
+      return one.state == grant::State::kActive && one.renew_at > after ? one.renew_at : WallTime{};
+    });
+  }
+  std::vector<grant::AgentGrant> pending() override {
+    return those([](const auto& one) { return one.state == grant::State::kPending; });
+  }
+  std::optional<WallTime> oldest_pending() override {
+    return earliest([](const auto& one) {
+      return one.state == grant::State::kPending ? one.created : WallTime{};
+    });
+  }
+  std::optional<WallTime> next_purge() override {
+    return earliest([](const auto& one) {
+      return one.state == grant::State::kRevoked ? one.block_until : WallTime{};
+    });
+  }
+  std::vector<grant::Standing> news(WallTime since) override {
+    return standing([&](const auto& one) {
+      const bool active = one.state == grant::State::kActive;
+      const bool held =
+          one.state == grant::State::kSuspended && one.hold != grant::Hold::kDeviceReset;
+      return (active || one.state == grant::State::kSuspended) &&
+             ((active && one.created > since) || held != one.told_held);
+    });
+  }
+  std::vector<grant::Standing> standings() override {
+    return standing([](const auto& one) { return one.state != grant::State::kRevoked; });
+  }
   std::optional<grant::AgentGrant> grant(const GrantId& id) override {
     const auto* found = find(id);
     return found == nullptr ? std::nullopt : std::optional(*found);
@@ -108,6 +170,8 @@ class MemoryRecords final : public agent::Records {
   bool save_renewed(const grant::AgentGrant& grant) override {
     return change(grant.id, [&](grant::AgentGrant& one) {
       unconfirmed_[grant.id] = grant::carry_over(unconfirmed_[grant.id], one, grant);
+      one.ca_key = grant.ca_key;
+      one.ca_certificate = grant.ca_certificate;
       one.leaf = grant.leaf;
       one.not_after = grant.not_after;
       one.renew_at = grant.renew_at;
@@ -182,9 +246,42 @@ class MemoryRecords final : public agent::Records {
     return std::erase_if(forgotten_, [&](const auto& one) { return one.id == owed.id; }) > 0;
   }
 
-  bool broken = false;  // the disk takes nothing more
+  // As it stands, whatever it is.
+  void add(const grant::AgentGrant& grant) { grants_.push_back(grant); }
+
+  bool broken = false;        // the disk takes nothing more
+  std::size_t rows_read = 0;  // grants that were handed out in lists
 
  private:
+  template <class F>
+  std::vector<grant::AgentGrant> those(F which) {
+    std::vector<grant::AgentGrant> found;
+    std::copy_if(grants_.begin(), grants_.end(), std::back_inserter(found), which);
+    rows_read += found.size();
+    return found;
+  }
+  template <class F>
+  std::vector<grant::Standing> standing(F which) {
+    std::vector<grant::Standing> found;
+    for (const auto& one : grants_) {
+      if (which(one)) {
+        found.push_back(grant::standing_of(one));
+      }
+    }
+    rows_read += found.size();
+    return found;
+  }
+  template <class F>
+  std::optional<WallTime> earliest(F time_of) {
+    std::optional<WallTime> first;
+    for (const auto& one : grants_) {
+      const WallTime time = time_of(one);
+      if (time != WallTime{} && (!first || time < *first)) {
+        first = time;
+      }
+    }
+    return first;
+  }
   grant::AgentGrant* find(const GrantId& id) {
     const auto found =
         std::find_if(grants_.begin(), grants_.end(), [&](const auto& one) { return one.id == id; });

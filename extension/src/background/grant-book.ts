@@ -1,7 +1,7 @@
 // What the agent said about grants, kept for this browser session so that it outlives the service
 // worker, with the request rules held in step.
 import type { Grant } from '../protocol/agent';
-import { readGrant, readGrants } from '../protocol/agent';
+import { kMaxGrants, readGrant, readGrantPage } from '../protocol/agent';
 import type { PageDevice } from '../protocol/internal';
 import * as names from '../protocol/names';
 import { readFields, readList } from '../protocol/read';
@@ -58,8 +58,7 @@ export class GrantBook {
   async sync(): Promise<void> {
     await this.inTurn(async () => {
       const before = await this.all();
-      const listed = readGrants(await this.options.call(names.kGrantsList, { [names.kAll]: true }));
-      await this.accept(before, listed);
+      await this.accept(before, await this.list());
     });
   }
 
@@ -91,6 +90,26 @@ export class GrantBook {
     await this.inTurn(async () => {
       await this.applyRules(await this.all());
     });
+  }
+
+  // Page by page; anew where the list changed so that the next page begins nowhere.
+  private async list(): Promise<readonly Grant[]> {
+    for (let attempt = 0; ; attempt += 1) {
+      const listed: Grant[] = [];
+      let after: string | null = null;
+      try {
+        do {
+          const params: Record<string, unknown> = { [names.kAll]: true };
+          if (after !== null) params[names.kAfter] = after;
+          const page = readGrantPage(await this.options.call(names.kGrantsList, params));
+          listed.push(...page.grants);
+          after = page.more;
+        } while (after !== null && listed.length < kMaxGrants);
+        return listed;
+      } catch (error) {
+        if (after === null || attempt === 2) throw error;
+      }
+    }
   }
 
   private async accept(before: readonly Grant[], after: readonly Grant[]): Promise<void> {
@@ -133,7 +152,7 @@ export class GrantBook {
 
   private async restore(): Promise<readonly Grant[]> {
     try {
-      return readList(await this.options.load(), 'grants', 5000, readGrant);
+      return readList(await this.options.load(), 'grants', kMaxGrants, readGrant);
     } catch {
       // Nothing kept yet, or kept by another version.
       return [];

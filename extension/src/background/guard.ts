@@ -7,7 +7,14 @@
 import type { Grant } from '../protocol/agent';
 import * as names from '../protocol/names';
 import { Malformed, readFields, readInt, readList, readMatch, readOneOf } from '../protocol/read';
-import { kGrantIdShape, kGrantStates, kHostShape, readDigests, readOrigin } from '../protocol/agent';
+import {
+  kGrantIdShape,
+  kGrantStates,
+  kHostShape,
+  kMaxGrants,
+  readDigests,
+  readOrigin,
+} from '../protocol/agent';
 
 // Of a grant, what the check needs; kept over restarts of the browser.
 export type Guarded = Pick<
@@ -35,8 +42,6 @@ export type RequestVerdict = 'not_ours' | 'cancel' | 'check';
 // unknown: right only if the agent knows something newer of these grants.
 export type ChainVerdict = 'pass' | 'unknown' | 'cancel';
 
-const kMaxGuarded = 5000;
-
 // What is worth keeping: grants whose hosts are still guarded.
 export function toGuarded(grants: readonly Grant[], now: number): Guarded[] {
   return grants
@@ -55,7 +60,7 @@ export function toGuarded(grants: readonly Grant[], now: number): Guarded[] {
 // What was kept; nothing of it where any of it has another shape.
 export function readGuarded(value: unknown): Guarded[] | null {
   try {
-    return readList(value, names.kGrants, kMaxGuarded, (item) => {
+    return readList(value, names.kGrants, kMaxGrants, (item) => {
       const one = readFields(item, names.kGrant);
       return {
         id: readMatch(one['id'], names.kId, kGrantIdShape, 32),

@@ -268,9 +268,15 @@ async function withGrant(
         return { ok: true, value: null };
       case 'ticket': {
         const nonce = message.nonce === null ? {} : { [names.kNonce]: message.nonce };
-        const params = { [names.kId]: grant.id, [names.kOrigin]: page.origin, ...nonce };
+        const failed = message.failed ? { [names.kFailed]: true } : {};
+        const params = { [names.kId]: grant.id, [names.kOrigin]: page.origin, ...nonce, ...failed };
         const { ticket, url } = readTicket(await agent.call(names.kTicketMint, params));
-        if (url !== grant.url) return refusal('unreachable');
+        if (url !== grant.url) {
+          // The device has moved to another port, and the list has not come yet.
+          await book.sync();
+          const now = await book.find(page.origin, message.device);
+          if (url !== now?.url) return refusal('unreachable');
+        }
         return { ok: true, value: { ticket, url } };
       }
     }

@@ -4,7 +4,6 @@
 import {
   type ContentMessage,
   type ContentReply,
-  type Failure,
   type LocalNetworkState,
   type PageAnswer,
   type PageCall,
@@ -18,14 +17,16 @@ import {
 } from '../protocol/internal';
 import { GestureGate } from './gesture';
 import { quietRefusalDelay } from './delay';
-import { Sessions } from './sessions';
+import { type Opened, Sessions } from './sessions';
 
 const kMaxPorts = 4;
 
 const gestures = new GestureGate();
 const ports: MessagePort[] = [];
 const waiting = new Map<string, (device: PageDevice | null) => void>();
-const sessions = new Sessions((device, nonce) => ask({ kind: 'ticket', device, nonce }));
+const sessions = new Sessions((device, nonce, failed) =>
+  ask({ kind: 'ticket', device, nonce, failed }),
+);
 
 if (isSecureContext && window === window.top && self.origin !== 'null') start();
 
@@ -71,7 +72,8 @@ async function perform(call: PageCall): Promise<ContentReply> {
     case 'list':
       return ask({ kind: 'list' });
     case 'open':
-      return outcomeOf(await sessions.open(call.device));
+    case 'reopen':
+      return outcomeOf(await sessions.open(call.device, call.method === 'reopen'));
     case 'forget': {
       const reply = await ask({ kind: 'forget', device: call.device });
       if (reply.ok) sessions.end(call.device);
@@ -147,6 +149,6 @@ async function ask(message: ContentMessage): Promise<ContentReply> {
   }
 }
 
-function outcomeOf(failure: Failure | null): ContentReply {
-  return failure === null ? { ok: true, value: null } : { ok: false, failure };
+function outcomeOf(opened: Opened): ContentReply {
+  return 'url' in opened ? { ok: true, value: opened } : { ok: false, failure: opened.failure };
 }

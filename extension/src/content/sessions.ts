@@ -9,6 +9,9 @@ const kPath = '/.well-known/latchkey/session';
 // Long, because the browser may be asking its own question about the local network meanwhile.
 const kPatienceMs = 120_000;
 
+// Where the session is open, or why it is not.
+export type Opened = { readonly url: string } | { readonly failure: Failure };
+
 interface Held {
   openedAt: number;
   timer: ReturnType<typeof setTimeout>;
@@ -16,18 +19,24 @@ interface Held {
 
 export class Sessions {
   private readonly held = new Map<string, Held>();
-  private readonly opening = new Map<string, Promise<Failure | null>>();
+  private readonly opening = new Map<string, Promise<Opened>>();
 
   constructor(
-    private readonly mint: (device: string, nonce: string | null) => Promise<ContentReply>,
+    private readonly mint: (
+      device: string,
+      nonce: string | null,
+      failed: boolean,
+    ) => Promise<ContentReply>,
   ) {}
 
-  // Null when it is open; calls at the same time share one exchange.
-  open(device: string): Promise<Failure | null> {
-    let exchange = this.opening.get(device);
+  // Calls at the same time share one exchange. `failed`: the device could not be reached; the agent
+  // looks after it first.
+  open(device: string, failed = false): Promise<Opened> {
+    const key = failed ? `${device} failed` : device;
+    let exchange = this.opening.get(key);
     if (exchange === undefined) {
-      exchange = this.exchange(device).finally(() => this.opening.delete(device));
-      this.opening.set(device, exchange);
+      exchange = this.exchange(device, failed).finally(() => this.opening.delete(key));
+      this.opening.set(key, exchange);
     }
     return exchange;
   }
@@ -44,26 +53,26 @@ export class Sessions {
     }
   }
 
-  private async exchange(device: string): Promise<Failure | null> {
+  private async exchange(device: string, failed: boolean): Promise<Opened> {
     let nonce: string | null = null;
     for (let attempt = 0; attempt < 2; attempt += 1) {
-      const minted = await this.mint(device, nonce);
-      if (!minted.ok) return minted.failure;
+      const minted = await this.mint(device, nonce, failed && attempt === 0);
+      if (!minted.ok) return { failure: minted.failure };
       const { ticket, url } = readMinted(minted.value);
       let response: Response;
       try {
         response = await postTicket(url, ticket);
       } catch {
-        return 'unreachable';
+        return { failure: 'unreachable' };
       }
       if (response.status === 204) {
         this.keep(device);
-        return null;
+        return { url };
       }
       nonce = response.status === 401 ? await nonceIn(response) : null;
-      if (nonce === null) return 'denied';
+      if (nonce === null) return { failure: 'denied' };
     }
-    return 'denied';
+    return { failure: 'denied' };
   }
 
   private keep(device: string): void {

@@ -1,5 +1,5 @@
 // LocalDevices and LocalDevice as pages see them.
-import { type PageDevice, readPageDevice } from '../protocol/internal';
+import { type PageDevice, readOpened, readPageDevice } from '../protocol/internal';
 import { kTypeShape } from '../protocol/agent';
 import { type Bridge, Refused } from './bridge';
 import { errorFor } from './errors';
@@ -9,9 +9,20 @@ interface Inside {
   readonly fetch: typeof fetch;
 }
 
+// What may be sent a second time without knowing whether the first one arrived (RFC 9110, 9.2.2),
+// and still can be: a stream is read once.
+function isRepeatable(request: Request, init: RequestInit): boolean {
+  const isStream = typeof ReadableStream !== 'undefined' && init.body instanceof ReadableStream;
+  return !isStream && ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'].includes(request.method);
+}
+
+function drop(request: Request): void {
+  void request.body?.cancel().catch(() => undefined);
+}
+
 export class LocalDevice extends EventTarget {
   readonly #inside: Inside;
-  readonly #device: PageDevice;
+  #device: PageDevice;
   #gone = false;
 
   constructor(inside: Inside, device: PageDevice) {
@@ -40,17 +51,25 @@ export class LocalDevice extends EventTarget {
     const request = new Request(url, { ...init, mode: 'cors', credentials: 'include' });
     const again = request.clone();
     const response = await this.#send(request);
-    if (response.status !== 401) {
-      void again.body?.cancel().catch(() => undefined);
+    if (response !== null && response.status !== 401) {
+      drop(again);
       return response;
     }
-    await this.renew();
-    return this.#send(again);
+    if (response === null && !isRepeatable(request, init)) {
+      drop(again);
+      throw errorFor('unreachable');
+    }
+    // The session has ended; or the device could not be reached: perhaps its certificate ran out
+    // while everything slept, or it has moved. The agent sees to that before it opens a session.
+    await this.#open(response === null ? 'reopen' : 'open');
+    const second = await this.#send(this.#here(again, url));
+    if (second === null) throw errorFor('unreachable');
+    return second;
   }
 
   // Opens the session or makes it anew; before <video> or WebSocket with a device of getDevices().
   async renew(): Promise<void> {
-    await this.#call('open');
+    await this.#open('open');
   }
 
   // Gives the device back: this site can not use it any more.
@@ -77,20 +96,35 @@ export class LocalDevice extends EventTarget {
     this.dispatchEvent(new Event('revoked'));
   }
 
-  async #send(request: Request): Promise<Response> {
+  // Null: the device could not be reached, and is not gone for good.
+  async #send(request: Request): Promise<Response | null> {
     try {
       return await this.#inside.fetch(request);
     } catch (error) {
       if (request.signal.aborted || !(error instanceof TypeError)) throw error;
       await this.#call('status');
-      throw errorFor('unreachable');
+      return null;
     }
   }
 
-  async #call(method: 'open' | 'forget' | 'status'): Promise<void> {
+  async #open(method: 'open' | 'reopen'): Promise<void> {
+    const url = readOpened(await this.#call(method));
+    // Another port, never another name.
+    if (url !== null && new URL(url).hostname === new URL(this.url).hostname) {
+      this.#device = { ...this.#device, url };
+    }
+  }
+
+  // The request as it was, for where the device is now.
+  #here(request: Request, url: URL): Request {
+    if (url.origin === this.url) return request;
+    return new Request(new URL(url.pathname + url.search, this.url), request);
+  }
+
+  async #call(method: 'open' | 'reopen' | 'forget' | 'status'): Promise<unknown> {
     if (this.#gone) throw errorFor('gone');
     try {
-      await this.#inside.bridge.call({ method, device: this.id });
+      return await this.#inside.bridge.call({ method, device: this.id });
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       if (error.failure === 'gone') this.#end();

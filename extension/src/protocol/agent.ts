@@ -26,7 +26,8 @@ import { cleanName, readCleanOrNull } from './words';
 
 const kMaxName = 256;
 const kMaxMessage = 500;
-const kMaxGrants = 5000;
+export const kMaxGrants = 20_000; // as the agent's
+const kMaxPageGrants = 1000;
 export const kTypeShape = /^[a-z][a-z0-9-]{0,30}$/;
 export const kHostShape = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.local$/;
 export const kGrantIdShape = /^[0-9a-f]{32}$/;
@@ -241,9 +242,18 @@ export function readDigests(value: unknown, field: string): string[] {
   return readList(value, field, kMaxDigests, (one) => readMatch(one, field, kDigestShape, 43));
 }
 
-export function readGrants(value: unknown): Grant[] {
+export interface GrantPage {
+  readonly grants: readonly Grant[];
+  readonly more: string | null; // where the next page begins
+}
+
+export function readGrantPage(value: unknown): GrantPage {
   const result = readFields(value, names.kResult);
-  return readList(result[names.kGrants], names.kGrants, kMaxGrants, readGrant);
+  const more = result[names.kMore] ?? null;
+  return {
+    grants: readList(result[names.kGrants], names.kGrants, kMaxPageGrants, readGrant),
+    more: more === null ? null : readMatch(more, names.kMore, /^[0-9a-f]{32}$/, 32),
+  };
 }
 
 export function readPairBegin(value: unknown): PairBegin {

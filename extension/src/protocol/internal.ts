@@ -51,7 +51,8 @@ export type PageCall =
   | { readonly call: number; readonly method: 'list' }
   | {
       readonly call: number;
-      readonly method: 'open' | 'forget' | 'status';
+      // reopen: the device could not be reached where it was
+      readonly method: 'open' | 'reopen' | 'forget' | 'status';
       readonly device: string;
     };
 
@@ -83,6 +84,7 @@ export function readPageCall(value: unknown): PageCall {
     'request',
     'list',
     'open',
+    'reopen',
     'forget',
     'status',
   ]);
@@ -92,6 +94,7 @@ export function readPageCall(value: unknown): PageCall {
     case 'list':
       return { call, method };
     case 'open':
+    case 'reopen':
     case 'forget':
     case 'status':
       return { call, method, device: readMatch(message['device'], 'device', kPageIdShape, 22) };
@@ -114,12 +117,20 @@ export function readFailure(value: unknown): Failure {
   return kFailures.find((one) => one === value) ?? 'none';
 }
 
+const kUrlShape = /^https:\/\/[a-z0-9-]+\.local(:[0-9]{1,5})?$/;
+
+// Where a session was opened; null where that is not said.
+export function readOpened(value: unknown): string | null {
+  const url = isFields(value) ? value['url'] : null;
+  return typeof url === 'string' && url.length <= 100 && kUrlShape.test(url) ? url : null;
+}
+
 export function readPageDevice(value: unknown): PageDevice {
   const device = readFields(value, 'device');
   return {
     id: readMatch(device['id'], 'id', kPageIdShape, 22),
     type: readMatch(device['type'], 'type', kTypeShape, 31),
-    url: readMatch(device['url'], 'url', /^https:\/\/[a-z0-9-]+\.local(:[0-9]{1,5})?$/, 100),
+    url: readMatch(device['url'], 'url', kUrlShape, 100),
   };
 }
 
@@ -133,7 +144,12 @@ export type ContentMessage =
     }
   | { readonly kind: 'left'; readonly token: string }
   | { readonly kind: 'list' }
-  | { readonly kind: 'ticket'; readonly device: string; readonly nonce: string | null }
+  | {
+      readonly kind: 'ticket';
+      readonly device: string;
+      readonly nonce: string | null;
+      readonly failed: boolean; // the device could not be reached where it was
+    }
   | { readonly kind: 'forget' | 'status'; readonly device: string };
 
 export type ContentReply =
@@ -168,6 +184,7 @@ export function readContentMessage(value: unknown): ContentMessage {
         kind,
         device: readMatch(message['device'], 'device', kPageIdShape, 22),
         nonce: nonce === null ? null : readNonce(nonce),
+        failed: message['failed'] === true,
       };
     }
     case 'forget':

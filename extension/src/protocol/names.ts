@@ -56,6 +56,7 @@ export const kTrustChanged = 'trust.changed';
 
 // Fields
 export const kAgain = 'again';
+export const kAfter = 'after';
 export const kAll = 'all';
 export const kAllowed = 'allowed';
 export const kBlockUntil = 'block_until';
@@ -70,6 +71,7 @@ export const kDelivered = 'delivered';
 export const kDevice = 'device';
 export const kDevices = 'devices';
 export const kExpires = 'expires';
+export const kFailed = 'failed';
 export const kGrant = 'grant';
 export const kGrants = 'grants';
 export const kHold = 'hold';
@@ -84,6 +86,7 @@ export const kLeft = 'left';
 export const kMaker = 'maker';
 export const kModel = 'model';
 export const kModelId = 'model_id';
+export const kMore = 'more';
 export const kName = 'name';
 export const kNetwork = 'network';
 export const kNonce = 'nonce';
