@@ -151,11 +151,11 @@ platform::Check metadata_check(const std::vector<agent::ProviderStatus>& provide
 
 // What has happened here was before now, or the clock is wrong.
 WallTime known_past(const Context& context) {
-  WallTime last;
+  WallTime last = context.floor != nullptr ? context.floor->wall_now() : WallTime{};
   for (const grant::Binding& binding : context.desk.records().bindings()) {
     last = std::max(last, binding.bound_at);
   }
-  for (const grant::AgentGrant& grant : context.desk.records().grants()) {
+  for (const grant::Standing& grant : context.desk.records().standings()) {
     last = std::max(last, grant.created);
   }
   for (const agent::ProviderStatus& provider : context.metadata.status()) {

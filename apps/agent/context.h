@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "agent/desk.h"
+#include "agent/floor_clock.h"
 #include "agent/upkeep.h"
 #include "base/clock.h"
 #include "base/random.h"
@@ -56,6 +57,8 @@ struct Context {
   std::function<void()> ask_again;
   // What a person takes along to another computer; nothing in tests that do not need it.
   Moving* moving = nullptr;
+  // Where `clock` is one.
+  agent::FloorClock* floor = nullptr;
 };
 
 }  // namespace latchkey::agentd

@@ -117,6 +117,12 @@ DeviceLink::reach_at(Context* context, grant::Binding binding, net::Endpoints en
 
 net::Task<wire::Result<std::unique_ptr<DeviceLink>>> DeviceLink::reach(Context* context,
                                                                        grant::Binding binding) {
+  // A device remembers the latest time it was told; a wrong one it must not hear.
+  if (context->floor != nullptr && context->floor->leaps()) {
+    co_return fail(wire::Error{ErrorCode::kUnreachable,
+                               "this computer's clock leapt ahead, and is not believed yet",
+                               false});
+  }
   const net::Endpoints known = known_endpoints(*context, binding);
   auto link = co_await reach_at(context, binding, known);
   if (link) {

@@ -29,7 +29,8 @@ constexpr std::chrono::seconds kPatience{2};
 
 int run(const agentd::Options& options) {
   boost::asio::io_context io(1);
-  const net::SystemClock clock;
+  const net::SystemClock system_clock;
+  agent::FloorClock clock(system_clock);
   net::SystemRandom random;
   auto listener = net::UnixListener::open(io.get_executor(), options.socket);
   if (!listener) {
@@ -41,6 +42,7 @@ int run(const agentd::Options& options) {
     std::fprintf(stderr, "latchkey-agent: %s\n", records.error().c_str());
     return 1;
   }
+  clock.restore((*records)->get(agentd::kClockSetting).value_or(""));
   net::Worker worker;
   agentd::Lookout lookout(io, options.lookout);
   agentd::MetadataKeeper metadata(io.get_executor(), clock, random, **records, options.metadata,
@@ -66,7 +68,8 @@ int run(const agentd::Options& options) {
                           .changed = {},
                           .look_after = {},
                           .ask_again = {},
-                          .moving = records->get()};
+                          .moving = records->get(),
+                          .floor = &clock};
   agentd::Server server(&context, *std::move(listener));
   server.start();
   boost::asio::signal_set signals(io, SIGTERM, SIGINT, SIGHUP);
@@ -92,6 +95,9 @@ int run(const agentd::Options& options) {
   }
   (void)::pthread_sigmask(SIG_BLOCK, &ending, nullptr);
   (*records)->flush();
+  if (!(*records)->has_moved()) {
+    (*records)->set(agentd::kClockSetting, clock.to_keep(true).value_or(""));
+  }
   if (forced || worker.is_busy() || metadata.is_busy()) {
     std::_Exit(0);  // what is left waits for something that cannot be stopped
   }

@@ -119,6 +119,9 @@ net::Task<void> Server::keep_up() {
     if (enforce_) {
       enforce();
     }
+    if (const auto kept = context_->floor ? context_->floor->to_keep() : std::nullopt) {
+      context_->settings.set(kClockSetting, *kept);
+    }
     context_->desk.sweep();
     for (agent::Visit& visit : context_->upkeep.due(context_->desk.records(), wall, mono)) {
       context_->upkeep.begin(visit.binding.device);

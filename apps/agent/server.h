@@ -11,6 +11,9 @@
 
 namespace latchkey::agentd {
 
+// The setting that keeps the clock's floor.
+inline constexpr std::string_view kClockSetting = "clock";
+
 class Server {
  public:
   Server(Context* context, std::unique_ptr<net::UnixListener> listener);

@@ -25,10 +25,12 @@ SpkiHash hash_of(const crypto::PrivateKey& key) {
   return key.public_key().spki_hash();
 }
 
-// It ends soon, has ended, or hangs under a root that was replaced.
-bool needs_new_ca(const AgentGrant& grant, const pki::Authority& root, WallTime now) {
+// It ends soon, has ended, was made while the clock was ahead, or hangs under a root that was
+// replaced.
+bool needs_new_ca(const AgentGrant& grant, const pki::Authority& root, const Clock& clock) {
   const auto ca = crypto::parse_certificate(grant.ca_certificate);
-  return !ca || ca->fields.not_after - now < kRollOverBefore ||
+  return !ca || ca->fields.not_after - clock.wall_now() < kRollOverBefore ||
+         ca->fields.not_before > clock.system_now() ||
          ca->fields.authority_key_id != crypto::key_identifier(root.key.public_key());
 }
 
@@ -43,7 +45,7 @@ WallTime renewal_time(const GrantId& id, const pki::LeafInfo& leaf) {
 wire::Result<wire::CertMessage> GrantDesk::sign(AgentGrant& grant, const crypto::PublicKey& key) {
   // Dates are for browsers, which ask the system's clock even where it was turned back.
   const WallTime dated = clock_.system_now();
-  if (needs_new_ca(grant, records_.user_root(), now())) {
+  if (needs_new_ca(grant, records_.user_root(), clock_)) {
     auto authority = pki::make_grant_ca(records_.user_root(), grant.host, dated, random_);
     if (authority) {
       grant.ca_key = authority->key;

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "grant/renewal_time.h"
 #include "store/agent_state.h"
 
 namespace latchkey::store {
@@ -105,8 +106,9 @@ Result<std::size_t> AgentStore::grant_count() {
 
 Result<std::vector<grant::Standing>> AgentStore::renewals_due(WallTime now) {
   return state_->vault.read([&] {
-    return state_->select_standings("state = 'active' AND renew_at <= ?1 ORDER BY renew_at",
-                                    {cell(now)});
+    return state_->select_standings(
+        "state = 'active' AND (renew_at <= ?1 OR renew_at > ?2) ORDER BY renew_at",
+        {cell(now), cell(now + grant::kLongestWait)});
   });
 }
 

@@ -177,7 +177,8 @@ class AgentStore {
 
   // --- grants, what is to be done ---
   // All by index: what is not due costs no row read. No secret is unsealed.
-  // Active grants with renew_at <= `now`, most urgent first.
+  // Active grants with renew_at <= `now`, most urgent first; then those that were renewed while the
+  // clock was ahead (grant/renewal_time.h).
   Result<std::vector<grant::Standing>> renewals_due(WallTime now);
   Result<std::optional<WallTime>> next_renewal(WallTime after = {});
   // When the oldest pending grant was planned.

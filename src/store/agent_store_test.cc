@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "crypto/hash.h"
+#include "grant/renewal_time.h"
 #include "store/test_support.h"
 
 namespace latchkey::store {
@@ -287,6 +288,13 @@ TEST_F(AgentStoreTest, FindsRenewalsByTime) {
   const auto due = store().renewals_due({6000}).value();
   ASSERT_EQ(due.size(), 2U);
   EXPECT_EQ(due[0].id, id_of<GrantId>(2));
+}
+
+TEST_F(AgentStoreTest, Row34WhatWasRenewedWhileTheClockWasAheadIsDue) {
+  make_active(1, 7);  // 5001
+  const WallTime before = WallTime{5001} - grant::kLongestWait;
+  EXPECT_TRUE(store().renewals_due(before).value().empty());
+  ASSERT_EQ(store().renewals_due(before - std::chrono::seconds(1)).value().size(), 1U);
 }
 
 TEST_F(AgentStoreTest, NextRenewalPassesOverWhatIsOverdue) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/ports.h"
+#include "grant/renewal_time.h"
 
 namespace latchkey::testing {
 
@@ -97,8 +98,10 @@ class MemoryRecords final : public agent::Records {
   }
   std::size_t grant_count() override { return grants_.size(); }
   std::vector<grant::Standing> renewals_due(WallTime now) override {
-    auto due = standing(
-        [&](const auto& one) { return one.state == grant::State::kActive && one.renew_at <= now; });
+    auto due = standing([&](const auto& one) {
+      return one.state == grant::State::kActive &&
+             (one.renew_at <= now || one.renew_at > now + grant::kLongestWait);
+    });
     std::stable_sort(due.begin(), due.end(),
                      [](const auto& a, const auto& b) { return a.renew_at < b.renew_at; });
     return due;
