@@ -7,6 +7,8 @@
 
 #include "firefox.h"
 #include "house_look.h"
+#include "keys_check.h"
+#include "keys_desk.h"
 #include "metadata_keeper.h"
 #include "platform/doctor_facts.h"
 #include "platform/house_checks.h"
@@ -205,6 +207,7 @@ net::Task<std::vector<platform::Check>> all_checks(Context* context) {
   auto checks =
       co_await context->worker.run(context->executor, net::after(kLookTime), std::move(look));
   auto all = checks.value_or(std::vector<platform::Check>{});
+  add_keys_checks(all, context->keys.standing());
   all.push_back(metadata_check(context->metadata.status()));
   all.push_back(policy_check(context->desk.trust().policy()));
   all.push_back(co_await firefox_check(context));

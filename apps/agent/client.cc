@@ -10,6 +10,7 @@
 #include "base/encoding.h"
 #include "checks.h"
 #include "firefox.h"
+#include "keys_desk.h"
 #include "metadata_keeper.h"
 #include "moving.h"
 #include "shown_grant.h"
@@ -55,11 +56,12 @@ void Client::close() {
 net::Task<void> Client::run(std::shared_ptr<Client> self) {
   net::Deadline deadline = net::after(agent::kHelloTime);
   while (true) {
-    const auto text = co_await self->channel_->receive(deadline);
+    auto text = co_await self->channel_->receive(deadline);
     if (!text) {
       break;
     }
-    const auto request = agent::parse_request(*text);
+    auto request = agent::parse_request(*text);
+    SecretBytes::take(*std::move(text));  // a code or a passphrase may be in it
     if (request) {
       self->on_request(*request);
     } else if (request.error().id) {
@@ -98,7 +100,7 @@ void Client::send_event(std::string_view event, const json& params) {
   channel_->send(agent::event_text(event, params));
 }
 
-void Client::on_request(const agent::Request& request) {
+void Client::on_request(agent::Request& request) {
   const auto admitted = connection_.admit(request.method, context_->clock.mono_now());
   if (!admitted) {
     answer(request.id, fail(admitted.error()));
@@ -144,6 +146,11 @@ void Client::on_request(const agent::Request& request) {
           },
           [&](const agent::ProfilesList&) { answer(id, list_profiles(context_)); },
           [&](const agent::ProfilesAdopt& adopt) { answer(id, adopt_profile(context_, adopt)); },
+          [&](const agent::StoreStatus&) { answer(id, context_->keys.status()); },
+          [&](const agent::StoreUnlock&) { answer(id, context_->keys.status()); },
+          [&](const agent::StoreAccept&) { answer(id, context_->keys.nothing_to_do()); },
+          [&](const agent::StoreStartAnew&) { answer(id, context_->keys.nothing_to_do()); },
+          [&](agent::StoreSeal& seal) { later(id, context_->keys.seal(std::move(seal))); },
       },
       request.method);
 }

@@ -32,7 +32,7 @@ class Client : public std::enable_shared_from_this<Client> {
 
  private:
   using Reply = agent::Result<nlohmann::json>;
-  void on_request(const agent::Request& request);
+  void on_request(agent::Request& request);
   void answer(std::uint64_t id, const Reply& reply);
   // Answers when it is done.
   void later(std::uint64_t id, net::Task<Reply> work);

@@ -20,6 +20,7 @@ namespace latchkey::agentd {
 class Lookout;
 class MetadataKeeper;
 class AnchorKeeper;
+class KeysDesk;
 
 // Small things to remember, by name.
 class Settings {
@@ -41,6 +42,7 @@ struct Context {
   Lookout& lookout;
   MetadataKeeper& metadata;
   AnchorKeeper& anchors;
+  KeysDesk& keys;
   Settings& settings;
   std::string extension_id;  // Chromium's; empty: no extension of Chromium may connect
   std::string firefox_id;    // the same for Firefox

@@ -1,6 +1,8 @@
 #include "options.h"
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <map>
 
 #include "attest/policy.h"
 #include "crypto/chain.h"
@@ -87,6 +89,36 @@ Mistake read_metadata_options(const MetadataTexts& texts, MetadataOptions& optio
   return read_policy(texts.policy, options);
 }
 
+constexpr const char* kCredential = "latchkey-passphrase";
+
+void add_gate_options(CLI::App& app, GateOptions& options) {
+  static const std::map<std::string, GateOptions::NewStore> kNames{
+      {"auto", GateOptions::NewStore::kAuto},
+      {"keyring", GateOptions::NewStore::kKeyring},
+      {"passphrase", GateOptions::NewStore::kPassphrase},
+      {"file", GateOptions::NewStore::kFile}};
+  app.add_option("--keys", options.new_store,
+                 "What locks the keys when they are made: auto, keyring, passphrase, file")
+      ->transform(CLI::CheckedTransformer(kNames).description("WAY"));
+  app.add_option("--passphrase-file", options.passphrase_file,
+                 "A file with the passphrase, which nobody else may read");
+}
+
+// Below the environment and the options, so that a credential of systemd's is found by itself.
+void complete(GateOptions& options, const std::string& state,
+              const platform::Environment& environment) {
+  options.folder = state;
+  options.witness_folder = platform::config_folder(environment) / "latchkey" / "witness";
+  const char* credentials = std::getenv("CREDENTIALS_DIRECTORY");
+  if (options.passphrase_file.empty() && credentials != nullptr) {
+    const auto file = std::filesystem::path(credentials) / kCredential;
+    std::error_code error;
+    if (std::filesystem::exists(file, error)) {
+      options.passphrase_file = file;
+    }
+  }
+}
+
 }  // namespace
 
 Parsed parse_options(int argc, char** argv) {
@@ -113,6 +145,7 @@ Parsed parse_options(int argc, char** argv) {
                  "Look on this network interface only");
   app.add_option("--static-device", devices, "A device that cannot be discovered")
       ->type_name("\"TYPE,NAME,ADDRESS,PORT\"");
+  add_gate_options(app, options.gate);
   MetadataTexts metadata;
   add_metadata_options(app, metadata, options.metadata);
   try {
@@ -155,6 +188,7 @@ Parsed parse_options(int argc, char** argv) {
   if (options.state.empty()) {
     options.state = platform::agent_state_folder(environment).string();
   }
+  complete(options.gate, options.state, environment);
   parsed.run = true;
   return parsed;
 }

@@ -6,6 +6,7 @@
 
 #include "lookout.h"
 #include "metadata_keeper.h"
+#include "store_gate.h"
 
 namespace latchkey::agentd {
 
@@ -14,6 +15,7 @@ struct Options {
   std::string state;
   LookoutOptions lookout;
   MetadataOptions metadata;
+  GateOptions gate;
 };
 
 struct Parsed {

@@ -45,37 +45,40 @@ latchkey::Result<store::User, std::string> make_user(store::AgentStore& store, R
 
 }  // namespace
 
-latchkey::Result<std::unique_ptr<StoreRecords>, std::string> StoreRecords::open(
-    const std::filesystem::path& folder, Random& random, const Clock& clock) {
-  auto sealer = std::make_unique<store::FileModeSealer>();
-  auto store = store::AgentStore::open(folder, *sealer, random);
-  if (!store) {
-    return fail(store.error().code == store::ErrorCode::kBusy
-                    ? "another agent uses " + folder.string()
-                    : folder.string() + ": " + store.error().detail);
-  }
-  auto user = store->user();
+latchkey::Result<std::unique_ptr<StoreRecords>, std::string> StoreRecords::over(
+    OpenedStore opened, const Clock& clock) {
+  auto user = opened.store->user();
   if (!user) {
-    return fail(folder.string() + ": " + user.error().detail);
+    return fail(user.error().detail);
   }
   if (!*user) {
-    auto made = make_user(*store, random, clock);
+    auto made = make_user(*opened.store, opened.keys->random(), clock);
     if (!made) {
       return fail(made.error());
     }
     *user = *std::move(made);
   }
   return std::unique_ptr<StoreRecords>(
-      new StoreRecords(std::move(sealer), *std::move(store), **std::move(user), clock));
+      new StoreRecords(std::move(opened), **std::move(user), clock));
 }
 
-StoreRecords::StoreRecords(std::unique_ptr<store::FileModeSealer> sealer, store::AgentStore store,
-                           store::User user, const Clock& clock)
-    : sealer_(std::move(sealer)),
-      store_(std::move(store)),
+StoreRecords::StoreRecords(OpenedStore opened, store::User user, const Clock& clock)
+    : opened_(std::move(opened)),
+      store_(*opened_.store),
       user_(std::make_unique<store::User>(std::move(user))),
       root_{user_->root_key, user_->root_certificate},
       clock_(clock) {}
+
+store::Result<void> StoreRecords::reseal(std::unique_ptr<store::KeptSealer> next) {
+  const Bytes before = store_.sealed().key;
+  const std::string kind = store_.sealed().kind;
+  auto done = store_.reseal(*next);
+  // Which of the two the store works with now; the other one is not needed any more.
+  if (done || store_.sealed().key != before || store_.sealed().kind != kind) {
+    opened_.sealer = std::move(next);
+  }
+  return done;
+}
 
 std::vector<grant::Binding> StoreRecords::bindings() {
   return or_empty(store_.bindings());

@@ -10,13 +10,15 @@
 #include "context.h"
 #include "moving.h"
 #include "store/agent_store.h"
+#include "store_gate.h"
 
 namespace latchkey::agentd {
 
 class StoreRecords final : public agent::Records, public Settings, public Moving {
  public:
-  static latchkey::Result<std::unique_ptr<StoreRecords>, std::string> open(
-      const std::filesystem::path& folder, Random& random, const Clock& clock);
+  // Of a store that the gate has opened.
+  static latchkey::Result<std::unique_ptr<StoreRecords>, std::string> over(OpenedStore opened,
+                                                                           const Clock& clock);
 
   ByteSpan user_secret() override { return user_->secret.span(); }
   const pki::Authority& user_root() override { return root_; }
@@ -68,11 +70,18 @@ class StoreRecords final : public agent::Records, public Settings, public Moving
 
   void flush() { (void)store_.flush(); }
 
+  // --- the store itself ---
+  [[nodiscard]] const store::Seal& sealed() const { return store_.sealed(); }
+  [[nodiscard]] bool witness_failed() const { return store_.witness_failed(); }
+  [[nodiscard]] const std::shared_ptr<Keys>& keys() const { return opened_.keys; }
+  // Seals it anew with one that is prepared (store/sealer.h). The new seal may stand although an
+  // error came back: sealed() tells.
+  store::Result<void> reseal(std::unique_ptr<store::KeptSealer> next);
+
  private:
-  StoreRecords(std::unique_ptr<store::FileModeSealer> sealer, store::AgentStore store,
-               store::User user, const Clock& clock);
-  std::unique_ptr<store::FileModeSealer> sealer_;
-  store::AgentStore store_;
+  StoreRecords(OpenedStore opened, store::User user, const Clock& clock);
+  OpenedStore opened_;
+  store::AgentStore& store_;
   std::unique_ptr<store::User> user_;
   pki::Authority root_;
   const Clock& clock_;

@@ -37,7 +37,7 @@ AgentLink::AgentLink(net::OwnedFd fd)
     : fd_(std::move(fd)), frames_(wire::kMaxAgentMessage, wire::FrameDecoder::Order::kNative) {}
 
 Result<AgentLink> AgentLink::open(const std::string& socket,
-                                  const std::optional<ProfileId>& profile) {
+                                  const std::optional<ProfileId>& profile, Locked locked) {
   auto fd = net::connect_or_start(socket, net::agent_program());
   if (!fd) {
     return fail(no_agent(fd.error()));
@@ -50,6 +50,11 @@ Result<AgentLink> AgentLink::open(const std::string& socket,
     return fail(about.error());
   }
   link.about_ = *std::move(about);
+  if (const auto found = link.about_.find("locked");
+      found != link.about_.end() && locked == Locked::kRefused) {
+    return fail(Failure{Exit::kFailed, "locked", found->value("message", ""),
+                        found->value("fix", "Run `latchkey doctor` to find out more.")});
+  }
   return link;
 }
 

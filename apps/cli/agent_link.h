@@ -22,7 +22,10 @@ struct Event {
 class AgentLink {
  public:
   // Starts the agent where it does not run, and says hello.
-  static Result<AgentLink> open(const std::string& socket, const std::optional<ProfileId>& profile);
+  // `locked`: what to do with an agent that has not got its store; kFine: about() has "locked".
+  enum class Locked { kRefused, kFine };
+  static Result<AgentLink> open(const std::string& socket, const std::optional<ProfileId>& profile,
+                                Locked locked = Locked::kRefused);
 
   // The result, or what the agent said against it. Ctrl-C ends it ("cancelled").
   Result<nlohmann::json> call(std::string_view method, nlohmann::json params);

@@ -111,6 +111,19 @@ struct AdoptOptions {
 int profiles(const Common& common, const Terminal& terminal);
 int adopt(const Common& common, const Terminal& terminal, const AdoptOptions& options);
 
+// What locks the keys, and what is remembered (keys.cc).
+struct KeysOptions {
+  std::string way;         // "keyring", "passphrase", "file"
+  bool change = false;     // another passphrase, where there is one
+  int passphrase_fd = -1;  // one line for each passphrase: the current one first
+  bool yes = false;
+};
+int keys_status(const Common& common, const Terminal& terminal);
+int keys_seal(const Common& common, const Terminal& terminal, const KeysOptions& options);
+int keys_unlock(const Common& common, const Terminal& terminal, const KeysOptions& options);
+int store_accept(const Common& common, const Terminal& terminal, const KeysOptions& options);
+int store_start_anew(const Common& common, const Terminal& terminal, const KeysOptions& options);
+
 int doctor(const Common& common, const Terminal& terminal);
 
 }  // namespace latchkey::cli

@@ -20,7 +20,7 @@ json checks_alone(const Common& common) {
   question.extension_id = LATCHKEY_EXTENSION_ID;
   json checks = json::array();
   for (const platform::Check& check : platform::judge(platform::read_facts(question))) {
-    if (check.id != "trust" && check.id != "browser_restart" && check.id != "secrets") {
+    if (check.id != "trust" && check.id != "browser_restart") {
       checks.push_back({{"id", check.id},
                         {"level", platform::level_text(check.level)},
                         {"title", check.title},
@@ -35,7 +35,7 @@ json checks_alone(const Common& common) {
 
 int doctor(const Common& common, const Terminal& terminal) {
   terminal.progress("Looking at this computer...");
-  auto link = AgentLink::open(common.socket, std::nullopt);
+  auto link = AgentLink::open(common.socket, std::nullopt, AgentLink::Locked::kFine);
   json checks;
   if (link) {
     const auto checked = link->call(wire::kDoctor, json::object());

@@ -21,6 +21,7 @@ struct All {
   cli::RevokeOptions revoke;
   cli::FetchOptions fetch;
   cli::SetupOptions setup;
+  cli::KeysOptions keys;
   std::string which;
   bool mine = false;
   cli::MoveOptions move;
@@ -140,6 +141,59 @@ void add_moving(CLI::App& app, All& all) {
   adopt->add_flag("--yes", all.adopt.yes, "Without asking");
 }
 
+void add_keys(CLI::App& app, All& all) {
+  const auto with_fd = [&](CLI::App* command) {
+    command
+        ->add_option("--passphrase-fd", all.keys.passphrase_fd,
+                     "Read passphrases from this open file, a line for each")
+        ->check(CLI::Range(0, 1023));
+  };
+  CLI::App* keys = app.add_subcommand("keys", "Look after what locks your keys");
+  keys->require_subcommand(1);
+  keys->add_subcommand("status", "Show what locks your keys, and whether they are open");
+  CLI::App* seal = keys->add_subcommand("seal", "Lock your keys in another way");
+  CLI::Option_group* ways = seal->add_option_group("way");
+  const auto way = [&](const char* name, const char* text, const char* help) {
+    ways->add_flag_callback(name, [&all, text] { all.keys.way = text; }, help);
+  };
+  way("--keyring", "keyring", "By your desktop's keyring");
+  way("--passphrase", "passphrase", "By a passphrase, typed after each start");
+  way("--file", "file", "By nothing but the rights of their file");
+  ways->require_option(1);
+  with_fd(seal);
+  with_fd(keys->add_subcommand("change-passphrase", "Choose another passphrase"));
+  with_fd(keys->add_subcommand("unlock", "Open your keys"));
+  CLI::App* store = app.add_subcommand("store", "Look after what Latchkey remembers");
+  store->require_subcommand(1);
+  store->add_subcommand("status", "Show whether it is whole and up to date");
+  store->add_subcommand("accept", "Use an old copy that you put back yourself")
+      ->add_flag("--yes", all.keys.yes, "Do not ask");
+  store->add_subcommand("start-anew", "Begin again; the old file is kept")
+      ->add_flag("--yes", all.keys.yes, "Do not ask");
+}
+
+int run_keys(const CLI::App& family, const cli::Terminal& terminal, All& all) {
+  const std::string name = family.get_subcommands().front()->get_name();
+  if (name == "seal") {
+    return cli::keys_seal(all.common, terminal, all.keys);
+  }
+  if (name == "change-passphrase") {
+    all.keys.way = "passphrase";
+    all.keys.change = true;
+    return cli::keys_seal(all.common, terminal, all.keys);
+  }
+  if (name == "unlock") {
+    return cli::keys_unlock(all.common, terminal, all.keys);
+  }
+  if (name == "accept") {
+    return cli::store_accept(all.common, terminal, all.keys);
+  }
+  if (name == "start-anew") {
+    return cli::store_start_anew(all.common, terminal, all.keys);
+  }
+  return cli::keys_status(all.common, terminal);
+}
+
 int run(const CLI::App& app, All& all) {
   const cli::Terminal terminal(all.json);
   if (all.common.socket.empty()) {
@@ -158,6 +212,9 @@ int run(const CLI::App& app, All& all) {
     if (name == command) {
       return run_it(all.common, terminal, all.which);
     }
+  }
+  if (name == "keys" || name == "store") {
+    return run_keys(*app.get_subcommands().front(), terminal, all);
   }
   if (name == "devices" && all.mine) {
     return cli::own_devices(all.common, terminal);
@@ -222,6 +279,7 @@ int main(int argc, char** argv) {
   add_control(app, all);
   add_fetch(app, all);
   add_setup(app, all);
+  add_keys(app, all);
   add_moving(app, all);
   for (CLI::App* command : app.get_subcommands({})) {
     command->add_flag("--json", all.json, "One JSON document on standard output");

@@ -1,15 +1,10 @@
 // Moving to another computer: export, import, and browser profiles that take permissions over.
-#include <fcntl.h>
-#include <termios.h>
-#include <unistd.h>
-
-#include <array>
-#include <cerrno>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "agent_link.h"
 #include "commands.h"
+#include "passphrase.h"
 #include "wire/names.h"
 
 namespace latchkey::cli {
@@ -18,103 +13,10 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-constexpr std::size_t kLeastPassphrase = 8;
-constexpr std::size_t kMostPassphrase = 1024;
-
-// A line from the terminal that is not shown; it is shown again however this ends.
-class Silence {
- public:
-  Silence() {
-    if (::tcgetattr(STDIN_FILENO, &before_) == 0) {
-      termios silent = before_;
-      silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-      changed_ = ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) == 0;
-    }
-  }
-  ~Silence() {
-    if (changed_) {
-      ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
-      ::write(STDERR_FILENO, "\n", 1) < 0 ? void() : void();
-    }
-  }
-  Silence(const Silence&) = delete;
-  Silence& operator=(const Silence&) = delete;
-  Silence(Silence&&) = delete;
-  Silence& operator=(Silence&&) = delete;
-  [[nodiscard]] bool is_on() const { return changed_; }
-
- private:
-  termios before_{};
-  bool changed_ = false;
-};
-
-Result<std::string> asked(std::string_view question) {
-  const Silence silence;
-  if (!silence.is_on()) {
-    return fail(usage("The terminal cannot hide what is typed.", "Use --passphrase-fd."));
-  }
-  auto text = Terminal::ask(question);
-  if (!text) {
-    return fail(failure_from("cancelled", "Stopped."));
-  }
-  return *std::move(text);
-}
-
-// What cannot travel as JSON would be another passphrase on arrival.
-bool is_utf8(const std::string& text) {
-  const json value = text;
-  return json::parse(value.dump(-1, ' ', false, json::error_handler_t::ignore)) == value;
-}
-
-// The first line of an open file, as scripts and password managers give it.
-Result<std::string> read_from(int fd) {
-  std::string text;
-  text.reserve(kMostPassphrase + 2);
-  std::array<char, 1> byte{};
-  while (text.size() <= kMostPassphrase) {
-    const ssize_t got = ::read(fd, byte.data(), 1);
-    if (got < 0 && errno == EINTR && !interrupted()) {
-      continue;
-    }
-    if (got < 0) {
-      return fail(
-          usage("The passphrase could not be read.", "Is --passphrase-fd open for reading?"));
-    }
-    if (got == 0 || byte[0] == '\n') {
-      break;
-    }
-    text.push_back(byte[0]);
-  }
-  return text;
-}
-
 Result<std::string> passphrase(const MoveOptions& options, bool is_new) {
-  auto text = options.passphrase_fd >= 0 ? read_from(options.passphrase_fd)
-              : Terminal::can_ask()
-                  ? asked(is_new ? "A passphrase for the backup:" : "The backup's passphrase:")
-                  : fail(usage("There is nobody to ask for the passphrase.",
-                               "Give it with --passphrase-fd N."));
-  if (!text) {
-    return text;
-  }
-  if (text->size() > kMostPassphrase || (is_new && text->size() < kLeastPassphrase) ||
-      text->empty()) {
-    return fail(usage("A passphrase has 8 to 1024 characters.",
-                      "Several words that you can remember are good."));
-  }
-  if (!is_utf8(*text) || text->find('\0') != std::string::npos) {
-    return fail(usage("The passphrase is no text.", "Use letters, digits and signs."));
-  }
-  if (is_new && options.passphrase_fd < 0) {
-    const auto again = asked("Once more:");
-    if (!again) {
-      return again;
-    }
-    if (*again != *text) {
-      return fail(usage("Those were two different passphrases.", "Run the command again."));
-    }
-  }
-  return text;
+  return read_passphrase(options.passphrase_fd,
+                         is_new ? "A passphrase for the backup:" : "The backup's passphrase:",
+                         is_new ? Passphrase::kNew : Passphrase::kOld);
 }
 
 Result<json> ask_agent(const Common& common, std::string_view method, json params) {

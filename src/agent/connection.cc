@@ -12,6 +12,13 @@ tl::unexpected<Error> malformed(std::string message) {
   return fail(Error{ErrorCode::kMalformed, std::move(message)});
 }
 
+bool is_about_store(const Method& method) {
+  return std::holds_alternative<StoreStatus>(method) ||
+         std::holds_alternative<StoreUnlock>(method) || std::holds_alternative<StoreSeal>(method) ||
+         std::holds_alternative<StoreAccept>(method) ||
+         std::holds_alternative<StoreStartAnew>(method);
+}
+
 }  // namespace
 
 bool RateLimit::take(MonoTime now) {
@@ -89,6 +96,9 @@ Result<void> Connection::admit(const Method& method, MonoTime now) {
        std::holds_alternative<ProfilesAdopt>(method)) &&
       hello_->client != Hello::Client::kCommandLine) {
     return malformed("Only the command line moves what is remembered.");
+  }
+  if (is_about_store(method) && hello_->client != Hello::Client::kCommandLine) {
+    return malformed("Only the command line looks after the keys.");
   }
   bool in_time = all_.take(now);
   if (std::holds_alternative<PairBegin>(method) || std::holds_alternative<PairName>(method)) {

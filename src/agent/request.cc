@@ -315,6 +315,56 @@ std::optional<Method> read_nothing(const json& p) {
   return p.empty() ? std::optional<Method>(Nothing{}) : std::nullopt;
 }
 
+struct SecretOrNone {
+  std::optional<SecretBytes> value;
+};
+std::optional<SecretOrNone> secret_of(const json& p, const char* name) {
+  if (is_absent(p, name)) {
+    return SecretOrNone{};
+  }
+  auto text = text_of(p, name, kMaxPassphrase);
+  return text ? std::optional(SecretOrNone{SecretBytes::take(std::move(*text))}) : std::nullopt;
+}
+
+std::optional<Method> read_store_unlock(const json& p) {
+  auto passphrase = secret_of(p, "passphrase");
+  const bool has_prompt = !is_absent(p, "prompt");
+  if (!only(p, {"passphrase", "prompt"}) || !passphrase ||
+      (has_prompt && !p["prompt"].is_boolean())) {
+    return std::nullopt;
+  }
+  return StoreUnlock{std::move(passphrase->value), has_prompt && p["prompt"].get<bool>()};
+}
+
+std::optional<Method> read_store_seal(const json& p) {
+  const auto way = text_of(p, "way", 16);
+  auto passphrase = secret_of(p, "passphrase");
+  auto current = secret_of(p, "current");
+  if (!only(p, {"way", "passphrase", "current"}) || !way || !passphrase || !current) {
+    return std::nullopt;
+  }
+  StoreSeal seal{SealWay::kFile, std::move(passphrase->value), std::move(current->value)};
+  if (*way == "keyring") {
+    seal.way = SealWay::kKeyring;
+  } else if (*way == "passphrase") {
+    seal.way = SealWay::kPassphrase;
+  } else if (*way != "file") {
+    return std::nullopt;
+  }
+  return seal.passphrase.has_value() == (seal.way == SealWay::kPassphrase)
+             ? std::optional<Method>(std::move(seal))
+             : std::nullopt;
+}
+
+// What a secret was read from; the parser's own copy.
+void wipe_secrets(json& params) {
+  for (const char* name : {"passphrase", "current", "code"}) {
+    if (const auto found = params.find(name); found != params.end() && found->is_string()) {
+      SecretBytes::take(std::move(found->get_ref<std::string&>()));
+    }
+  }
+}
+
 struct Reader {
   std::string_view name;
   std::optional<Method> (*read)(const json& params);
@@ -347,6 +397,11 @@ constexpr std::array kReaders = {
     Reader{wire::kBackupImport, read_backup_import},
     Reader{wire::kProfilesList, read_nothing<ProfilesList>},
     Reader{wire::kProfilesAdopt, read_profiles_adopt},
+    Reader{wire::kStoreStatus, read_nothing<StoreStatus>},
+    Reader{wire::kStoreUnlock, read_store_unlock},
+    Reader{wire::kStoreSeal, read_store_seal},
+    Reader{wire::kStoreAccept, read_nothing<StoreAccept>},
+    Reader{wire::kStoreStartAnew, read_nothing<StoreStartAnew>},
 };
 
 BadRequest bad(std::optional<std::uint64_t> id, wire::ErrorCode code, std::string message) {
@@ -356,7 +411,7 @@ BadRequest bad(std::optional<std::uint64_t> id, wire::ErrorCode code, std::strin
 }  // namespace
 
 latchkey::Result<Request, BadRequest> parse_request(std::string_view text) {
-  const auto message = parse_object(text);
+  auto message = parse_object(text);
   if (!message) {
     return fail(bad(std::nullopt, wire::ErrorCode::kMalformed, "That is not a JSON object."));
   }
@@ -372,7 +427,7 @@ latchkey::Result<Request, BadRequest> parse_request(std::string_view text) {
   }
   json params = json::object();
   if (const auto found = message->find("params"); found != message->end()) {
-    params = *found;
+    params = std::move(*found);
   }
   if (!params.is_object()) {
     return fail(bad(id, wire::ErrorCode::kMalformed, "The parameters are not an object."));
@@ -380,6 +435,7 @@ latchkey::Result<Request, BadRequest> parse_request(std::string_view text) {
   for (const Reader& reader : kReaders) {
     if (reader.name == *name) {
       auto method = reader.read(params);
+      wipe_secrets(params);
       if (!method) {
         return fail(bad(id, wire::ErrorCode::kMalformed,
                         "The parameters of \"" + *name + "\" are not as they should be."));

@@ -130,13 +130,28 @@ struct Doctor {
   std::optional<std::vector<std::string>> databases;
   std::optional<std::vector<std::string>> browsers;
 };
+// Command line only: the store and what keeps its key (store_state.h).
+struct StoreStatus {};
+struct StoreUnlock {
+  std::optional<SecretBytes> passphrase;
+  bool prompt = false;  // the desktop may ask the person
+};
+enum class SealWay { kKeyring, kPassphrase, kFile };
+struct StoreSeal {
+  SealWay way = SealWay::kFile;
+  std::optional<SecretBytes> passphrase;  // for kPassphrase
+  std::optional<SecretBytes> current;     // where it is sealed by a passphrase now
+};
+struct StoreAccept {};
+struct StoreStartAnew {};
 
 using Method =
     std::variant<Hello, DiscoverStart, DiscoverStop, PairBegin, PairName, PairCode, PairCancel,
                  GrantsList, GrantsGet, GrantsRevoke, TicketMint, CertificateRenew, PolicyCheck,
                  MetadataStatus, MetadataRefresh, AnchorGet, SetupFirefox, Doctor, GrantsPause,
                  GrantsResume, GrantsDetails, DevicesList, DevicesForget, BackupExport,
-                 BackupImport, ProfilesList, ProfilesAdopt>;
+                 BackupImport, ProfilesList, ProfilesAdopt, StoreStatus, StoreUnlock, StoreSeal,
+                 StoreAccept, StoreStartAnew>;
 
 struct Request {
   std::uint64_t id = 0;
@@ -150,6 +165,7 @@ struct BadRequest {
   Error error;
 };
 
+// The caller wipes `text` where it may hold a secret.
 latchkey::Result<Request, BadRequest> parse_request(std::string_view text);
 
 }  // namespace latchkey::agent

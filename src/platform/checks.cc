@@ -174,13 +174,6 @@ Check judge_clock(const Facts& facts) {
   return {"clock", Level::kOk, "The clock looks right.", source, ""};
 }
 
-Check judge_secrets() {
-  return {"secrets", Level::kWarn, "Your keys are kept in a file that only you can read.",
-          "protected by file permissions (0600 in a 0700 folder), not by a password or a keyring; "
-          "whoever can act as you, or reads the disk, can read them",
-          "Encrypt the disk of this computer if it may be stolen."};
-}
-
 }  // namespace
 
 std::string_view level_text(Level level) {
@@ -258,8 +251,7 @@ std::vector<Check> judge(const Facts& facts) {
           judge_restart(facts),
           judge_manifests(facts),
           judge_confined(facts),
-          judge_clock(facts),
-          judge_secrets()};
+          judge_clock(facts)};
 }
 
 }  // namespace latchkey::platform

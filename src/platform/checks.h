@@ -68,7 +68,7 @@ struct Facts {
 };
 
 // One check for each concern, in a fixed order; ids: names, name_delay, avahi, agent, trust,
-// browser_restart, native_host, confined_browsers, clock, secrets.
+// browser_restart, native_host, confined_browsers, clock.
 std::vector<Check> judge(const Facts& facts);
 
 // Single judgements that others need as well.

@@ -79,6 +79,7 @@ Result<Seal> KeptSealer::make() {
 }
 
 Result<void> KeptSealer::use(const Seal& seal) {
+  met_ = seal.kind;
   if (seal.kind == kFileMode) {
     kind_ = kFileMode;
     data_key_ = {};

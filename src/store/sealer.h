@@ -76,6 +76,8 @@ class KeptSealer final : public Sealer {
   Result<void> prepare();
   Result<Seal> make() override;
   Result<void> use(const Seal& seal) override;
+  // The kind of the store that use() saw last, whether it could be opened or not; empty: none.
+  [[nodiscard]] const std::string& met() const { return met_; }
   Result<Bytes> seal(std::string_view purpose, ByteSpan plaintext) override;
   Result<SecretBytes> open(std::string_view purpose, ByteSpan sealed) override;
 
@@ -84,6 +86,7 @@ class KeptSealer final : public Sealer {
   std::vector<Keeper*> keepers_;
   Keeper* chosen_;
   std::string kind_;
+  std::string met_;
   SecretBytes data_key_;  // empty: file mode
   std::unique_ptr<Seal> prepared_;
   Seal made_;  // what data_key_ belongs to

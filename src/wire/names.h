@@ -40,6 +40,12 @@ inline constexpr std::string_view kBackupExport = "backup.export";
 inline constexpr std::string_view kBackupImport = "backup.import";
 inline constexpr std::string_view kProfilesList = "profiles.list";
 inline constexpr std::string_view kProfilesAdopt = "profiles.adopt";
+// The store and its keys; the command line only.
+inline constexpr std::string_view kStoreStatus = "store.status";
+inline constexpr std::string_view kStoreUnlock = "store.unlock";
+inline constexpr std::string_view kStoreSeal = "store.seal";
+inline constexpr std::string_view kStoreAccept = "store.accept";
+inline constexpr std::string_view kStoreStartAnew = "store.start_anew";
 
 // Events.
 inline constexpr std::string_view kDiscoverFound = "discover.found";
