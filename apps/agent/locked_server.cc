@@ -201,7 +201,9 @@ net::Task<LockedServer::Reply> LockedServer::doctor() {
                                     .root_installed = std::nullopt,
                                     .more_databases = {},
                                     .more_user_data = {},
-                                    .extension_id = options_.extension_id};
+                                    .extension_id = options_.extension_id,
+                                    .known_past = {},
+                                    .system = "/"};
   // Named, not written inside the call: g++ 12 copies the bytes of a closure made there.
   auto look = [question = std::move(question)] {
     return platform::judge(platform::read_facts(question));

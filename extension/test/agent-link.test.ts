@@ -142,3 +142,32 @@ test('events of the wrong shape are as if they had not come', async () => {
   host.say({ event: 'discover.lost', params: { key: 'k1' } });
   assert.deepEqual(events, [{ kind: 'lost', key: 'k1' }]);
 });
+
+test('a locked agent is said so, and found open when it hangs up', async () => {
+  for (const [state, status] of [
+    ['keyring_locked', 'locked_keyring'],
+    ['keyring_missing', 'locked_keyring'],
+    ['passphrase_needed', 'locked_passphrase'],
+    ['rolled_back', 'locked_other'],
+    ['something new', 'locked_other'],
+  ] as const) {
+    const locked = { ...hello, ready: false, locked: { state, message: 'x', fix: 'y' } };
+    const [first, second] = [new FakeHost(locked), new FakeHost()];
+    const { link, states } = linkTo([first, second]);
+    assert.equal(await code(link.ready()), 'unreachable');
+    assert.deepEqual(states, ['connecting', status]);
+    first.hangUp();
+    await settled();
+    assert.deepEqual(states.slice(2), ['not_running', 'connecting', 'ready']);
+  }
+});
+
+test('a locked agent that is asked again is asked from the start', async () => {
+  const locked = { ...hello, locked: { state: 'key_gone' } };
+  const [first, second] = [new FakeHost(locked), new FakeHost()];
+  const { link, states } = linkTo([first, second]);
+  await code(link.ready());
+  await link.ready();
+  first.hangUp(); // the old port's late word changes nothing
+  assert.equal(states.at(-1), 'ready');
+});

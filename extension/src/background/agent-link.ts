@@ -6,6 +6,7 @@ import {
   type SetupState,
   readEvent,
   readHello,
+  readLocked,
 } from '../protocol/agent';
 import { readErrorCode } from '../protocol/errors';
 import type { AgentStatus } from '../protocol/internal';
@@ -18,6 +19,9 @@ export class AgentError extends Error {
     this.name = 'AgentError';
   }
 }
+
+// It answers, and has not got its store. The connection stays, to hear when that changes.
+class LockedAgent extends Error {}
 
 // chrome.runtime.Port, as far as it is used here.
 export interface NativePort {
@@ -77,6 +81,9 @@ export class AgentLink {
 
   private async open(): Promise<SetupState> {
     this.setStatus({ state: 'connecting' });
+    // A locked agent's: it is asked from the start.
+    this.port?.disconnect();
+    this.port = null;
     try {
       const profile = await this.options.profile();
       const port = this.options.connect();
@@ -86,18 +93,28 @@ export class AgentLink {
       });
       port.onDisconnect.addListener(() => {
         const reason = this.options.disconnectReason();
-        if (this.port === port) this.drop(isMissing(reason) ? 'not_installed' : 'not_running');
+        if (this.port !== port) return;
+        const wasLocked = this.current.state.startsWith('locked_');
+        this.drop(isMissing(reason) ? 'not_installed' : 'not_running');
+        // It hangs up when it is unlocked.
+        if (wasLocked) this.ready().catch(() => undefined);
       });
-      const setup = readHello(
-        await this.send(names.kHello, {
-          [names.kClient]: names.kExtension,
-          [names.kVersion]: this.options.version,
-          [names.kProfile]: profile,
-        }),
-      );
+      const answer = await this.send(names.kHello, {
+        [names.kClient]: names.kExtension,
+        [names.kVersion]: this.options.version,
+        [names.kProfile]: profile,
+      });
+      const setup = readHello(answer);
+      const locked = readLocked(answer);
+      if (locked !== null) {
+        this.opening = null;
+        this.setStatus({ state: locked });
+        throw new LockedAgent();
+      }
       this.setStatus({ state: 'ready', setup });
       return setup;
     } catch (error) {
+      if (error instanceof LockedAgent) throw new AgentError(names.kUnreachable);
       if (this.port !== null) this.drop(tooOld(error) ? 'too_old' : 'not_running');
       this.opening = null;
       if (this.current.state === 'connecting') this.setStatus({ state: 'not_running' });

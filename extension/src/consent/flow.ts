@@ -6,7 +6,7 @@
 //     |  `name` where no web service asks but the person adds a device, who is not asked first either
 //     \ skipped where an administrator has consented for the person
 //   any -> problem -> looking again, or asking again where nothing could start yet
-import type { CodeRequest, Device, Make, PairStep, ProposedName } from '../protocol/agent';
+import type { CodeRequest, Device, Locked, Make, PairStep, ProposedName } from '../protocol/agent';
 import type { ConsentCommand, ConsentNews, Question } from '../protocol/internal';
 import type { ErrorCode } from '../protocol/names';
 import * as names from '../protocol/names';
@@ -15,6 +15,7 @@ import type { Verdict } from '../protocol/trust';
 export type SetupProblem =
   | 'not_installed'
   | 'not_running'
+  | Locked
   | 'too_old'
   | 'setup_needed'
   | 'restart_needed'
@@ -267,6 +268,9 @@ function problemOf({ agent, verdict }: AgentNews): Problem | null {
     case 'not_installed':
     case 'not_running':
     case 'too_old':
+    case 'locked_keyring':
+    case 'locked_passphrase':
+    case 'locked_other':
       return agent.state;
     case 'ready':
       if (!agent.setup.rootInstalled) return 'setup_needed';

@@ -148,6 +148,24 @@ export type AgentEvent =
   | { readonly kind: 'changed'; readonly id: string; readonly state: GrantState }
   | { readonly kind: 'trust' };
 
+// Why an agent has not got its store, as far as a person can do something about it from here.
+export type Locked = 'locked_keyring' | 'locked_passphrase' | 'locked_other';
+
+// null: it is not locked.
+export function readLocked(value: unknown): Locked | null {
+  const locked = readFields(value, names.kHello)[names.kLocked];
+  if (locked === undefined) return null;
+  switch (readFields(locked, names.kLocked)[names.kState]) {
+    case names.kKeyringLocked:
+    case names.kKeyringMissing:
+      return 'locked_keyring';
+    case names.kPassphraseNeeded:
+      return 'locked_passphrase';
+    default:
+      return 'locked_other';
+  }
+}
+
 export function readHello(value: unknown): SetupState {
   const hello = readFields(value, names.kHello);
   if (hello[names.kProtocol] !== names.kProtocolVersion) throw new Malformed(names.kProtocol);

@@ -5,6 +5,7 @@ import type {
   CodeRequest,
   Device,
   Grant,
+  Locked,
   Make,
   PairStep,
   ProposedName,
@@ -228,7 +229,8 @@ export function readWorkerMessage(value: unknown): WorkerMessage | null {
 export type AgentStatus =
   | { readonly state: 'connecting' }
   | { readonly state: 'ready'; readonly setup: SetupState }
-  | { readonly state: 'not_installed' | 'not_running' | 'too_old' };
+  | { readonly state: 'not_installed' | 'not_running' | 'too_old' }
+  | { readonly state: Locked };
 
 // --- consent window -> service worker, over a Port named kConsentPort ---
 export const kConsentPort = 'consent';

@@ -158,6 +158,11 @@ export const kUnregistered = 'unregistered';
 export const kWorking = 'working';
 export const kYours = 'yours';
 
+// Locked: why the agent has not got its store
+export const kKeyringLocked = 'keyring_locked';
+export const kKeyringMissing = 'keyring_missing';
+export const kPassphraseNeeded = 'passphrase_needed';
+
 // Errors
 export const kMalformed = 'malformed';
 export const kUnsupported = 'unsupported';

@@ -12,6 +12,9 @@ function problemOf(agent: AgentStatus): string | null {
     case 'not_installed':
     case 'not_running':
     case 'too_old':
+    case 'locked_keyring':
+    case 'locked_passphrase':
+    case 'locked_other':
       return agent.state;
     case 'ready':
       if (!agent.setup.rootInstalled) return 'setup_needed';
