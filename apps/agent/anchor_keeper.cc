@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "crypto/hash.h"
 #include "agent/listing.h"
+#include "crypto/hash.h"
 #include "platform/firefox_profiles.h"
 
 namespace latchkey::agentd {

@@ -55,7 +55,8 @@ agent::Sight Client::sight() const {
 
 Client::Reply Client::on_devices_list() {
   agent::Records& records = context_->desk.records();
-  return agent::devices_json(records.bindings(), records.standings(), sight(), context_->desk.trust());
+  return agent::devices_json(records.bindings(), records.standings(), sight(),
+                             context_->desk.trust());
 }
 
 net::Task<Client::Reply> Client::forget(DeviceId device) {

@@ -90,13 +90,15 @@ class LeavingTest : public ::testing::Test {
     return std::ranges::any_of(trusted(folder),
                                [](const auto& one) { return one.starts_with("Latchkey"); });
   }
-  // Files that speak of us, outside of the agent's own folder. In a trust database what was deleted
+  // Files that speak of us, outside of the agent's own folders: what it stores and the witness of
+  // it stay, and no browser reads them. In a trust database what was deleted
   // may leave traces that no browser sees: those are looked at with certutil.
   std::vector<std::string> files_that_name_us() {
     std::vector<std::string> found;
     for (auto at = fs::recursive_directory_iterator(home_.path());
          at != fs::recursive_directory_iterator(); ++at) {
-      if (at->path() == path(".local/state/latchkey") || at->path() == path("run")) {
+      if (at->path() == path(".local/state/latchkey") ||
+          at->path() == path(".config/latchkey/witness") || at->path() == path("run")) {
         at.disable_recursion_pending();
         continue;
       }
