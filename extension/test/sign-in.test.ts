@@ -30,9 +30,16 @@ function makeSignIn(grants: Grant[] = [direct()], says: Said[] = []) {
     kept: {} as Attempts,
     url: 'https://attic.local',
     stays: true,
+    refreshed: 0,
+    refreshing: (): void => undefined,
   };
   const signIn = new SignIn({
     grants: () => Promise.resolve(grants),
+    refresh: () => {
+      made.refreshed += 1;
+      made.refreshing();
+      return Promise.resolve();
+    },
     mint: (_, nonce) => {
       made.minted.push(nonce);
       return Promise.resolve({ ticket: `ticket${String(made.minted.length)}`, url: made.url });
@@ -66,6 +73,18 @@ test('a device that asks to sign in gets its ticket, and the page is loaded once
   assert.deepEqual(made.posts, [kPost]);
   assert.deepEqual(made.reloaded, [3]);
   assert.equal(made.inits[0]?.redirect, 'error');
+});
+
+test('a grant that was made a moment ago is asked for, seldom', async () => {
+  const grants: Grant[] = [];
+  const { made, signIn } = makeSignIn(grants);
+  await signIn.answered(answer());
+  await signIn.answered(answer());
+  assert.deepEqual([made.posts, made.refreshed], [[], 1]);
+  made.clock += 1000;
+  made.refreshing = () => void grants.push(direct());
+  await signIn.answered(answer());
+  assert.deepEqual([made.posts, made.reloaded, made.refreshed], [[kPost], [3], 2]);
 });
 
 test('who went elsewhere meanwhile is left there', async () => {

@@ -138,6 +138,7 @@ const signIn = new SignIn({
     await freshen();
     return book.all();
   },
+  refresh: () => book.sync().catch(() => undefined),
   mint: async (grant, nonce) => {
     const more = nonce === null ? {} : { [names.kNonce]: nonce };
     const params = { [names.kId]: grant.id, [names.kOrigin]: null, ...more };

@@ -28,6 +28,8 @@ export type Attempts = Readonly<Record<string, Attempt>>; // by tab
 
 export interface SignInOptions {
   readonly grants: () => Promise<readonly Grant[]>;
+  // Asks the agent what there is: it may have told of a new grant, and not been heard yet.
+  readonly refresh: () => Promise<void>;
   readonly mint: (grant: Grant, nonce: string | null) => Promise<{ ticket: string; url: string }>;
   // fetch(), as far as it is used here.
   readonly post: (url: string, init: RequestInit) => Promise<Pick<Response, 'status' | 'text'>>;
@@ -39,6 +41,8 @@ export interface SignInOptions {
   readonly now: () => number; // milliseconds
 }
 
+// Whoever answers on the network can make us ask the agent; so often at most.
+export const kRefreshEveryMs = 1000;
 // Once in this time in one tab.
 export const kAgainAfterMs = 30_000;
 const kMaxAttempts = 50;
@@ -46,20 +50,31 @@ const kMaxAnswer = 1000;
 
 export class SignIn {
   private queue: Promise<unknown> = Promise.resolve();
+  private refreshedAt = -Infinity;
 
   constructor(private readonly options: SignInOptions) {}
 
   async answered(answer: Answer): Promise<void> {
     if (!asksToSignIn(answer) || answer.tabId < 0) return;
     const opened = await this.inTurn(async () => {
-      const all = await this.options.grants();
-      const grant = all.find((one) => isOwn(one) && one.url === originOf(answer.url));
+      const grant = await this.grantAt(originOf(answer.url));
       if (grant === undefined || !(await this.isFirst(answer.tabId, grant.id))) return false;
       return this.open(grant);
     });
     if (opened && (await this.options.arrived(answer.tabId, answer.url))) {
       await this.options.reload(answer.tabId);
     }
+  }
+
+  private async grantAt(url: string): Promise<Grant | undefined> {
+    const known = async (): Promise<Grant | undefined> =>
+      (await this.options.grants()).find((one) => isOwn(one) && one.url === url);
+    const grant = await known();
+    const now = this.options.now();
+    if (grant !== undefined || Math.abs(now - this.refreshedAt) < kRefreshEveryMs) return grant;
+    this.refreshedAt = now;
+    await this.options.refresh();
+    return known();
   }
 
   // A device without a clock asks for one more ticket, with a nonce of its own in it.
