@@ -162,14 +162,13 @@ void Vault::put_head() {
   put_meta(database_, "head", head_of(row_key_, id_, generation_, total_));
 }
 
-// Reading a row checks its own sum.
+// Reading a row checks its own sum; one row is held at a time.
 void Vault::verify() {
   Sum all{};
   for (const TableShape* table : options_.tables) {
-    for (const Row& row : select(*table, "TRUE", {})) {
-      const Sum sum = sum_of(*table, row);
+    read(*table, "TRUE", {}, [&all](Row&&, const Sum& sum) {
       std::ranges::transform(all, sum, all.begin(), std::bit_xor<>());
-    }
+    });
   }
   if (all != total_) {
     throw_failure(ErrorCode::kCorrupt, "rows were added or taken away by something else");
@@ -298,24 +297,29 @@ std::optional<Row> Vault::find(const TableShape& table, const Row& key) {
   return std::move(rows.front());
 }
 
-std::vector<Row> Vault::select(const TableShape& table, const std::string& where,
-                               const Row& arguments) {
+void Vault::read(const TableShape& table, const std::string& where, const Row& arguments,
+                 const std::function<void(Row&&, const Sum&)>& take_row) {
   static const Column kSum{"sum", Kind::kBlob, sizeof(Sum)};
   Query query(database_, "SELECT " + column_list(table) + " FROM " + table.name + " WHERE " + where,
               arguments);
-  std::vector<Row> rows;
   while (query.step()) {
     Row row;
     row.reserve(table.columns.size());
     for (const Column& column : table.columns) {
       row.push_back(query.value(row.size(), column));
     }
-    const Value sum = query.value(row.size(), kSum);
-    if (!constant_time_equal(std::get<Bytes>(sum), sum_of(table, row))) {
+    const Sum sum = sum_of(table, row);
+    if (!constant_time_equal(std::get<Bytes>(query.value(row.size(), kSum)), sum)) {
       throw_failure(ErrorCode::kCorrupt, std::string(table.name) + ": a row was changed");
     }
-    rows.push_back(std::move(row));
+    take_row(std::move(row), sum);
   }
+}
+
+std::vector<Row> Vault::select(const TableShape& table, const std::string& where,
+                               const Row& arguments) {
+  std::vector<Row> rows;
+  read(table, where, arguments, [&rows](Row&& row, const Sum&) { rows.push_back(std::move(row)); });
   return rows;
 }
 
