@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "crypto/x509.h"
+#include "median_reporter.h"
 #include "pairing/code.h"
 #include "pki/pki.h"
 #include "support/fake_random.h"
@@ -123,30 +124,11 @@ BENCHMARK(renew)->Repetitions(7)->ReportAggregatesOnly(true);
 BENCHMARK(check_csr)->Repetitions(7)->ReportAggregatesOnly(true);
 BENCHMARK(password_key)->Repetitions(3)->ReportAggregatesOnly(true)->Unit(benchmark::kMillisecond);
 
-// Prints as usual and keeps the medians.
-class MedianReporter final : public benchmark::ConsoleReporter {
- public:
-  void ReportRuns(const std::vector<Run>& runs) override {
-    ConsoleReporter::ReportRuns(runs);
-    for (const auto& run : runs) {
-      if (run.aggregate_name == "median") {
-        medians[run.run_name.function_name] = run.GetAdjustedCPUTime();
-      }
-    }
-  }
-  std::map<std::string, double> medians;
-};
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  // The file is asked for on the command line (--benchmark_out); interleaving is always wanted.
-  std::vector<char*> arguments(argv, argv + argc);
-  std::string interleave = "--benchmark_enable_random_interleaving=true";
-  arguments.push_back(interleave.data());
-  int count = static_cast<int>(arguments.size());
-  benchmark::Initialize(&count, arguments.data());
-  MedianReporter reporter;
+  bench::initialize(argc, argv);
+  bench::MedianReporter reporter;
   benchmark::RunSpecifiedBenchmarks(&reporter);
   const double bare_time = reporter.medians["bare"];
   const double issue_time = reporter.medians["issue"];

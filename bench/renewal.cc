@@ -11,7 +11,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <string>
 
@@ -19,6 +18,7 @@
 #include "crypto/x509.h"
 #include "enroll/agent.h"
 #include "filled_store.h"
+#include "median_reporter.h"
 #include "support/fake_random.h"
 #include "support/memory_records.h"
 #include "support/standing_trust.h"
@@ -123,31 +123,11 @@ BENCHMARK(decide)->Apply(interleaved);
 BENCHMARK(bare_store)->Apply(interleaved)->UseRealTime();
 BENCHMARK(store)->Apply(interleaved)->UseRealTime();
 
-// Prints as usual and keeps the medians, in microseconds.
-class MedianReporter final : public benchmark::ConsoleReporter {
- public:
-  void ReportRuns(const std::vector<Run>& runs) override {
-    ConsoleReporter::ReportRuns(runs);
-    for (const auto& run : runs) {
-      if (run.aggregate_name == "median") {
-        const auto& name = run.run_name.function_name;
-        medians[name] = name.find("store") == std::string::npos ? run.GetAdjustedCPUTime()
-                                                                : run.GetAdjustedRealTime();
-      }
-    }
-  }
-  std::map<std::string, double> medians;
-};
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::vector<char*> arguments(argv, argv + argc);
-  std::string interleave = "--benchmark_enable_random_interleaving=true";
-  arguments.push_back(interleave.data());
-  int count = static_cast<int>(arguments.size());
-  benchmark::Initialize(&count, arguments.data());
-  MedianReporter reporter;
+  bench::initialize(argc, argv);
+  bench::MedianReporter reporter;
   benchmark::RunSpecifiedBenchmarks(&reporter);
   auto& took = reporter.medians;
   if (took["decide"] > 0 && took["store"] > 0 && took["bare"] > 0 && took["bare_store"] > 0) {
