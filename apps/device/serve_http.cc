@@ -8,34 +8,8 @@ namespace latchkey::device {
 
 namespace {
 
-int status_of(const net::HttpError& fault) {
-  switch (fault.fault) {
-    case net::HttpFault::kHeadTooLarge:
-      return 431;
-    case net::HttpFault::kVersion:
-      return 505;
-    default:
-      return 400;
-  }
-}
-
-// A response that precedes the end of its request is lost when the socket closes with bytes unread:
-// those are read away for a moment.
+// Of a request that was refused early.
 constexpr std::size_t kLingerBytes = 256 * 1024;
-constexpr std::chrono::milliseconds kLinger{1000};
-
-net::Task<void> linger(net::TlsStream& stream) {
-  co_await stream.shutdown();
-  Bytes block(4096);
-  const net::Deadline until = net::after(kLinger);
-  for (std::size_t taken = 0; taken < kLingerBytes;) {
-    const auto got = co_await stream.read_some(block, until);
-    if (!got || *got == 0) {
-      co_return;
-    }
-    taken += *got;
-  }
-}
 
 }  // namespace
 
@@ -52,13 +26,13 @@ net::Task<void> Server::serve_http(Client client) {
     if (!read) {
       if (http.fault()) {
         co_await refuse_malformed(http);
-        co_await linger(stream);
+        co_await net::linger(stream, kLingerBytes);
       }
       break;
     }
     if (!co_await serve_request(client, http)) {
       if (stream.is_open() && !http.message().done()) {
-        co_await linger(stream);
+        co_await net::linger(stream, kLingerBytes);
       }
       break;
     }
@@ -67,7 +41,7 @@ net::Task<void> Server::serve_http(Client client) {
 }
 
 net::Task<bool> Server::refuse_malformed(net::HttpStream& http) {
-  const int status = status_of(*http.fault());
+  const int status = net::status_of(*http.fault());
   const std::string_view code = status == 431 ? "too_large" : "bad_request";
   (void)co_await write_answer(http, front::error_answer(status, code), true, false,
                               parts_.timeouts.head);

@@ -11,34 +11,8 @@ namespace {
 
 constexpr std::size_t kMaxDrain = 65536;
 
-int status_of(const net::HttpError& fault) {
-  switch (fault.fault) {
-    case net::HttpFault::kHeadTooLarge:
-      return 431;
-    case net::HttpFault::kVersion:
-      return 505;
-    default:
-      return 400;
-  }
-}
-
-// An answer that comes before its request has ended is lost when the socket closes with bytes
-// unread: those are read away for a moment.
+// Of a request that was refused early: an upload may be long.
 constexpr std::size_t kLingerBytes = 32 << 20;
-constexpr std::chrono::milliseconds kLinger{1000};
-
-net::Task<void> linger(net::ByteStream& stream) {
-  co_await stream.shutdown();
-  Bytes block(65536);
-  const net::Deadline until = net::after(kLinger);
-  for (std::size_t taken = 0; taken < kLingerBytes;) {
-    const auto got = co_await stream.read_some(block, until);
-    if (!got || *got == 0) {
-      co_return;
-    }
-    taken += *got;
-  }
-}
 
 // Whose request it is, as the device in front says. Nothing: it was not the device that asked.
 std::optional<cache::Partition> partition_of(const wire::HttpFields& fields) {
@@ -113,7 +87,7 @@ net::Task<void> Server::serve(int fd, [[maybe_unused]] std::unique_ptr<Seat> sea
     if (!read) {
       if (http.fault()) {
         wire::HttpResponseHead head;
-        head.status = status_of(*http.fault());
+        head.status = net::status_of(*http.fault());
         head.fields.add("Content-Length", "0");
         head.fields.add("Connection", "close");
         std::string bytes = net::encode_head(head);
@@ -123,7 +97,7 @@ net::Task<void> Server::serve(int fd, [[maybe_unused]] std::unique_ptr<Seat> sea
     }
     if (!co_await serve_request(http, stream)) {
       if (stream.is_open() && !http.message().done()) {
-        co_await linger(stream);
+        co_await net::linger(stream, kLingerBytes);
       }
       break;
     }

@@ -29,17 +29,6 @@ std::string error_body(const char* code, const char* message) {
   return std::string(R"({"error":{"code":")") + code + R"(","message":")" + message + "\"}}";
 }
 
-int status_of(const net::HttpError& fault) {
-  switch (fault.fault) {
-    case net::HttpFault::kHeadTooLarge:
-      return 431;
-    case net::HttpFault::kVersion:
-      return 505;
-    default:
-      return 400;
-  }
-}
-
 net::Error system_error() {
   return {net::Error::Code::kSystem, std::strerror(errno)};
 }
@@ -124,7 +113,7 @@ net::Task<void> ApiServer::serve(int fd, std::string peer,
     if (!read) {
       if (http.fault()) {
         Reply reply;
-        reply.status = status_of(*http.fault());
+        reply.status = net::status_of(*http.fault());
         reply.body = error_body("invalid", "this is no request that is understood here");
         (void)co_await write_reply(http, std::move(reply), true, false);
       }

@@ -368,4 +368,15 @@ std::string chunk_prefix(std::size_t size) {
   return out + "\r\n";
 }
 
+int status_of(const HttpError& error) {
+  switch (error.fault) {
+    case HttpFault::kHeadTooLarge:
+      return 431;
+    case HttpFault::kVersion:
+      return 505;
+    default:
+      return 400;
+  }
+}
+
 }  // namespace latchkey::net

@@ -33,6 +33,8 @@ struct HttpError {
   HttpFault fault = HttpFault::kMalformed;
   std::string detail;
 };
+// What a server answers to it (RFC 9110 15.5, 15.6; RFC 6585 5).
+int status_of(const HttpError& error);
 template <class T>
 using HttpResult = latchkey::Result<T, HttpError>;
 

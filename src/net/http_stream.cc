@@ -4,6 +4,13 @@
 
 namespace latchkey::net {
 
+namespace {
+
+constexpr std::size_t kLingerBlock = 16384;
+constexpr std::chrono::milliseconds kLinger{1000};
+
+}  // namespace
+
 Error HttpStream::protocol_error(HttpError error) {
   Error out{error.fault == HttpFault::kTruncated ? Error::Code::kClosed : Error::Code::kProtocol,
             error.detail};
@@ -189,6 +196,19 @@ Task<Result<HttpAnswer>> exchange(HttpStream& http, wire::HttpRequestHead head, 
   answer.body = std::move(*all);
   answer.keep_alive = http.message().keep_alive();
   co_return answer;
+}
+
+Task<void> linger(ByteStream& stream, std::size_t most) {
+  co_await stream.shutdown();
+  Bytes block(kLingerBlock);
+  const Deadline until = after(kLinger);
+  for (std::size_t taken = 0; taken < most;) {
+    const auto got = co_await stream.read_some(block, until);
+    if (!got || *got == 0) {
+      co_return;
+    }
+    taken += *got;
+  }
 }
 
 }  // namespace latchkey::net

@@ -69,4 +69,8 @@ struct HttpAnswer {
 Task<Result<HttpAnswer>> exchange(HttpStream& http, wire::HttpRequestHead head, Bytes body,
                                   std::size_t limit, Deadline deadline);
 
+// Server: an answer that comes before its request has ended is lost when the socket closes with
+// bytes unread. Ends the sending side and reads up to `most` bytes away, for a second at most.
+Task<void> linger(ByteStream& stream, std::size_t most);
+
 }  // namespace latchkey::net
