@@ -43,7 +43,7 @@ int open_inside(int parent, const char* name) {
   if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) {
     return fd;
   }
-  const net::OwnedFd plain(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  net::OwnedFd plain(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   struct stat outer{};
   struct stat inner{};
   if (!plain.is_open() || ::fstat(parent, &outer) != 0 || ::fstat(plain.get(), &inner) != 0) {
@@ -53,7 +53,7 @@ int open_inside(int parent, const char* name) {
     errno = EXDEV;
     return -1;
   }
-  return ::dup(plain.get());
+  return plain.release();
 }
 
 // Some names of what is in the folder; none: it is empty.
