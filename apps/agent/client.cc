@@ -138,11 +138,11 @@ void Client::on_request(agent::Request& request) {
           [&](const agent::GrantsDetails& of) { answer(id, on_grants_details(of)); },
           [&](const agent::DevicesList&) { answer(id, on_devices_list()); },
           [&](const agent::DevicesForget& gone) { later(id, forget(gone.id)); },
-          [&](const agent::BackupExport& backup) {
-            later(id, export_backup(context_, copy_of(backup)));
+          [&](agent::BackupExport& backup) {
+            later(id, export_backup(context_, std::move(backup)));
           },
-          [&](const agent::BackupImport& backup) {
-            tasks_.spawn(import_and_end(shared_from_this(), id, copy_of(backup)));
+          [&](agent::BackupImport& backup) {
+            tasks_.spawn(import_and_end(shared_from_this(), id, std::move(backup)));
           },
           [&](const agent::ProfilesList&) { answer(id, list_profiles(context_)); },
           [&](const agent::ProfilesAdopt& adopt) { answer(id, adopt_profile(context_, adopt)); },

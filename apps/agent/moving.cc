@@ -103,13 +103,6 @@ json seen_profiles(const Context& context) {
 
 }  // namespace
 
-agent::BackupExport copy_of(const agent::BackupExport& backup) {
-  return {backup.file, backup.passphrase.clone()};
-}
-agent::BackupImport copy_of(const agent::BackupImport& backup) {
-  return {backup.file, backup.passphrase.clone(), backup.replace};
-}
-
 net::Task<Reply> export_backup(Context* context, agent::BackupExport wish) {
   if (context->moving == nullptr) {
     co_return refuse(ErrorCode::kInternal, "Nothing is stored here.");

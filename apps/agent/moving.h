@@ -26,9 +26,6 @@ class Moving {
   virtual store::Result<store::Adopted> adopt(const ProfileId& from, const ProfileId& to) = 0;
 };
 
-agent::BackupExport copy_of(const agent::BackupExport& backup);
-agent::BackupImport copy_of(const agent::BackupImport& backup);
-
 // {devices, grants}. The file must not be there yet.
 net::Task<agent::Result<nlohmann::json>> export_backup(Context* context,
                                                        agent::BackupExport backup);
