@@ -92,9 +92,6 @@ bool StoreRecords::update_binding(const grant::Binding& binding) {
 bool StoreRecords::mark_reset(const DeviceId& device) {
   return is_done(store_.mark_reset(device));
 }
-std::vector<grant::AgentGrant> StoreRecords::grants() {
-  return or_empty(store_.grants(kAll));
-}
 std::optional<grant::AgentGrant> StoreRecords::grant(const GrantId& id) {
   return or_empty(store_.grant(kAll, id));
 }

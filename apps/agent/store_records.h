@@ -26,7 +26,6 @@ class StoreRecords final : public agent::Records, public Settings, public Moving
   std::optional<grant::Binding> binding(const DeviceId& device) override;
   bool update_binding(const grant::Binding& binding) override;
   bool mark_reset(const DeviceId& device) override;
-  std::vector<grant::AgentGrant> grants() override;
   std::optional<grant::AgentGrant> grant(const GrantId& id) override;
   std::vector<grant::AgentGrant> grants_of_device(const DeviceId& device) override;
   std::vector<grant::AgentGrant> grants_of_host(const HostName& host) override;

@@ -44,13 +44,12 @@ class Records {
   // The device forgot this agent; its active grants are suspended in the same step.
   virtual bool mark_reset(const DeviceId& device) = 0;
 
-  // Oldest first, ended ones too. All of them, keys included: for what is rare only.
-  virtual std::vector<grant::AgentGrant> grants() = 0;
+  // Ended ones too; oldest first where there are several.
   virtual std::optional<grant::AgentGrant> grant(const GrantId& id) = 0;
   virtual std::vector<grant::AgentGrant> grants_of_device(const DeviceId& device) = 0;
   virtual std::vector<grant::AgentGrant> grants_of_host(const HostName& host) = 0;
-  // At most so many of grants(), beginning after a grant. Nothing: that
-  // grant is gone, and the reader begins again.
+  // At most so many of all grants, beginning after a grant. Nothing: that grant is gone, and the
+  // reader begins again.
   struct Page {
     std::optional<GrantId> after;
     std::size_t at_most = 0;

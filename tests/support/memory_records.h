@@ -72,7 +72,7 @@ class MemoryRecords final : public agent::Records {
     }
     return true;
   }
-  std::vector<grant::AgentGrant> grants() override {
+  std::vector<grant::AgentGrant> grants() {
     rows_read += grants_.size();
     return grants_;
   }
