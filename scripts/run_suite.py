@@ -27,6 +27,8 @@ RESULTS = ROOT / "out" / "test" / "results.tsv"
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 CTEST = re.compile(r"^\d+% tests passed, (\d+) tests failed out of (\d+)$")
 NODE = re.compile(r"^(?:#|ℹ) (pass|fail|cancelled) (\d+)$")
+FAULT = re.compile(r"^(?:✖ failing tests:|The following tests FAILED:|FAIL\b|FAILED\b|not ok\b|.*: Failure$|.*ERROR: \w+Sanitizer)")
+EXCERPT_LINES = 60
 PLAIN = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed(?:, \d+ skipped)?$")
 
 
@@ -120,10 +122,35 @@ def run(name, limit, command):
     return 1 if failed else 0
 
 
+def excerpt(text, most=EXCERPT_LINES):
+    """What a suite's output says of its failures, at most `most` lines: each fault and what follows it."""
+    lines = [ANSI.sub("", line).rstrip() for line in text.splitlines()]
+    # node repeats every failure under one heading at the end: nothing else is needed then.
+    heading = next((at for at, line in enumerate(lines) if line.startswith("✖ failing tests:")), None)
+    if heading is not None:
+        return lines[heading:heading + most]
+    kept, until = [], 0
+    for at, line in enumerate(lines):
+        if FAULT.match(line.strip()):
+            until = at + 8
+        if at < until:
+            kept.append(line)
+    return kept[:most] or lines[-min(most, 20):]
+
+
+def show_failures(rows):
+    for name, _, bad, *_ in rows:
+        log = RESULTS.parent / f"{name}.log"
+        if int(bad) and log.exists():
+            print(f"\n== what failed in {name}")
+            print("\n".join(f"   {line}" for line in excerpt(log.read_text(errors="replace"))))
+
+
 def sum_up():
     rows = [line.split("\t") for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
     passed = sum(int(row[1]) for row in rows)
     failed = sum(int(row[2]) for row in rows)
+    show_failures(rows)
     print("\n== suites")
     for name, ok, bad, seconds, remark, closing in rows:
         print(f"   {name:<14} {ok:>6} ok {bad:>4} failed {int(seconds) // 60:>3}:{int(seconds) % 60:02} "
@@ -155,7 +182,10 @@ def self_test():
     assert counted("No tests were found!!!") == (0, 1, "no test ran")
     assert counted("7 passed, 0 failed", 3) == (7, 1, "exit code 3")
     assert counted("# pass 0\n# fail 0") == (0, 1, "no test ran")
-    print("run_suite: 8 passed, 0 failed")
+    assert excerpt("a\n✖ b\n\x1b[31m✖ failing tests:\x1b[0m\n\n✖ b\n  why") == ["✖ failing tests:", "", "✖ b", "  why"]
+    assert excerpt("a\nx.cc:3: Failure\n  1 != 2\n" + "b\n" * 20)[:2] == ["x.cc:3: Failure", "  1 != 2"]
+    assert len(excerpt("b\n" * 99)) == 20
+    print("run_suite: 11 passed, 0 failed")
     return 0
 
 
