@@ -18,7 +18,7 @@ class DeviceTest : public House {
     write("www/film.mp4", std::string(3'000'000, 'f'));
     write("secret.txt", "outside");
     std::filesystem::create_symlink("../secret.txt", folder_ / "www/link.txt");
-    start(FileBackend::open(path("www"), timeouts, clock_), timeouts, limits);
+    start(FileBackend::open(path("www"), clock_), timeouts, limits);
   }
   void write(const std::string& name, const std::string& text) const {
     std::ofstream(path(name)) << text;

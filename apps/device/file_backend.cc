@@ -26,13 +26,12 @@ std::string join(const std::vector<std::string>& names) {
 
 }  // namespace
 
-std::unique_ptr<FileBackend> FileBackend::open(const std::string& folder, const Timeouts& timeouts,
-                                               const Clock& clock) {
+std::unique_ptr<FileBackend> FileBackend::open(const std::string& folder, const Clock& clock) {
   net::OwnedFd root(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root.is_open()) {
     return nullptr;
   }
-  return std::unique_ptr<FileBackend>(new FileBackend(std::move(root), timeouts, clock));
+  return std::unique_ptr<FileBackend>(new FileBackend(std::move(root), clock));
 }
 
 net::OwnedFd FileBackend::open_beneath(const std::vector<std::string>& names) const {
@@ -78,69 +77,61 @@ std::optional<FileBackend::Opened> FileBackend::find(const std::vector<std::stri
   return opened;
 }
 
-net::Task<Outcome> FileBackend::serve(Exchange exchange) {
+net::Task<void> FileBackend::serve(Exchange exchange) {
   const std::string& method = exchange.pass.head.method;
   if (method != "GET" && method != "HEAD") {
-    co_return co_await answer_error(exchange, 405, "method_not_allowed", timeouts_);
+    co_return co_await answer_error(exchange, 405, "method_not_allowed");
   }
   const auto names = front::file_path(exchange.pass.path);
   auto opened = names ? find(*names) : std::nullopt;
   if (!opened) {
-    co_return co_await answer_error(exchange, 404, "not_found", timeouts_);
+    co_return co_await answer_error(exchange, 404, "not_found");
   }
   if (opened->is_folder) {
     front::Answer answer;
     answer.status = 308;
     answer.fields.add("Location", exchange.pass.path + "/");
     front::Desk::dress_for(answer.fields, exchange.grant->grant);
-    const bool keep = exchange.keep_alive && exchange.client.message().done();
-    const auto written =
-        co_await write_answer(exchange.client, std::move(answer), true, keep, timeouts_.stall);
-    co_return Outcome{308, 0, keep && written.has_value()};
+    (void)co_await write_answer(exchange.client, std::move(answer), true);
+    co_return;
   }
-  co_return co_await send(exchange, *opened);
+  co_await send(exchange, *opened);
 }
 
-net::Task<Outcome> FileBackend::send(Exchange& exchange, const Opened& opened) {
+net::Task<void> FileBackend::send(Exchange& exchange, const Opened& opened) {
   auto plan = front::plan_file(exchange.pass.head, opened.name, opened.facts);
   wire::HttpResponseHead head;
   head.status = plan.status;
   head.fields = std::move(plan.fields);
   head.fields.add("Date", wire::http_date(clock_.wall_now().unix_seconds));
   front::Desk::dress_for(head.fields, exchange.grant->grant);
-  if (plan.status != 304) {
-    head.fields.set("Content-Length", std::to_string(plan.length));
-  }
-  const bool keep = exchange.keep_alive && exchange.client.message().done();
-  if (!keep) {
-    head.fields.set("Connection", "close");
-  }
-  Outcome outcome{plan.status, 0, false};
-  if (!co_await exchange.client.write(net::encode_head(head), timeouts_.stall)) {
-    co_return outcome;
+  const std::optional<std::uint64_t> length =
+      plan.status == 304 ? std::nullopt : std::optional<std::uint64_t>(plan.length);
+  if (!co_await exchange.client.write_head(std::move(head), length)) {
+    co_return;
   }
   if (exchange.pass.head.method == "HEAD" || plan.status == 304) {
     plan.length = 0;
   }
   Bytes block(static_cast<std::size_t>(std::min<std::uint64_t>(kBlock, plan.length)));
-  while (outcome.bytes < plan.length) {
-    const std::size_t want = static_cast<std::size_t>(
-        std::min<std::uint64_t>(block.size(), plan.length - outcome.bytes));
-    const ssize_t got = ::pread(opened.file.get(), block.data(), want,
-                                static_cast<off_t>(plan.offset + outcome.bytes));
+  std::uint64_t sent = 0;
+  while (sent < plan.length) {
+    const std::size_t want =
+        static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), plan.length - sent));
+    const ssize_t got =
+        ::pread(opened.file.get(), block.data(), want, static_cast<off_t>(plan.offset + sent));
     if (got <= 0) {
       // The file shrank: an answer that is cut off says so, one that is padded would lie.
-      exchange.stream.close();
-      co_return outcome;
+      exchange.client.close();
+      co_return;
     }
     const ByteSpan piece = ByteSpan(block).first(static_cast<std::size_t>(got));
-    if (!co_await exchange.client.write_piece(piece, false, timeouts_.stall)) {
-      co_return outcome;
+    if (!co_await exchange.client.write_piece(piece)) {
+      co_return;
     }
-    outcome.bytes += piece.size();
+    sent += piece.size();
   }
-  outcome.reusable = keep;
-  co_return outcome;
+  (void)co_await exchange.client.finish();
 }
 
 }  // namespace latchkey::device

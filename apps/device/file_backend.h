@@ -14,9 +14,8 @@ namespace latchkey::device {
 
 class FileBackend final : public Backend {
  public:
-  static std::unique_ptr<FileBackend> open(const std::string& folder, const Timeouts& timeouts,
-                                           const Clock& clock);
-  net::Task<Outcome> serve(Exchange exchange) override;
+  static std::unique_ptr<FileBackend> open(const std::string& folder, const Clock& clock);
+  net::Task<void> serve(Exchange exchange) override;
   [[nodiscard]] bool has_root_page() const override;
 
  private:
@@ -26,13 +25,11 @@ class FileBackend final : public Backend {
     std::string name;
     bool is_folder = false;
   };
-  FileBackend(net::OwnedFd root, const Timeouts& timeouts, const Clock& clock)
-      : root_(std::move(root)), timeouts_(timeouts), clock_(clock) {}
+  FileBackend(net::OwnedFd root, const Clock& clock) : root_(std::move(root)), clock_(clock) {}
   [[nodiscard]] net::OwnedFd open_beneath(const std::vector<std::string>& names) const;
   [[nodiscard]] std::optional<Opened> find(const std::vector<std::string>& names) const;
-  net::Task<Outcome> send(Exchange& exchange, const Opened& opened);
+  net::Task<void> send(Exchange& exchange, const Opened& opened);
   net::OwnedFd root_;
-  Timeouts timeouts_;
   const Clock& clock_;
 };
 

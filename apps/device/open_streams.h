@@ -1,5 +1,5 @@
-// Which connections carry an answer of which session, and which belong to which grant, so that they
-// end with it.
+// Which answers belong to which session, and which connections to which grant, so that they end
+// with it.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,12 @@ namespace latchkey::device {
 
 class OpenStreams {
  public:
-  using Table = std::multimap<std::uint64_t, net::ByteStream*>;
-  // A connection is listed while this lives. The stream and the table outlive it.
+  using Table = std::multimap<std::uint64_t, net::Closable*>;
+  // It is listed while this lives. It and the table outlive this.
   class Listing {
    public:
-    Listing(Table& table, std::uint64_t key, net::ByteStream& stream)
-        : table_(table), at_(table.emplace(key, &stream)) {}
+    Listing(Table& table, std::uint64_t key, net::Closable& what)
+        : table_(table), at_(table.emplace(key, &what)) {}
     ~Listing() { table_.erase(at_); }
     Listing(const Listing&) = delete;
     Listing& operator=(const Listing&) = delete;
@@ -29,10 +29,12 @@ class OpenStreams {
     Table::iterator at_;
   };
 
-  Listing list_session(grant::SessionId session, net::ByteStream& stream) {
-    return {sessions_, session, stream};
+  Listing list_session(grant::SessionId session, net::Closable& answer) {
+    return {sessions_, session, answer};
   }
-  Listing list_grant(std::uint64_t tag, net::ByteStream& stream) { return {grants_, tag, stream}; }
+  Listing list_grant(std::uint64_t tag, net::Closable& connection) {
+    return {grants_, tag, connection};
+  }
 
   // Closes them at once; what was not delivered is thrown away.
   void cut_sessions(const std::vector<grant::SessionId>& sessions) {
@@ -45,7 +47,7 @@ class OpenStreams {
   // While this lives one connection is not cut: the one that is to say that all others were.
   class Spared {
    public:
-    Spared(const net::ByteStream*& place, const net::ByteStream& stream) : place_(place) {
+    Spared(const net::Closable*& place, const net::Closable& stream) : place_(place) {
       place_ = &stream;
     }
     ~Spared() { place_ = nullptr; }
@@ -53,9 +55,9 @@ class OpenStreams {
     Spared& operator=(const Spared&) = delete;
 
    private:
-    const net::ByteStream*& place_;
+    const net::Closable*& place_;
   };
-  Spared spare(const net::ByteStream& stream) { return {spared_, stream}; }
+  Spared spare(const net::Closable& stream) { return {spared_, stream}; }
 
  private:
   void cut(Table& table, std::uint64_t key) {
@@ -68,7 +70,7 @@ class OpenStreams {
   }
   Table sessions_;
   Table grants_;
-  const net::ByteStream* spared_ = nullptr;
+  const net::Closable* spared_ = nullptr;
 };
 
 }  // namespace latchkey::device

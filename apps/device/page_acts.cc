@@ -10,7 +10,7 @@ constexpr std::chrono::minutes kLength{10};
 
 net::Task<front::Answer> PageActs::answer(front::PageRequest request,
                                           std::shared_ptr<const LiveGrant> grant,
-                                          net::ByteStream& stream) {
+                                          net::Closable& connection) {
   Device& device = parts_.device;
   front::Answer answer;
   switch (request.act) {
@@ -28,7 +28,7 @@ net::Task<front::Answer> PageActs::answer(front::PageRequest request,
       answer = front::back_to_home();
       break;
     case front::PageAct::kLeave: {
-      const auto spared = device.streams().spare(stream);
+      const auto spared = device.streams().spare(connection);
       answer = device.remove_agent(grant->grant.agent, "agent_left")
                    ? front::left_page(request.language)
                    : front::failed_page(request.language);

@@ -19,10 +19,11 @@ class PageActs {
   };
   explicit PageActs(Parts parts) : parts_(parts) {}
 
-  // `stream`: the connection that the answer goes out on. It stays open for it even where the act
+  // `connection`: the one that the answer goes out on. It stays open for it even where the act
   // ends the grant; it is the caller's to close then.
   net::Task<front::Answer> answer(front::PageRequest request,
-                                  std::shared_ptr<const LiveGrant> grant, net::ByteStream& stream);
+                                  std::shared_ptr<const LiveGrant> grant,
+                                  net::Closable& connection);
 
  private:
   front::Answer state(const grant::DeviceGrant& grant);

@@ -207,7 +207,7 @@ struct Setup {
 std::unique_ptr<Backend> make_backend(const RunOptions& options, net::Executor executor,
                                       const Timeouts& timeouts, const Clock& clock) {
   if (!options.serve.empty()) {
-    return FileBackend::open(options.serve, timeouts, clock);
+    return FileBackend::open(options.serve, clock);
   }
   const auto to = parse_upstream(options.upstream);
   return to ? std::make_unique<UpstreamBackend>(std::move(executor), *to, timeouts) : nullptr;

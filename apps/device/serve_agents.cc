@@ -75,8 +75,7 @@ net::Task<bool> Server::serve_management_request(net::HttpStream& http, const Sp
   front::Answer answer = parts_.device.manage({head, *body, agent, exporter});
   spdlog::debug("management: {} {} -> {}", head.method, head.target, answer.status);
   const bool keep = http.message().keep_alive();
-  const auto written =
-      co_await write_answer(http, std::move(answer), true, keep, parts_.timeouts.stall);
+  const auto written = co_await write_plain(http, std::move(answer), keep, parts_.timeouts.stall);
   co_return keep&& written.has_value();
 }
 

@@ -1,8 +1,10 @@
 // Connections of granted hosts.
 #include <spdlog/spdlog.h>
 
+#include "device/http1_caller.h"
 #include "device/server.h"
 #include "front/answers.h"
+#include "net/http_stream.h"
 
 namespace latchkey::device {
 
@@ -30,7 +32,9 @@ net::Task<void> Server::serve_http(Client client) {
       }
       break;
     }
-    if (!co_await serve_request(client, http)) {
+    Http1Caller caller(http, stream, parts_.timeouts);
+    co_await serve_request(client, caller, http.message().request_head());
+    if (!caller.reusable()) {
       if (stream.is_open() && !http.message().done()) {
         co_await net::linger(stream, kLingerBytes);
       }
@@ -40,21 +44,37 @@ net::Task<void> Server::serve_http(Client client) {
   co_await stream.shutdown();
 }
 
-net::Task<bool> Server::refuse_malformed(net::HttpStream& http) {
+net::Task<void> Server::refuse_malformed(net::HttpStream& http) {
   const int status = net::status_of(*http.fault());
   const std::string_view code = status == 431 ? "too_large" : "bad_request";
-  (void)co_await write_answer(http, front::error_answer(status, code), true, false,
-                              parts_.timeouts.head);
-  co_return false;
+  (void)co_await write_plain(http, front::error_answer(status, code), false, parts_.timeouts.head);
 }
 
-net::Task<bool> Server::serve_request(Client& client, net::HttpStream& http) {
-  const wire::HttpRequestHead& head = http.message().request_head();
-  const bool wants_more = http.message().keep_alive();
+net::Task<net::Result<void>> write_plain(net::HttpStream& client, front::Answer answer,
+                                         bool keep_alive, std::chrono::milliseconds stall) {
+  wire::HttpResponseHead head;
+  head.status = answer.status;
+  head.fields = std::move(answer.fields);
+  const bool has_body = head.status != 204 && head.status != 304;
+  if (has_body) {
+    head.fields.set("Content-Length", std::to_string(answer.body.size()));
+  }
+  if (!keep_alive) {
+    head.fields.set("Connection", "close");
+  }
+  std::string bytes = net::encode_head(head);
+  if (has_body) {
+    bytes.append(answer.body);
+  }
+  co_return co_await client.write(std::move(bytes), stall);
+}
+
+net::Task<void> Server::serve_request(Client& client, Caller& caller,
+                                      const wire::HttpRequestHead& head) {
   const auto live = parts_.device.live(client.stream->sni(), client.stream->tag());
   if (!live) {
     client.stream->close();
-    co_return false;
+    co_return;
   }
   AccessLine line{parts_.device.clock().wall_now(),
                   live->grant.host.text(),
@@ -69,39 +89,32 @@ net::Task<bool> Server::serve_request(Client& client, net::HttpStream& http) {
   const bool has_root = head.target != "/" || parts_.backend.has_root_page();
   front::Decision decision =
       parts_.device.decide({head, client.stream->sni(), client.address, has_root}, live->grant);
-  bool reusable = false;
-  bool ended = false;  // with this request the grant may have ended
   if (const auto* asked = std::get_if<front::PageRequest>(&decision)) {
     const front::PageRequest what = *asked;
-    ended = what.act == front::PageAct::kLeave;
+    if (what.act == front::PageAct::kLeave) {
+      caller.make_last();  // with this request the grant may have ended
+    }
     decision = co_await parts_.page.answer(what, live, *client.stream);
   }
   if (auto* answer = std::get_if<front::Answer>(&decision)) {
-    const bool head_only = head.method == "HEAD";
-    const bool small = http.message().done() || !head.fields.has("Expect");
     // Who sends what is no request (400) is not trusted with where the next one begins.
-    const bool sane = answer->status != 400;
-    const bool keep =
-        wants_more && small && sane && !ended && co_await drain(http, parts_.timeouts);
-    line.status = answer->status;
-    line.bytes = head_only ? 0 : answer->body.size();
-    const auto written =
-        co_await write_answer(http, std::move(*answer), !head_only, keep, parts_.timeouts.stall);
-    reusable = keep && written.has_value();
+    if (answer->status == 400) {
+      caller.make_last();
+    } else if (!head.fields.has("Expect")) {
+      co_await caller.skip_body();
+    }
+    (void)co_await write_answer(caller, std::move(*answer), head.method != "HEAD");
   } else {
     auto& pass = std::get<front::Pass>(decision);
-    // From here on the connection ends when the session does.
-    const auto listed = parts_.device.streams().list_session(pass.session.id, *client.stream);
-    const bool http11 = head.minor_version == 1;
+    // From here on the answer ends when the session does.
+    const auto listed = parts_.device.streams().list_session(pass.session.id, caller);
     // It has a name because g++ 12 destroys an aggregate that is a temporary of co_await twice.
-    Exchange exchange{http, *client.stream, std::move(pass), live, http11, wants_more};
-    const Outcome outcome = co_await parts_.backend.serve(std::move(exchange));
-    line.status = outcome.status;
-    line.bytes = outcome.bytes;
-    reusable = outcome.reusable && (http.message().done() || co_await drain(http, parts_.timeouts));
+    Exchange exchange{caller, std::move(pass), live};
+    co_await parts_.backend.serve(std::move(exchange));
   }
+  line.status = caller.status();
+  line.bytes = caller.bytes();
   parts_.log.write(line);
-  co_return reusable;
 }
 
 }  // namespace latchkey::device

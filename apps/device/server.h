@@ -11,9 +11,11 @@
 #include "device/device.h"
 #include "device/page_acts.h"
 #include "net/accepting.h"
+#include "net/http_stream.h"
 #include "net/stream.h"
 #include "net/task.h"
 #include "net/tls_server.h"
+#include "net/tls_stream.h"
 
 namespace latchkey::device {
 
@@ -70,9 +72,9 @@ class Server {
   void admit(net::OwnedFd fd, const net::PeerAddress& peer);
   net::Task<void> serve(int fd, std::string address, std::string key, std::unique_ptr<Seat> seat);
   net::Task<void> serve_http(Client client);
-  // True: the connection may carry another request.
-  net::Task<bool> serve_request(Client& client, net::HttpStream& http);
-  net::Task<bool> refuse_malformed(net::HttpStream& http);
+  // One request of whatever protocol; `head` lives as long as `caller`.
+  net::Task<void> serve_request(Client& client, Caller& caller, const wire::HttpRequestHead& head);
+  net::Task<void> refuse_malformed(net::HttpStream& http);
   net::Task<void> serve_management(Client client);
   net::Task<bool> serve_management_request(net::HttpStream& http, const SpkiHash& agent,
                                            const Digest256& exporter);
@@ -92,6 +94,10 @@ class Server {
   std::set<net::ByteStream*> unproven_;
   net::TaskGroup tasks_;  // last: its coroutines use all of the above
 };
+
+// Writes one of our own answers whole, in HTTP/1.1.
+net::Task<net::Result<void>> write_plain(net::HttpStream& client, front::Answer answer,
+                                         bool keep_alive, std::chrono::milliseconds stall);
 
 // A listening TCP socket for "all" or one numeric address. `port` 0: any; says which it became.
 struct Listening {

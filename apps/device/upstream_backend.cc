@@ -91,46 +91,46 @@ void UpstreamBackend::give_back(Connection connection) {
   idle_.push_back(std::move(connection));
 }
 
-net::Task<Outcome> UpstreamBackend::serve(Exchange exchange) {
-  const bool has_body = !exchange.client.message().done();
+net::Task<void> UpstreamBackend::serve(Exchange exchange) {
+  Caller& client = exchange.client;
+  const bool has_body = !client.body_done();
   for (bool fresh = false;; fresh = true) {
     // A body can be sent once only, so it goes where nobody can have closed in the meantime.
     auto connection = co_await connect(fresh || has_body);
     if (!connection) {
-      co_return co_await answer_error(exchange, 502, "bad_gateway", timeouts_);
+      co_return co_await answer_error(exchange, 502, "bad_gateway");
     }
-    Passage passage{exchange, *std::move(connection), {}, !has_body, false};
+    Passage passage{exchange, *std::move(connection), !has_body, false};
     if (!co_await send_head(passage)) {
       if (passage.connection.reused) {
         continue;  // it had been closed on us; nothing of the body was read yet
       }
-      co_return co_await answer_error(exchange, 502, "bad_gateway", timeouts_);
+      co_return co_await answer_error(exchange, 502, "bad_gateway");
     }
+    // Whoever has gone does not keep the service busy.
     if (has_body) {
-      co_await (receive(passage) || send_body_then_wait(passage));
+      co_await (receive(passage) || send_body_then_wait(passage) || client.gone());
     } else {
-      co_await receive(passage);
+      co_await (receive(passage) || client.gone());
     }
     if (passage.retry && !has_body) {
       continue;
     }
-    if (passage.outcome.status == 0 && exchange.stream.is_open()) {
-      co_return co_await answer_error(exchange, 502, "bad_gateway", timeouts_);
+    if (client.status() == 0 && client.is_open()) {
+      co_await answer_error(exchange, 502, "bad_gateway");
     }
-    passage.outcome.reusable = passage.outcome.reusable && passage.body_sent;
-    co_return passage.outcome;
+    co_return;
   }
 }
 
 net::Task<bool> UpstreamBackend::send_head(Passage& passage) {
-  const net::HttpDecoder& message = passage.exchange.client.message();
+  const Caller& client = passage.exchange.client;
   wire::HttpRequestHead head = passage.exchange.pass.head;
-  if (message.body_kind() == net::BodyKind::kLength) {
-    head.fields.set("Content-Length", std::to_string(message.content_length()));
-  } else if (message.body_kind() == net::BodyKind::kChunked) {
+  const auto length = client.body_length();
+  if (!length) {
     head.fields.set("Transfer-Encoding", "chunked");
-  } else if (may_have_body(head.method)) {
-    head.fields.set("Content-Length", "0");
+  } else if (*length > 0 || may_have_body(head.method)) {
+    head.fields.set("Content-Length", std::to_string(*length));
   }
   const auto sent =
       co_await passage.connection.http->write(net::encode_head(head), timeouts_.stall);
@@ -138,15 +138,14 @@ net::Task<bool> UpstreamBackend::send_head(Passage& passage) {
 }
 
 net::Task<bool> UpstreamBackend::send_body(Passage& passage) {
-  net::HttpStream& client = passage.exchange.client;
+  Caller& client = passage.exchange.client;
   net::HttpStream& service = *passage.connection.http;
-  const bool chunked = client.message().body_kind() == net::BodyKind::kChunked;
-  if (passage.exchange.pass.wants_continue &&
-      !co_await client.write("HTTP/1.1 100 Continue\r\n\r\n", timeouts_.stall)) {
+  const bool chunked = !client.body_length();
+  if (passage.exchange.pass.wants_continue && !co_await client.send_continue()) {
     co_return false;
   }
   while (true) {
-    const auto piece = co_await client.read_body(net::after(timeouts_.body));
+    const auto piece = co_await client.read_body();
     if (!piece) {
       co_return false;
     }
@@ -165,7 +164,7 @@ net::Task<bool> UpstreamBackend::send_body(Passage& passage) {
 }
 
 net::Task<void> UpstreamBackend::send_body_then_wait(Passage& passage) {
-  const bool client_was_open = passage.exchange.stream.is_open();
+  const bool client_was_open = passage.exchange.client.is_open();
   if (!co_await send_body(passage) && client_was_open) {
     // Either side may have failed. If the service has answered already, that answer stands;
     // otherwise there is nothing to wait for.
@@ -186,7 +185,7 @@ net::Task<void> UpstreamBackend::receive(Passage& passage) {
     }
     const int status = service.message().response_head().status;
     if (status == 101) {
-      if (passage.exchange.pass.websocket) {
+      if (passage.exchange.pass.websocket && passage.exchange.client.tunnel() != nullptr) {
         co_await tunnel(passage);
       }
       co_return;
@@ -207,73 +206,64 @@ net::Task<void> UpstreamBackend::receive_answer(Passage& passage) {
   head.reason = message.response_head().reason;
   head.fields = front::upstream_response_fields(message.response_head().fields, false);
   front::Desk::dress_for(head.fields, exchange.grant->grant);
-  const net::BodyKind kind = message.body_kind();
-  const std::string* length = message.response_head().fields.find("Content-Length");
-  const bool unsized = kind == net::BodyKind::kChunked || kind == net::BodyKind::kUntilClose;
-  const bool chunked = unsized && exchange.http11;
-  if (chunked) {
-    head.fields.set("Transfer-Encoding", "chunked");
-  } else if (length != nullptr && head.status != 204) {
-    head.fields.set("Content-Length", *length);
+  // Of an answer without a body (to HEAD, or 304) the length says how long it would have been.
+  const std::string* field = message.response_head().fields.find("Content-Length");
+  std::optional<std::uint64_t> length;
+  if (message.body_kind() == net::BodyKind::kLength) {
+    length = message.content_length();
+  } else if (message.body_kind() == net::BodyKind::kNone && field != nullptr) {
+    length = std::stoull(*field);
   }
-  // Where the request's body is still coming in, the connection ends with this answer.
-  bool keep = exchange.keep_alive && passage.body_sent && (chunked || !unsized);
-  if (!keep) {
-    head.fields.set("Connection", "close");
-  }
-  passage.outcome.status = head.status;
-  if (!co_await exchange.client.write(net::encode_head(head), timeouts_.stall)) {
+  if (!co_await exchange.client.write_head(std::move(head), length)) {
     co_return;
   }
-  co_await relay_body(passage, chunked);
+  co_await relay_body(passage);
   if (!message.done()) {
-    exchange.stream.close();  // cut off: the page must not take it for the whole
+    exchange.client.close();  // cut off: the page must not take it for the whole
     co_return;
   }
-  passage.outcome.reusable = keep;
-  if (message.keep_alive() && passage.body_sent) {
+  const auto finished = co_await exchange.client.finish();
+  if (finished && message.keep_alive() && passage.body_sent) {
     give_back(std::move(passage.connection));
   }
 }
 
-net::Task<void> UpstreamBackend::relay_body(Passage& passage, bool chunked) {
+net::Task<void> UpstreamBackend::relay_body(Passage& passage) {
   net::HttpStream& service = *passage.connection.http;
-  net::HttpStream& client = passage.exchange.client;
   while (true) {
     const auto piece = co_await service.read_body(net::after(timeouts_.answer));
-    if (!piece || piece->empty()) {
-      break;
-    }
-    if (!co_await client.write_piece(*piece, chunked, timeouts_.stall)) {
+    if (!piece || piece->empty() || !co_await passage.exchange.client.write_piece(*piece)) {
       co_return;
     }
-    passage.outcome.bytes += piece->size();
-  }
-  if (chunked && service.message().done()) {
-    (void)co_await client.write(std::string(net::kLastChunk), timeouts_.stall);
   }
 }
 
 net::Task<void> UpstreamBackend::tunnel(Passage& passage) {
-  Exchange& exchange = passage.exchange;
+  Caller& client = passage.exchange.client;
   net::HttpStream& service = *passage.connection.http;
   wire::HttpResponseHead head;
   head.status = 101;
   head.fields = front::upstream_response_fields(service.message().response_head().fields, true);
-  front::Desk::dress_for(head.fields, exchange.grant->grant);
-  passage.outcome.status = 101;
-  std::string bytes = net::encode_head(head);
+  front::Desk::dress_for(head.fields, passage.exchange.grant->grant);
   const Bytes early = service.take_rest();
-  bytes.append(as_text(early));
-  const Bytes from_client = exchange.client.take_rest();
-  if (!co_await exchange.client.write(std::move(bytes), timeouts_.stall) ||
+  const Bytes from_client = client.take_rest();
+  net::ByteStream& under = *client.tunnel();
+  if (!co_await client.write_head(std::move(head), std::nullopt) ||
+      !co_await under.write_all(early, timeouts_.stall) ||
       !co_await passage.connection.stream->write_all(from_client, timeouts_.stall)) {
     co_return;
   }
-  passage.outcome.bytes = early.size();
+  std::uint64_t sent_down = early.size();
   std::uint64_t sent_up = 0;
-  co_await (pump(*passage.connection.stream, exchange.stream, passage.outcome.bytes) ||
-            pump(exchange.stream, *passage.connection.stream, sent_up));
+  // Counted however it ends: by a side that hangs up, or by the session that is over.
+  struct Count {
+    Caller& client;
+    const std::uint64_t& bytes;
+    ~Count() { client.count_bytes(bytes); }
+  };
+  const Count count{client, sent_down};
+  co_await (pump(*passage.connection.stream, under, sent_down) ||
+            pump(under, *passage.connection.stream, sent_up));
 }
 
 net::Task<void> UpstreamBackend::pump(net::ByteStream& from, net::ByteStream& to,

@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "device/backend.h"
+#include "net/http_stream.h"
 
 namespace latchkey::device {
 
@@ -24,7 +25,7 @@ class UpstreamBackend final : public Backend {
   static constexpr std::size_t kMaxIdle = 16;
   UpstreamBackend(net::Executor executor, UpstreamAddress to, const Timeouts& timeouts)
       : executor_(std::move(executor)), to_(std::move(to)), timeouts_(timeouts) {}
-  net::Task<Outcome> serve(Exchange exchange) override;
+  net::Task<void> serve(Exchange exchange) override;
 
  private:
   struct Connection {
@@ -36,7 +37,6 @@ class UpstreamBackend final : public Backend {
   struct Passage {
     Exchange& exchange;
     Connection connection;
-    Outcome outcome;
     bool body_sent = false;
     bool retry = false;  // nothing came back on a connection that had been idle
   };
@@ -46,7 +46,7 @@ class UpstreamBackend final : public Backend {
   net::Task<void> send_body_then_wait(Passage& passage);
   net::Task<void> receive(Passage& passage);
   net::Task<void> receive_answer(Passage& passage);
-  net::Task<void> relay_body(Passage& passage, bool chunked);
+  net::Task<void> relay_body(Passage& passage);
   net::Task<void> tunnel(Passage& passage);
   net::Task<void> pump(net::ByteStream& from, net::ByteStream& to, std::uint64_t& bytes);
   void give_back(Connection connection);

@@ -11,23 +11,27 @@
 
 namespace latchkey::net {
 
-// One coroutine may read while another writes. Bytes are the caller's until the call returns.
-class ByteStream {
+// What can be ended from outside.
+class Closable {
  public:
-  ByteStream() = default;
-  virtual ~ByteStream() = default;
-  ByteStream(const ByteStream&) = delete;
-  ByteStream& operator=(const ByteStream&) = delete;
+  Closable() = default;
+  virtual ~Closable() = default;
+  Closable(const Closable&) = delete;
+  Closable& operator=(const Closable&) = delete;
+  // Ends it now: what waits on it returns kClosed, and what the peer has not got yet is thrown
+  // away.
+  virtual void close() = 0;
+};
 
+// One coroutine may read while another writes. Bytes are the caller's until the call returns.
+class ByteStream : public Closable {
+ public:
   // At least one byte, or 0 at the orderly end.
   virtual Task<Result<std::size_t>> read_some(std::span<std::uint8_t> into, Deadline deadline) = 0;
   // All of it. The deadline starts anew (by as much as it was away) whenever the peer takes some.
   virtual Task<Result<void>> write_all(ByteSpan bytes, std::chrono::milliseconds stall) = 0;
   // Tells the peer that nothing more comes, without waiting for long.
   virtual Task<void> shutdown() = 0;
-  // Ends it now: what waits on it returns kClosed, and what the peer has not got yet is thrown
-  // away.
-  virtual void close() = 0;
   [[nodiscard]] virtual bool is_open() const = 0;
 };
 

@@ -1,0 +1,119 @@
+#include "device/http1_caller.h"
+
+namespace latchkey::device {
+
+namespace {
+
+bool has_no_body(int status) {
+  return status < 200 || status == 204 || status == 304;
+}
+
+}  // namespace
+
+Http1Caller::Http1Caller(net::HttpStream& http, net::ByteStream& stream, const Timeouts& timeouts)
+    : http_(http),
+      stream_(stream),
+      timeouts_(timeouts),
+      keep_(http.message().keep_alive()),
+      head_only_(http.message().request_head().method == "HEAD") {}
+
+std::optional<std::uint64_t> Http1Caller::body_length() const {
+  const net::HttpDecoder& message = http_.message();
+  switch (message.body_kind()) {
+    case net::BodyKind::kNone:
+      return 0;
+    case net::BodyKind::kLength:
+      return message.content_length();
+    default:
+      return std::nullopt;
+  }
+}
+
+net::Task<net::Result<ByteSpan>> Http1Caller::read_body() {
+  return http_.read_body(net::after(timeouts_.body));
+}
+
+net::Task<net::Result<void>> Http1Caller::send_continue() {
+  return http_.write("HTTP/1.1 100 Continue\r\n\r\n", timeouts_.stall);
+}
+
+net::Task<void> Http1Caller::skip_body() {
+  if (!body_done()) {
+    (void)co_await http_.read_all(kMaxDrain, net::after(timeouts_.head));
+  }
+}
+
+std::string Http1Caller::frame(wire::HttpResponseHead head, std::optional<std::uint64_t> length) {
+  status_ = head.status;
+  if (head.status == 101) {
+    keep_ = false;
+    return net::encode_head(head);
+  }
+  const bool empty = head_only_ || has_no_body(head.status);
+  if (length && head.status != 204) {
+    head.fields.set("Content-Length", std::to_string(*length));
+  }
+  chunked_ = !length && !empty && http_.message().request_head().minor_version == 1;
+  if (chunked_) {
+    head.fields.set("Transfer-Encoding", "chunked");
+  }
+  left_ = empty ? std::optional<std::uint64_t>(0) : length;
+  // Where the request's body is still coming in, or only its end can end this one, it is the last.
+  keep_ = keep_ && body_done() && (length || empty || chunked_);
+  if (!keep_) {
+    head.fields.set("Connection", "close");
+  }
+  return net::encode_head(head);
+}
+
+net::Task<net::Result<void>> Http1Caller::write_head(wire::HttpResponseHead head,
+                                                     std::optional<std::uint64_t> length) {
+  return http_.write(frame(std::move(head), length), timeouts_.stall);
+}
+
+net::Task<net::Result<void>> Http1Caller::write_piece(ByteSpan piece) {
+  LATCHKEY_CHECK(!left_ || piece.size() <= *left_);
+  const auto written = co_await http_.write_piece(piece, chunked_, timeouts_.stall);
+  if (written) {
+    bytes_ += piece.size();
+    left_ = left_ ? std::optional(*left_ - piece.size()) : left_;
+  }
+  co_return written;
+}
+
+net::Task<net::Result<void>> Http1Caller::finish() {
+  LATCHKEY_CHECK(!left_ || *left_ == 0);
+  if (chunked_) {
+    const auto written = co_await http_.write(std::string(net::kLastChunk), timeouts_.stall);
+    if (!written) {
+      co_return written;
+    }
+  }
+  finished_ = true;
+  co_return net::Result<void>{};
+}
+
+net::Task<net::Result<void>> Http1Caller::write_whole(wire::HttpResponseHead head, std::string body,
+                                                      bool with_body) {
+  const bool sends = with_body && !has_no_body(head.status);
+  const std::size_t size = body.size();
+  const bool sized = !has_no_body(head.status);
+  std::string bytes = frame(
+      std::move(head), sized ? std::optional<std::uint64_t>(size) : std::optional<std::uint64_t>());
+  if (sends) {
+    bytes.append(body);
+  }
+  const auto written = co_await http_.write(std::move(bytes), timeouts_.stall);
+  if (written) {
+    bytes_ = sends ? size : 0;
+    finished_ = true;
+  }
+  co_return written;
+}
+
+net::Task<void> Http1Caller::gone() {
+  // A client that pipelines looks like one that goes away; it is noticed when something is written.
+  return net::sleep_until(net::kNoDeadline);
+}
+
+}  // namespace latchkey::device
