@@ -56,7 +56,7 @@ void try_answers(std::string_view text) {
 
 void try_token(ByteSpan input) {
   static const KeySet keys = *KeySet::read(maker().jwks());
-  const auto check = [](std::string_view token) -> Result<Identity> {
+  const auto check = [](std::string_view token) -> oidc::Result<Identity> {
     const auto header = read_header(token);
     const auto* key = header ? keys.find(header->kid, header->algorithm) : nullptr;
     if (key == nullptr) {
