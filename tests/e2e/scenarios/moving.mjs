@@ -6,6 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { extensionWorker, openBrowser, openTab } from '../../lab/browser.mjs';
 import { extension } from '../../lab/latchkey.mjs';
+import { until } from '../../lab/process.mjs';
 import { MEDIA, SITE } from '../stage.mjs';
 
 const known = (page) => page.evaluate((type) => window.lab.known(type), MEDIA.type);
@@ -37,12 +38,18 @@ export function scenarios(scenario) {
       assert.deepEqual(others, []);
 
       await stage.agent.json(['adopt', from, to, '--yes']);
-      await page.waitForFunction((device) => window.lab.revoked.includes(device), id, { timeout: 5000 });
-      assert.equal(await known(page), null, 'the old browser still has it');
-      assert.equal((await known(fresh))?.url, url);
-      const answer = await get(fresh, url);
-      assert.equal(answer.status, 200, JSON.stringify(answer));
-      await stage.agent.json(['adopt', to, from, '--yes']);
+      try {
+        await page.waitForFunction((device) => window.lab.revoked.includes(device), id, { timeout: 10000 });
+        assert.equal(await known(page), null, 'the old browser still has it');
+        // The two browsers hear of it one after the other, in no order.
+        const adopted = await until('the new browser to hear of it', () => known(fresh));
+        assert.equal(adopted.url, url);
+        const answer = await get(fresh, url);
+        assert.equal(answer.status, 200, JSON.stringify(answer));
+      } finally {
+        await stage.agent.json(['adopt', to, from, '--yes']);
+        await until('the old browser to have it again', () => known(page));
+      }
     } finally {
       await context.close();
     }
