@@ -100,6 +100,7 @@ OWNERS = [
     (re.compile(r"^soci/"), ["src/store", "tests", "bench"], "SOCI"),
     (re.compile(r"^p11-kit"), ["src/platform"], "PKCS#11"),
     (re.compile(r"^curl/"), ["src/net"], "libcurl"),
+    (re.compile(r"^nghttp2/"), ["src/net"], "libnghttp2"),
     (re.compile(r"^pugixml\.hpp$"), ["src/cache"], "pugixml"),
     (re.compile(r"^(?:nss3?/|nspr4?/|nss\.h|cert\.h|certdb\.h|pk11pub\.h|prinit\.h|secmod\.h|prerror\.h)"),
      ["src/platform"], "NSS"),

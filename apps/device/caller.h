@@ -57,8 +57,12 @@ class Caller : public net::Closable {
                                                    bool with_body) = 0;
 
   // --- the connection ---
-  // It takes no request after this one. Before write_head().
-  virtual void make_last() = 0;
+  // Where requests follow each other as bytes: nobody can tell where the next one begins, so there
+  // is none. Before write_head().
+  virtual void distrust() = 0;
+  // The connection ends with this answer; others that are under way on it are cut off now. Before
+  // write_head().
+  virtual void end_connection() = 0;
   // close(): cuts the answer off, so that nobody takes it for the whole, and nothing else where the
   // connection carries others. What waits returns kClosed.
   [[nodiscard]] virtual bool is_open() const = 0;

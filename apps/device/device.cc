@@ -89,7 +89,7 @@ std::variant<net::Persona, net::HelloRefusal> Device::choose(const net::ClientHe
     persona.identity = live->identity;
     persona.tickets = live->tickets;
     persona.tag = live->tag;
-    persona.alpn = granted->names_http ? "http/1.1" : "";
+    persona.alpn = granted->alpn;
     return persona;
   }
   const bool manages = std::holds_alternative<front::ManageRoute>(route);

@@ -94,7 +94,7 @@ TEST_F(DeviceTest, PairingIsRefusedWhileTheWindowIsClosed) {
   EXPECT_NE(dial_error("", "http/1.1").find("unrecognized name"), std::string::npos);
   const GrantId id = pair();  // a digits8 window ends with its first success
   EXPECT_NE(dial_error("", "latchkey-pair/1").find("no application protocol"), std::string::npos);
-  EXPECT_NE(dial_error(grant(id).host.text(), "h2").find("no application protocol"),
+  EXPECT_NE(dial_error(grant(id).host.text(), "h3").find("no application protocol"),
             std::string::npos);
 }
 

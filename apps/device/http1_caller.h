@@ -25,7 +25,8 @@ class Http1Caller final : public Caller {
   net::Task<net::Result<void>> finish() override;
   net::Task<net::Result<void>> write_whole(wire::HttpResponseHead head, std::string body,
                                            bool with_body) override;
-  void make_last() override { keep_ = false; }
+  void distrust() override { keep_ = false; }
+  void end_connection() override { keep_ = false; }
   void close() override { stream_.close(); }
   [[nodiscard]] bool is_open() const override { return stream_.is_open(); }
   net::Task<void> gone() override;

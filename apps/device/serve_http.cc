@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include "device/http1_caller.h"
+#include "device/http2_connection.h"
 #include "device/server.h"
 #include "front/answers.h"
 #include "net/http_stream.h"
@@ -15,9 +16,13 @@ constexpr std::size_t kLingerBytes = 256 * 1024;
 
 }  // namespace
 
-net::Task<void> Server::serve_http(Client client) {
+net::Task<void> Server::serve_http(std::shared_ptr<Client> shared) {
+  Client& client = *shared;
   net::TlsStream& stream = *client.stream;
   const auto listed = parts_.device.streams().list_grant(stream.tag(), stream);
+  if (stream.alpn() == "h2") {
+    co_return co_await serve_http2(std::move(shared));
+  }
   net::HttpStream http(stream);
   while (stream.is_open()) {
     if (http.buffered() == 0) {
@@ -42,6 +47,29 @@ net::Task<void> Server::serve_http(Client client) {
     }
   }
   co_await stream.shutdown();
+}
+
+net::Task<void> Server::serve_http2(std::shared_ptr<Client> client) {
+  const auto connection = std::make_shared<Http2Connection>(executor_, *client->stream,
+                                                            parts_.timeouts, net::Http2Limits{});
+  // What serves a stream holds both, so that neither is gone before it.
+  const std::weak_ptr<Http2Connection> weak = connection;
+  std::function<void(std::int32_t)> serve = [this, client, weak](std::int32_t stream) {
+    tasks_.spawn(serve_stream(client, weak.lock(), stream));
+  };
+  co_await connection->run(std::move(serve));
+}
+
+net::Task<void> Server::serve_stream(std::shared_ptr<Client> client,
+                                     std::shared_ptr<Http2Connection> connection,
+                                     std::int32_t stream) {
+  Http2Caller caller(std::move(connection), stream);
+  if (const int refused = caller.request().refused; refused != 0) {
+    const std::string_view code = refused == 431 ? "too_large" : "bad_request";
+    (void)co_await write_answer(caller, front::error_answer(refused, code), true);
+    co_return;
+  }
+  co_await serve_request(*client, caller, caller.request().head);
 }
 
 net::Task<void> Server::refuse_malformed(net::HttpStream& http) {
@@ -91,15 +119,15 @@ net::Task<void> Server::serve_request(Client& client, Caller& caller,
       parts_.device.decide({head, client.stream->sni(), client.address, has_root}, live->grant);
   if (const auto* asked = std::get_if<front::PageRequest>(&decision)) {
     const front::PageRequest what = *asked;
-    if (what.act == front::PageAct::kLeave) {
-      caller.make_last();  // with this request the grant may have ended
-    }
     decision = co_await parts_.page.answer(what, live, *client.stream);
+    if (what.act == front::PageAct::kLeave) {
+      caller.end_connection();  // with this request the grant may have ended
+    }
   }
   if (auto* answer = std::get_if<front::Answer>(&decision)) {
     // Who sends what is no request (400) is not trusted with where the next one begins.
     if (answer->status == 400) {
-      caller.make_last();
+      caller.distrust();
     } else if (!head.fields.has("Expect")) {
       co_await caller.skip_body();
     }

@@ -118,7 +118,7 @@ net::Task<void> Server::serve(int fd, std::string address, std::string key,
       co_await serve_management(std::move(client));
       break;
     default:
-      co_await serve_http(std::move(client));
+      co_await serve_http(std::make_shared<Client>(std::move(client)));
   }
 }
 

@@ -19,6 +19,8 @@
 
 namespace latchkey::device {
 
+class Http2Connection;
+
 // Enough for a house; a neighbour who opens more is turned away at the door.
 struct Limits {
   std::size_t connections = 1024;
@@ -71,7 +73,10 @@ class Server {
 
   void admit(net::OwnedFd fd, const net::PeerAddress& peer);
   net::Task<void> serve(int fd, std::string address, std::string key, std::unique_ptr<Seat> seat);
-  net::Task<void> serve_http(Client client);
+  net::Task<void> serve_http(std::shared_ptr<Client> client);
+  net::Task<void> serve_http2(std::shared_ptr<Client> client);
+  net::Task<void> serve_stream(std::shared_ptr<Client> client,
+                               std::shared_ptr<Http2Connection> connection, std::int32_t stream);
   // One request of whatever protocol; `head` lives as long as `caller`.
   net::Task<void> serve_request(Client& client, Caller& caller, const wire::HttpRequestHead& head);
   net::Task<void> refuse_malformed(net::HttpStream& http);

@@ -6,6 +6,11 @@
 
 namespace latchkey::front {
 
+namespace {
+constexpr std::string_view kHttp2 = "h2";
+constexpr std::string_view kHttp1 = "http/1.1";
+}  // namespace
+
 Route route(const HelloFacts& hello, const std::function<bool(const HostName&)>& is_live) {
   const auto offers = [&](std::string_view name) {
     return std::find(hello.alpn.begin(), hello.alpn.end(), name) != hello.alpn.end();
@@ -24,10 +29,15 @@ Route route(const HelloFacts& hello, const std::function<bool(const HostName&)>&
   if (!host || !is_live(*host)) {
     return HelloAlert::kUnrecognizedName;
   }
-  if (hello.offers_alpn && !offers("http/1.1")) {
+  for (const std::string_view protocol : {kHttp2, kHttp1}) {
+    if (offers(protocol)) {
+      return GrantRoute{*host, protocol};
+    }
+  }
+  if (hello.offers_alpn) {
     return HelloAlert::kNoApplicationProtocol;
   }
-  return GrantRoute{*host, hello.offers_alpn};
+  return GrantRoute{*host, {}};
 }
 
 }  // namespace latchkey::front

@@ -22,7 +22,7 @@ struct PairRoute {};
 struct ManageRoute {};
 struct GrantRoute {
   HostName host;
-  bool names_http = false;  // whether http/1.1 was offered, and is to be selected
+  std::string_view alpn;  // to be selected: h2 before http/1.1; empty where nothing was offered
 };
 enum class HelloAlert { kUnrecognizedName, kNoApplicationProtocol };
 using Route = std::variant<PairRoute, ManageRoute, GrantRoute, HelloAlert>;

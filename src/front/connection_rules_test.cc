@@ -23,9 +23,11 @@ bool is(const Route& route, HelloAlert alert) {
 }
 
 TEST(ConnectionRulesTest, GrantedHostsSpeakHttp) {
-  EXPECT_TRUE(std::get<GrantRoute>(choose(kHost, List{"h2", "http/1.1"})).names_http);
-  EXPECT_FALSE(std::get<GrantRoute>(choose(kHost, std::nullopt)).names_http);
-  EXPECT_TRUE(is(choose(kHost, List{"h2"}), HelloAlert::kNoApplicationProtocol));
+  EXPECT_EQ(std::get<GrantRoute>(choose(kHost, List{"h2", "http/1.1"})).alpn, "h2");
+  EXPECT_EQ(std::get<GrantRoute>(choose(kHost, List{"http/1.1", "h2"})).alpn, "h2");
+  EXPECT_EQ(std::get<GrantRoute>(choose(kHost, List{"http/1.1"})).alpn, "http/1.1");
+  EXPECT_EQ(std::get<GrantRoute>(choose(kHost, std::nullopt)).alpn, "");
+  EXPECT_TRUE(is(choose(kHost, List{"h3", "http/1.0"}), HelloAlert::kNoApplicationProtocol));
 }
 
 TEST(ConnectionRulesTest, ThereIsNoDefaultCertificate) {
