@@ -116,7 +116,7 @@ format: ## lay out the C++ in place
 	@scripts/lint --format
 
 bench: ## measurements; results also in out/bench/*.json
-	@scripts/bootstrap --for build test
+	@scripts/bootstrap --for build test bench
 	@cmake --preset release >/dev/null
 	@$(NINJA) $(RELEASE) -j $(JOBS)
 	@LATCHKEY_BIN=$(RELEASE_BIN) scripts/bench

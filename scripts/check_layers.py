@@ -89,7 +89,7 @@ PURE_WORDS = [
 # Outside libraries and the only folders that may include them. A path is a folder below the root
 # or, ending in "*", the start of a file's path.
 OWNERS = [
-    (re.compile(r"^openssl/(?:ssl|err)\.h$"), ["src/crypto", "src/net/tls_*"], "OpenSSL's TLS"),
+    (re.compile(r"^openssl/(?:ssl|err)\.h$"), ["src/crypto", "src/net/tls_*", "bench/load_*", "bench/tls_load.cc"], "OpenSSL's TLS"),
     # A benchmark may stand beside what OpenSSL does bare.
     (re.compile(r"^openssl/"), ["src/crypto", "bench"], "OpenSSL"),
     (re.compile(r"^cjose/"), ["src/crypto"], "cjose"),
@@ -106,7 +106,7 @@ OWNERS = [
      ["src/platform"], "NSS"),
     (re.compile(r"^libsecret/"), ["src/platform"], "libsecret"),
     (re.compile(r"^qrencode\.h$"), ["src/platform", "apps"], "qrencode"),
-    (re.compile(r"^CLI/"), ["apps"], "CLI11"),
+    (re.compile(r"^CLI/"), ["apps", "bench"], "CLI11"),
     (re.compile(r"^spdlog/"), ["src/net", "src/discovery", "src/platform", "src/store", "apps", "bench"],
      "spdlog"),
     (re.compile(r"^(?:sys/socket|sys/un|netinet/.*|arpa/.*|netdb|net/.*|ifaddrs|linux/.*)\.h$|^(?:netinet|arpa)/"),

@@ -58,12 +58,16 @@ export function stop({ child }) {
   });
 }
 
-export async function startDevice(home, more = []) {
-  const files = join(home, 'files');
-  mkdirSync(files, { recursive: true });
-  writeFileSync(join(files, 'hello.txt'), 'hello\n');
+/** `behind`: what it serves; a folder of its own where that is not said. */
+export async function startDevice(home, behind) {
+  if (!behind) {
+    const files = join(home, 'files');
+    mkdirSync(files, { recursive: true });
+    writeFileSync(join(files, 'hello.txt'), 'hello\n');
+    behind = ['--serve', files];
+  }
   const device = await start('latchkey-device', ['run', '--state', join(home, 'device'), '--name', 'Bench',
-    '--listen', '127.0.0.1', '--port', '0', '--mdns', 'off', '--serve', files, ...more], home);
+    '--listen', '127.0.0.1', '--port', '0', '--mdns', 'off', ...behind], home);
   return { ...device, state: join(home, 'device'), port: Number(device.address.split(':').pop()) };
 }
 
@@ -85,6 +89,16 @@ export function cpuMs(pid) {
     ns += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]);
   }
   return ns / 1e6;
+}
+
+/** Keeps all threads of a process on one core. */
+export function pin(pid, core) {
+  execFileSync('taskset', ['-acp', String(core), String(pid)], { stdio: 'ignore' });
+}
+
+/** What a process takes of memory for itself, and its share of what it has in common with others. */
+export function pssKiB(pid) {
+  return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))[1]);
 }
 
 export function rssKiB(pid) {
