@@ -1,8 +1,6 @@
 #include "net/https_fetch.h"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,9 +15,6 @@ namespace {
 
 constexpr std::size_t kMaxHeaderBytes = 65536;
 constexpr std::size_t kMaxValidator = 256;
-constexpr long kStallBytes = 128;
-
-using Curl = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
 using CurlUrl = std::unique_ptr<CURLU, decltype(&curl_url_cleanup)>;
 using Headers = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
 
@@ -32,6 +27,9 @@ struct Transfer {
   const Fetch& request;
   CURL* handle = nullptr;
   Fetched result;
+  wire::HttpFields fields;
+  bool head_shown = false;
+  bool unwanted = false;
   std::size_t header_bytes = 0;
   bool too_large = false;
   bool forbidden = false;
@@ -48,21 +46,14 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-// The value of `line` where its name is `name` (in lower case) and it can be sent back as it is.
-std::string validator(std::string_view line, std::string_view name) {
-  const auto same = [](char a, char b) {
-    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
-  };
-  if (line.size() <= name.size() || line[name.size()] != ':' ||
-      !std::equal(name.begin(), name.end(), line.begin(),
-                  [&](char wanted, char got) { return same(got, wanted); })) {
-    return {};
-  }
-  const std::string_view value = trimmed(line.substr(name.size() + 1));
-  const bool plain =
-      value.size() <= kMaxValidator &&
-      std::all_of(value.begin(), value.end(), [](char c) { return c >= ' ' && c <= '~'; });
-  return plain ? std::string(value) : std::string();
+bool is_plain(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
+// The value of the field where it can be sent back as it is.
+std::string validator(const wire::HttpFields& fields, std::string_view name) {
+  const std::string* value = fields.find(name);
+  return value != nullptr && value->size() <= kMaxValidator ? *value : std::string();
 }
 
 std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self) {
@@ -73,30 +64,49 @@ std::size_t on_header(char* data, std::size_t size, std::size_t count, void* sel
     transfer.too_large = true;
     return 0;
   }
+  if (transfer.head_shown) {
+    return line.size();  // trailers change nothing
+  }
   if (line.starts_with("HTTP/")) {  // an interim answer's headers are not the answer's
-    transfer.result.etag.clear();
-    transfer.result.last_modified.clear();
+    transfer.fields = {};
+    return line.size();
   }
-  if (auto etag = validator(line, "etag"); !etag.empty()) {
-    transfer.result.etag = std::move(etag);
-  }
-  if (auto modified = validator(line, "last-modified"); !modified.empty()) {
-    transfer.result.last_modified = std::move(modified);
+  const std::size_t colon = line.find(':');
+  if (colon != std::string_view::npos) {
+    const std::string_view value = trimmed(line.substr(colon + 1));
+    if (is_plain(line.substr(0, colon)) && is_plain(value)) {
+      transfer.fields.add(line.substr(0, colon), value);
+    }
   }
   return line.size();
+}
+
+// False: the body is not wanted.
+bool show_head(Transfer& transfer) {
+  if (transfer.head_shown) {
+    return true;
+  }
+  transfer.head_shown = true;
+  long status = 0;
+  curl_easy_getinfo(transfer.handle, CURLINFO_RESPONSE_CODE, &status);
+  transfer.result.status = status;
+  transfer.unwanted =
+      transfer.request.on_head && !transfer.request.on_head(status, transfer.fields);
+  return !transfer.unwanted;
 }
 
 std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
   const std::size_t length = size * count;
+  if (!show_head(transfer)) {
+    return 0;
+  }
   if (length > transfer.request.limit - transfer.result.bytes) {
     transfer.too_large = true;
     return 0;
   }
   transfer.result.bytes += length;
-  long status = 0;
-  curl_easy_getinfo(transfer.handle, CURLINFO_RESPONSE_CODE, &status);
-  if (status != 200) {
+  if (transfer.result.status != 200 && !transfer.request.on_head) {
     return length;
   }
   const ByteSpan bytes(reinterpret_cast<const std::uint8_t*>(data), length);
@@ -116,11 +126,23 @@ int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return cancel != nullptr && cancel->load() ? 1 : 0;
 }
 
+bool may_reach(const Fetch& request, const sockaddr* address) {
+  const auto holds = [address](const Network& network) { return network.contains(address); };
+  if (std::any_of(request.also.begin(), request.also.end(), holds)) {
+    return true;
+  }
+  if (!is_public_address(address)) {
+    return false;
+  }
+  const auto own = request.not_at_home ? own_networks() : std::vector<Network>();
+  return own && std::none_of(own->begin(), own->end(), holds);
+}
+
 // The address is judged here, after the name was looked up and for every attempt: a name that leads
 // elsewhere the second time changes nothing.
 curl_socket_t open_socket(void* self, curlsocktype, curl_sockaddr* address) {
   auto& transfer = *static_cast<Transfer*>(self);
-  if (transfer.request.public_only && !is_public_address(&address->addr)) {
+  if (transfer.request.public_only && !may_reach(transfer.request, &address->addr)) {
     transfer.forbidden = true;
     return CURL_SOCKET_BAD;
   }
@@ -155,6 +177,15 @@ Headers headers_of(const Fetch& request) {
   if (!request.last_modified.empty()) {
     add("If-Modified-Since: " + request.last_modified);
   }
+  if (!request.origin.empty()) {
+    add("Origin: " + request.origin);
+  }
+  if (request.from > 0) {
+    add("Range: bytes=" + std::to_string(request.from) + "-");
+    if (!request.if_range.empty()) {
+      add("If-Range: " + request.if_range);
+    }
+  }
   return headers;
 }
 
@@ -183,7 +214,7 @@ void set_up(CURL* handle, Transfer& transfer, curl_slist* headers) {
   set(CURLOPT_NOSIGNAL, 1L);  // other threads are none of its business
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_time.count()));
   set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.total_time.count()));
-  set(CURLOPT_LOW_SPEED_LIMIT, kStallBytes);
+  set(CURLOPT_LOW_SPEED_LIMIT, request.least_speed);
   set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.stall_time.count()));
   set(CURLOPT_MAXFILESIZE_LARGE,
       static_cast<curl_off_t>(std::min<std::uint64_t>(request.limit, INT64_MAX)));
@@ -222,65 +253,49 @@ FetchCode code_of(CURLcode code) {
   }
 }
 
-bool between(std::uint32_t value, std::uint32_t network, unsigned bits) {
-  return (value ^ network) >> (32 - bits) == 0;
-}
-
-bool is_public_v4(std::uint32_t a) {
-  struct Block {
-    std::uint32_t network;
-    unsigned bits;
-  };
-  static constexpr std::array kSpecial = {
-      Block{0x00000000, 8},  Block{0x0a000000, 8},  Block{0x64400000, 10}, Block{0x7f000000, 8},
-      Block{0xa9fe0000, 16}, Block{0xac100000, 12}, Block{0xc0000000, 24}, Block{0xc0000200, 24},
-      Block{0xc0586300, 24}, Block{0xc0a80000, 16}, Block{0xc6120000, 15}, Block{0xc6336400, 24},
-      Block{0xcb007100, 24}, Block{0xe0000000, 3}};
-  return std::none_of(kSpecial.begin(), kSpecial.end(),
-                      [a](const Block& block) { return between(a, block.network, block.bits); });
-}
-
 }  // namespace
 
-bool is_public_address(const sockaddr* address) {
-  if (address->sa_family == AF_INET) {
-    sockaddr_in in{};
-    std::memcpy(&in, address, sizeof in);
-    return is_public_v4(ntohl(in.sin_addr.s_addr));
-  }
-  if (address->sa_family != AF_INET6) {
-    return false;
-  }
-  sockaddr_in6 in{};
-  std::memcpy(&in, address, sizeof in);
-  const auto* b = in.sin6_addr.s6_addr;
-  const unsigned first = (static_cast<unsigned>(b[0]) << 8U) | b[1];
-  const unsigned second = (static_cast<unsigned>(b[2]) << 8U) | b[3];
-  // Global unicast is 2000::/3; inside it, 2001::/23 (Teredo and others), documentation and 6to4
-  // lead elsewhere. Mapped and translated IPv4 lies outside.
-  return first >> 13U == 1 && !(first == 0x2001 && (second < 0x0200 || second == 0x0db8)) &&
-         first != 0x2002 && first != 0x3fff;
+FetchSession::FetchSession() {
+  static std::once_flag once;
+  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+  handle_ = curl_easy_init();
+}
+
+FetchSession::~FetchSession() {
+  curl_easy_cleanup(static_cast<CURL*>(handle_));
 }
 
 latchkey::Result<Fetched, FetchError> fetch(const Fetch& request) {
-  static std::once_flag once;
-  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+  return FetchSession().fetch(request);
+}
+
+latchkey::Result<Fetched, FetchError> FetchSession::fetch(const Fetch& request) {
   if (!is_fetchable(request.url)) {
     return no(FetchCode::kInvalid, "not an https URL");
   }
   if (request.cancel != nullptr && request.cancel->load()) {
     return no(FetchCode::kCancelled, "cancelled");
   }
-  const Curl handle(curl_easy_init(), &curl_easy_cleanup);
+  CURL* const handle = static_cast<CURL*>(handle_);
   if (handle == nullptr) {
     return no(FetchCode::kBroken, "no memory");
   }
-  Transfer transfer{.request = request, .handle = handle.get(), .result = {}};
+  Transfer transfer{.request = request, .handle = handle, .result = {}, .fields = {}};
   const Headers headers = headers_of(request);
-  set_up(handle.get(), transfer, headers.get());
+  curl_easy_reset(handle);  // connections stay
+  set_up(handle, transfer, headers.get());
   std::array<char, CURL_ERROR_SIZE> why{};
-  curl_easy_setopt(handle.get(), CURLOPT_ERRORBUFFER, why.data());
-  const CURLcode done = curl_easy_perform(handle.get());
+  curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, why.data());
+  const CURLcode done = curl_easy_perform(handle);
+  // Neither what it was told nor where the reasons go outlives this.
+  const std::string reason = why[0] != '\0' ? why.data() : curl_easy_strerror(done);
+  if (done == CURLE_OK) {
+    (void)show_head(transfer);
+  }
+  curl_easy_reset(handle);
+  if (transfer.unwanted) {
+    return no(FetchCode::kCancelled, "it is not wanted");
+  }
   if (transfer.too_large) {
     return no(FetchCode::kTooLarge, "more than " + std::to_string(request.limit) + " bytes");
   }
@@ -291,9 +306,10 @@ latchkey::Result<Fetched, FetchError> fetch(const Fetch& request) {
     return no(FetchCode::kForbidden, "the name leads to an address that is not public");
   }
   if (done != CURLE_OK) {
-    return no(code_of(done), why[0] != '\0' ? why.data() : curl_easy_strerror(done));
+    return no(code_of(done), reason);
   }
-  curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &transfer.result.status);
+  transfer.result.etag = validator(transfer.fields, "etag");
+  transfer.result.last_modified = validator(transfer.fields, "last-modified");
   return std::move(transfer.result);
 }
 

@@ -15,8 +15,8 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
-
-struct sockaddr;
+#include "net/address.h"
+#include "wire/http_head.h"
 
 namespace latchkey::net {
 
@@ -41,16 +41,25 @@ struct Fetch {
   std::string ca_file;        // PEM; empty: the system's authorities
   std::string etag;           // of what is held: unchanged is answered by 304
   std::string last_modified;  // the same
+  std::string origin;         // for which web origin; empty: not said
+  std::uint64_t from = 0;     // only the bytes from here on (Range)
+  std::string if_range;       // ... if it is still this; else the whole
   bool public_only = false;   // only public addresses, whatever the name leads to; no proxy
+  bool not_at_home = false;   // with it: none of own_networks() either
+  std::vector<Network> also;  // with it: these all the same
   bool use_proxy = false;     // the environment's https_proxy
   std::chrono::milliseconds connect_time{10'000};
   std::chrono::milliseconds total_time{60'000};
-  std::chrono::seconds stall_time{20};           // under 128 bytes a second for so long
-  const std::atomic<bool>* cancel = nullptr;     // looked at at least once a second
+  std::chrono::seconds stall_time{20};        // under `least_speed` for so long
+  long least_speed = 128;                     // bytes a second
+  const std::atomic<bool>* cancel = nullptr;  // looked at at least once a second
+  // Sees status and fields before the body comes; false: it is not wanted. Where there is one, the
+  // body is taken whatever the status.
+  std::function<bool(long status, const wire::HttpFields&)> on_head = nullptr;
   std::function<bool(ByteSpan)> sink = nullptr;  // takes the body; else it comes back in memory
 };
 struct Fetched {
-  long status = 0;            // whatever the server said; only 200 has a body here
+  long status = 0;            // whatever the server said; only 200 has a body here, see on_head
   std::string etag;           // at most 256 bytes, else empty
   std::string last_modified;  // the same
   std::uint64_t bytes = 0;    // of the body
@@ -59,8 +68,19 @@ struct Fetched {
 
 latchkey::Result<Fetched, FetchError> fetch(const Fetch& request);
 
-// Whether this is the address of a host on the public internet: no private, link-local, loopback,
-// shared, documentation, multicast or translated one.
-bool is_public_address(const sockaddr* address);
+// Many of them one after the other, in one thread at a time: keeps connections open. Where an
+// address is judged, that is done when a connection is made, so all of one session go by the same
+// rules for addresses.
+class FetchSession {
+ public:
+  FetchSession();
+  ~FetchSession();
+  FetchSession(const FetchSession&) = delete;
+  FetchSession& operator=(const FetchSession&) = delete;
+  latchkey::Result<Fetched, FetchError> fetch(const Fetch& request);
+
+ private:
+  void* handle_;
+};
 
 }  // namespace latchkey::net
