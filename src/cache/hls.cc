@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
 
 #include "base/text.h"
 #include "cache/entry_list.h"
+#include "cache/keeping.h"
 
 namespace latchkey::cache {
 
@@ -81,16 +83,48 @@ std::optional<Tag> tag_of(std::string_view line) {
   return std::nullopt;
 }
 
+// Bytes of the text, and what stands in their place when it is kept.
+struct Edit {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  std::string text;
+};
+
 struct Reader {
   EntryList& list;
   const FetchUrl& from;
   MaxBandwidth most;
+  std::string_view text;
+  const KeptPlace* place = nullptr;  // nullptr: it is only read
+  std::vector<Edit> edits{};
   bool master = false;
   bool media = false;
   bool ended = false;
   std::optional<std::uint64_t> next_variant{};  // the bandwidth of the line that follows
-  std::vector<std::string_view> variants{};
+  struct Variant {
+    std::string_view uri;
+    std::size_t begin = 0;  // of its tag's line
+  };
+  std::size_t tag_begin = 0;
+  std::vector<Variant> variants{};
   std::vector<std::uint64_t> bandwidths{};
+
+  [[nodiscard]] std::size_t at(std::string_view part) const {
+    return static_cast<std::size_t>(part.data() - text.data());
+  }
+  // To the end of its line.
+  [[nodiscard]] std::size_t line_end(std::size_t from_here) const {
+    const std::size_t end = text.find('\n', from_here);
+    return end == std::string_view::npos ? text.size() : end + 1;
+  }
+  bool add(Kind kind, std::string_view uri) {
+    if (place != nullptr) {
+      if (auto better = place->rewritten(from, uri)) {
+        edits.push_back({at(uri), at(uri) + uri.size(), *std::move(better)});
+      }
+    }
+    return list.add(kind, from, uri);
+  }
 
   // False: there are too many entries.
   bool read(std::string_view line) {
@@ -99,16 +133,21 @@ struct Reader {
       const std::string_view attributes = line.substr(tag->prefix.size());
       const auto uri = attribute(attributes, "URI");
       // Fast forward is not what somebody wants to keep who chose a quality.
-      if (!uri || uri->empty() || (most != 0 && tag->prefix == kFastForward)) {
+      if (!uri || uri->empty()) {
         return true;
       }
-      return list.add(tag->kind, from, *uri);
+      if (most != 0 && tag->prefix == kFastForward) {
+        edits.push_back({at(line), line_end(at(line)), {}});
+        return true;
+      }
+      return add(tag->kind, *uri);
     }
     if (line.starts_with(kVariant)) {
       master = true;
+      tag_begin = at(line);
       std::uint64_t bits = 0;
-      const auto text = attribute(line.substr(kVariant.size()), "BANDWIDTH").value_or("");
-      (void)std::from_chars(text.data(), text.data() + text.size(), bits);
+      const auto digits = attribute(line.substr(kVariant.size()), "BANDWIDTH").value_or("");
+      (void)std::from_chars(digits.data(), digits.data() + digits.size(), bits);
       next_variant = bits;
     } else if (line.starts_with("#EXTINF:") || line.starts_with("#EXT-X-TARGETDURATION:")) {
       media = true;
@@ -116,9 +155,9 @@ struct Reader {
       ended = true;
     } else if (!line.starts_with('#')) {
       if (!next_variant) {
-        return list.add(Kind::kMedia, from, line);
+        return add(Kind::kMedia, line);
       }
-      variants.push_back(line);
+      variants.push_back({line, tag_begin});
       bandwidths.push_back(*next_variant);
       next_variant.reset();
       return variants.size() <= kMaxPlaylistEntries;
@@ -130,35 +169,46 @@ struct Reader {
     if (variants.empty()) {
       return true;
     }
-    if (most != 0) {
-      return list.add(Kind::kPlaylist, from, variants[choose_quality(bandwidths, most)]);
-    }
-    for (const std::string_view variant : variants) {
-      if (!list.add(Kind::kPlaylist, from, variant)) {
+    const std::size_t chosen = most != 0 ? choose_quality(bandwidths, most) : 0;
+    for (std::size_t i = 0; i < variants.size(); ++i) {
+      const Variant& one = variants[i];
+      if (most != 0 && i != chosen) {
+        edits.push_back({one.begin, line_end(at(one.uri)), {}});
+      } else if (!add(Kind::kPlaylist, one.uri)) {
         return false;
       }
     }
     return true;
   }
+
+  std::string edited() {
+    std::ranges::sort(edits, {}, &Edit::begin);
+    std::string out;
+    std::size_t done = 0;
+    for (const Edit& edit : edits) {
+      out.append(text.substr(done, edit.begin - done)).append(edit.text);
+      done = edit.end;
+    }
+    return out.append(text.substr(done));
+  }
 };
 
-}  // namespace
-
-latchkey::Result<Playlist, PlaylistError> read_hls(std::string_view text, const FetchUrl& from,
-                                                   MaxBandwidth most) {
+latchkey::Result<KeptPlaylist, PlaylistError> read(std::string_view text, const FetchUrl& from,
+                                                   MaxBandwidth most, const KeptPlace* place) {
   if (text.size() > kMaxPlaylistBytes) {
     return fail(PlaylistError::kTooLarge);
   }
-  if (text.starts_with(kByteOrderMark)) {
-    text.remove_prefix(kByteOrderMark.size());
+  std::string_view rest = text;
+  if (rest.starts_with(kByteOrderMark)) {
+    rest.remove_prefix(kByteOrderMark.size());
   }
-  if (!is_utf8(text) || take_line(text) != "#EXTM3U") {
+  if (!is_utf8(rest) || take_line(rest) != "#EXTM3U") {
     return fail(PlaylistError::kMalformed);
   }
   EntryList list;
-  Reader reader{list, from, most};
-  while (!text.empty()) {
-    const std::string_view line = take_line(text);
+  Reader reader{list, from, most, text, place};
+  while (!rest.empty()) {
+    const std::string_view line = take_line(rest);
     if (line.size() > kMaxLine) {
       return fail(PlaylistError::kMalformed);
     }
@@ -175,7 +225,24 @@ latchkey::Result<Playlist, PlaylistError> read_hls(std::string_view text, const 
   if (reader.media && !reader.ended) {
     list.set_live();
   }
-  return list.take();
+  return KeptPlaylist{list.take(), place != nullptr ? reader.edited() : std::string()};
+}
+
+}  // namespace
+
+latchkey::Result<Playlist, PlaylistError> read_hls(std::string_view text, const FetchUrl& from,
+                                                   MaxBandwidth most) {
+  auto done = read(text, from, most, nullptr);
+  if (!done) {
+    return fail(done.error());
+  }
+  return std::move(done->leads_to);
+}
+
+latchkey::Result<KeptPlaylist, PlaylistError> keep_hls(std::string_view text, const FetchUrl& from,
+                                                       const ObjectName& name, MaxBandwidth most) {
+  const KeptPlace place(name);
+  return read(text, from, most, &place);
 }
 
 std::size_t choose_quality(const std::vector<std::uint64_t>& offered, MaxBandwidth most) {

@@ -83,6 +83,9 @@ std::optional<PrefetchQueue::Start> PrefetchQueue::next(MonoTime now) {
       at = jobs_.begin();
     }
     Job& job = at->second;
+    if (is_busy(job.partition)) {
+      continue;
+    }
     for (auto queue = job.by_host.begin(); queue != job.by_host.end(); ++queue) {
       Host& host = hosts_[queue->first];
       const std::string name = queue->first;
@@ -113,12 +116,23 @@ std::optional<PrefetchQueue::Start> PrefetchQueue::next(MonoTime now) {
   return std::nullopt;
 }
 
+bool PrefetchQueue::is_busy(const Partition& partition) const {
+  const auto running = std::ranges::count_if(running_, [&](const auto& entry) {
+    const auto job = jobs_.find(entry.second.job);
+    return job != jobs_.end() && job->second.partition == partition;
+  });
+  return static_cast<std::size_t>(running) >= limits_.per_partition;
+}
+
 std::optional<MonoTime> PrefetchQueue::wake(MonoTime now) const {
   std::optional<MonoTime> soonest;
   if (running_.size() >= limits_.at_once) {
     return soonest;
   }
   for (const auto& [id, job] : jobs_) {
+    if (is_busy(job.partition)) {
+      continue;  // an end will come first
+    }
     for (const auto& [name, queue] : job.by_host) {
       const auto host = hosts_.find(name);
       if (host != hosts_.end() && host->second.running >= limits_.per_host) {

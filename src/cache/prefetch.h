@@ -18,36 +18,26 @@
 #include "base/clock.h"
 #include "cache/fetch_url.h"
 #include "cache/playlist.h"
+#include "cache/records.h"
 
 namespace latchkey::cache {
 
 struct PrefetchLimits {
-  std::size_t at_once = 4;
+  std::size_t at_once = 6;
+  std::size_t per_partition = 4;  // so that slow servers of one site do not keep all others waiting
   std::size_t per_host = 2;
   std::chrono::milliseconds host_pause{100};  // between two beginnings
   std::chrono::milliseconds first_wait{2'000};
   std::chrono::milliseconds longest_wait{300'000};
-  std::size_t attempts = 6;
+  std::size_t attempts = 12;  // half an hour and more
   std::size_t jobs_per_partition = 16;
   std::size_t items_per_job = kMaxPlaylistEntries;
   std::size_t items = 200'000;  // all jobs together
 };
 
-using JobId = FixedId<struct PrefetchJobTag, 16>;
-
 struct PrefetchItem {
   FetchUrl url;
   std::size_t depth = 0;  // how many playlists led to it
-};
-
-struct Progress {
-  enum class State { kRunning, kDone, kCancelled };
-  State state = State::kRunning;
-  std::uint64_t items = 0;   // known so far: a playlist adds to it
-  std::uint64_t done = 0;    // there now, also those that were there before
-  std::uint64_t failed = 0;  // given up
-  std::uint64_t bytes = 0;   // of the done
-  friend bool operator==(const Progress&, const Progress&) = default;
 };
 
 enum class FetchEnd {
@@ -102,6 +92,7 @@ class PrefetchQueue {
     std::size_t waiting = 0;
     std::size_t running = 0;
   };
+  [[nodiscard]] bool is_busy(const Partition& partition) const;
   struct Host {
     std::size_t running = 0;
     std::size_t troubles = 0;  // in a row

@@ -27,6 +27,7 @@ std::vector<PrefetchItem> items(const std::string& host, int count, std::size_t 
 PrefetchLimits quick() {
   PrefetchLimits limits;
   limits.host_pause = 0ms;
+  limits.attempts = 6;
   return limits;
 }
 
@@ -54,6 +55,12 @@ TEST(CachePrefetch, FewAtATimeInAll) {
     served.insert(queue.next({0})->job);
   }
   EXPECT_EQ(served.size(), 4U) << "jobs take turns";
+  EXPECT_FALSE(queue.next({0}));
+  EXPECT_FALSE(queue.wake({0}));
+  // Another site still gets its turn, up to the number of all.
+  ASSERT_EQ(queue.add(job(7), kMusic, items("m.example", 5)), Added::kYes);
+  EXPECT_TRUE(queue.next({0}));
+  EXPECT_TRUE(queue.next({0}));
   EXPECT_FALSE(queue.next({0}));
 }
 

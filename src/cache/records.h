@@ -22,6 +22,7 @@ struct ObjectFacts {
   std::string type;           // Content-Type; empty: not said
   std::string cache_control;  // what to say to those who read it; empty: not said
   std::string source;         // the URL that it was fetched from; empty: a page put it there
+  std::string source_tag;     // the ETag that it had there; empty: none
   std::int64_t modified = 0;  // seconds; 0: when it was stored
 };
 
@@ -40,6 +41,50 @@ struct Usage {
   std::uint64_t objects = 0;
   std::uint64_t bytes = 0;
   std::uint64_t pinned_bytes = 0;
+};
+
+// What one page asked to be fetched at once.
+using JobId = FixedId<struct PrefetchJobTag, 16>;
+
+struct Progress {
+  enum class State { kRunning, kDone, kCancelled };
+  State state = State::kRunning;
+  std::uint64_t items = 0;   // known so far: a playlist adds to it
+  std::uint64_t done = 0;    // there now, also those that were there before
+  std::uint64_t failed = 0;  // given up
+  std::uint64_t bytes = 0;   // of the done
+  friend bool operator==(const Progress&, const Progress&) = default;
+};
+
+struct JobRecord {
+  JobId id;
+  Partition partition;
+  WallTime created;
+  // What was stored since is as good as asked for again; 0: whatever is there.
+  WallTime since;
+  bool follow = true;               // playlists lead to more
+  bool pin = false;                 // what it brings stays
+  bool mend = false;                // of the cache's own accord: something was damaged
+  std::uint64_t max_bandwidth = 0;  // see MaxBandwidth
+  Progress progress{};
+  WallTime ended{};   // of one that does not run any more
+  std::string why{};  // one that was ended early: a code
+};
+
+struct JobItem {
+  std::string url{};
+  std::uint64_t depth = 0;            // how many playlists led to it
+  std::optional<Digest256> digest{};  // of what should come
+};
+
+// One that is finished with, in the order in which they were.
+struct JobEvent {
+  std::uint64_t number = 0;  // from 1
+  std::string url{};
+  std::string name{};  // of the object
+  bool stored = false;
+  std::string why{};  // where not: a code
+  std::uint64_t size = 0;
 };
 
 }  // namespace latchkey::cache

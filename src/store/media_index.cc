@@ -8,6 +8,7 @@
 #include <set>
 
 #include "store/media_tables.h"
+#include "store/media_work.h"
 #include "store/statement.h"
 
 namespace latchkey::store {
@@ -88,46 +89,6 @@ Result<void> MediaIndex::reopen() {
     for (const auto& draft : media::upload_drafts(*db_)) {
       const std::uint64_t bytes = std::max(draft.length.value_or(0), draft.offset);
       reserved_.try_emplace(draft.number, Reservation{draft.partition, MediaFiles::charge(bytes)});
-    }
-  });
-}
-
-template <class F>
-auto MediaIndex::with_database(F&& work) -> Result<std::invoke_result_t<F, Database&>> {
-  if (db_ != nullptr && !is_there()) {
-    db_.reset();
-    reserved_.clear();
-    uses_.clear();
-  }
-  if (db_ == nullptr) {
-    if (auto opened = reopen(); !opened) {
-      db_.reset();
-      return fail(opened.error());
-    }
-  }
-  auto done = guarded([&] { return work(*db_); });
-  if (!done && (done.error().code == ErrorCode::kIo || done.error().code == ErrorCode::kCorrupt)) {
-    db_.reset();
-  }
-  return done;
-}
-
-template <class F>
-auto MediaIndex::in_transaction(F&& work) -> Result<std::invoke_result_t<F, Database&>> {
-  return with_database([&](Database& db) {
-    db.begin();
-    try {
-      if constexpr (std::is_void_v<std::invoke_result_t<F, Database&>>) {
-        work(db);
-        db.commit();
-      } else {
-        auto value = work(db);
-        db.commit();
-        return value;
-      }
-    } catch (...) {
-      db.roll_back();
-      throw;
     }
   });
 }
@@ -274,6 +235,20 @@ void MediaIndex::release(std::uint64_t number) {
   reserved_.erase(number);
 }
 
+// What had its name before.
+std::optional<std::uint64_t> MediaIndex::insert(Database& db, const cache::Partition& partition,
+                                                cache::ObjectRecord& object) {
+  std::optional<std::uint64_t> old;
+  // What a person pinned stays pinned when its content changes.
+  if (const auto before = media::find_object(db, partition.key(), object.name)) {
+    old = before->number;
+    object.pinned = object.pinned || before->pinned;
+    media::delete_object(db, before->number);
+  }
+  media::insert_object(db, partition, object, MediaFiles::charge(object.size));
+  return old;
+}
+
 Result<MediaIndex::Published> MediaIndex::publish(const cache::Partition& partition,
                                                   std::string_view name, std::uint64_t number,
                                                   const SealedObject& sealed,
@@ -288,13 +263,7 @@ Result<MediaIndex::Published> MediaIndex::publish(const cache::Partition& partit
   object.stored = now;
   std::optional<std::uint64_t> old;
   auto done = in_transaction([&](Database& db) {
-    // What a person pinned stays pinned when its content changes.
-    if (const auto before = media::find_object(db, partition.key(), name)) {
-      old = before->number;
-      object.pinned = before->pinned;
-      media::delete_object(db, before->number);
-    }
-    media::insert_object(db, partition, object, MediaFiles::charge(sealed.size));
+    old = insert(db, partition, object);
     media::delete_upload_of(db, number);
   });
   if (!done) {
@@ -326,8 +295,12 @@ Result<bool> MediaIndex::remove(const Key& partition, std::string_view name) {
   return number.has_value();
 }
 
-Result<void> MediaIndex::drop(std::uint64_t number) {
-  auto done = in_transaction([&](Database& db) { media::delete_object(db, number); });
+Result<std::optional<Dropped>> MediaIndex::drop(std::uint64_t number) {
+  auto done = in_transaction([&](Database& db) {
+    auto dropped = media::find_source(db, number);
+    media::delete_object(db, number);
+    return dropped;
+  });
   if (done) {
     uses_.erase(number);
     files_.remove_object(number);
@@ -336,15 +309,8 @@ Result<void> MediaIndex::drop(std::uint64_t number) {
 }
 
 Result<bool> MediaIndex::pin(const Key& partition, std::string_view name, bool pinned) {
-  return in_transaction([&](Database& db) {
-    const auto found = media::find_object(db, partition, name);
-    if (found) {
-      Query(db, "UPDATE objects SET pinned = ?1 WHERE number = ?2",
-            {std::int64_t{pinned ? 1 : 0}, signed_of(found->number)})
-          .run();
-    }
-    return found.has_value();
-  });
+  return in_transaction(
+      [&](Database& db) { return media::set_pinned(db, partition, name, pinned); });
 }
 
 Result<void> MediaIndex::clear(const Key& partition) {
@@ -353,6 +319,7 @@ Result<void> MediaIndex::clear(const Key& partition) {
   auto done = in_transaction([&](Database& db) {
     objects = media::delete_objects_of(db, partition);
     drafts = media::delete_uploads_of(db, partition);
+    media::delete_jobs_of(db, partition);
   });
   if (done) {
     for (const std::uint64_t number : objects) {

@@ -45,6 +45,29 @@ struct Listed {
   bool pinned = false;
 };
 
+// An object that was damaged and is gone.
+struct Dropped {
+  cache::Partition partition;
+  std::string name;
+  std::string source;  // empty: nobody knows where there is another
+  bool pinned = false;
+};
+
+// How a file that a job asked for has ended.
+struct FetchEnded {
+  cache::JobId job;
+  cache::JobEvent event{};              // its number is given here
+  std::vector<cache::JobItem> found{};  // what it leads to
+  // The content, where it came; else what is there is right, or there is none.
+  struct Content {
+    std::string name;
+    std::uint64_t number = 0;  // of the draft
+    SealedObject sealed;
+    cache::ObjectFacts facts;
+  };
+  std::optional<Content> content{};
+};
+
 class MediaIndex {
  public:
   using Key = cache::Partition::Key;
@@ -93,10 +116,10 @@ class MediaIndex {
                             const cache::ObjectFacts& facts, WallTime now);
   // False: there is none.
   Result<bool> remove(const Key& partition, std::string_view name);
-  // A damaged one; others that have its name by now stay.
-  Result<void> drop(std::uint64_t number);
+  // A damaged one; others that have its name by now stay. What it was, where it was still there.
+  Result<std::optional<Dropped>> drop(std::uint64_t number);
   Result<bool> pin(const Key& partition, std::string_view name, bool pinned);
-  // Everything of one partition.
+  // Everything of one partition, its jobs too.
   Result<void> clear(const Key& partition);
 
   // Unfinished uploads. `record.number` is reserved.
@@ -107,6 +130,32 @@ class MediaIndex {
   Result<void> end_upload(const UploadId& id);
   // Those that nobody went on with; gives their number.
   Result<std::size_t> expire_uploads(WallTime now);
+
+  // Jobs that fetch (store/media_jobs.cc). Items of one job have different URLs.
+  Result<void> add_job(const cache::JobRecord& job, const std::vector<cache::JobItem>& items);
+  Result<std::optional<cache::JobRecord>> find_job(const Key& partition, const cache::JobId& id);
+  // Without those of the cache's own accord; the newest first.
+  Result<std::vector<cache::JobRecord>> jobs(const Key& partition);
+  Result<std::vector<cache::JobRecord>> running_jobs();
+  Result<std::vector<cache::JobItem>> waiting_items(const cache::JobId& id);
+  // The item of a job that runs, and the object of this name. kNotFound: the job is gone, or the
+  // item was finished with.
+  struct Wanted {
+    cache::JobRecord job;
+    cache::JobItem item;
+    std::optional<cache::ObjectRecord> object;
+  };
+  Result<Wanted> wanted(const cache::JobId& id, const std::string& url, std::string_view name);
+  // All of it or nothing, durably: the content becomes an object, what is pinned is pinned, what it
+  // leads to becomes part of the job, and the item is finished with. kNotFound: as above. What was
+  // really added.
+  Result<std::vector<cache::JobItem>> end_fetch(const FetchEnded& ended, WallTime now);
+  // It runs no more; what it brought stays.
+  Result<void> stop_job(const cache::JobId& id, const std::string& why, WallTime now);
+  Result<bool> remove_job(const Key& partition, const cache::JobId& id);
+  Result<std::vector<cache::JobEvent>> job_events(const cache::JobId& id, std::uint64_t after,
+                                                  std::size_t limit);
+  Result<void> expire_jobs(WallTime now);
 
   // Writes down what was used when. Called now and then, and by eviction.
   Result<void> flush();
@@ -128,6 +177,8 @@ class MediaIndex {
   // The same inside a transaction.
   template <class F>
   auto in_transaction(F&& work) -> Result<std::invoke_result_t<F, Database&>>;
+  std::optional<std::uint64_t> insert(Database& db, const cache::Partition& partition,
+                                      cache::ObjectRecord& object);
   void sweep(Database& db);
   void write_uses(Database& db);
   Parties parties(Database& db, const Key& self);

@@ -3,6 +3,7 @@
 #include <array>
 #include <limits>
 
+#include "store/media_columns.h"
 #include "store/statement.h"
 
 namespace latchkey::store::media {
@@ -12,7 +13,7 @@ constexpr std::int32_t kApplicationId = 0x4c4b4d43;  // "LKMC"
 
 // What each origin holds is counted by the database itself, so that no way to change an object can
 // forget it.
-constexpr std::array<const char*, 1> kMigrations = {R"sql(
+constexpr std::array<const char*, 2> kMigrations = {R"sql(
 CREATE TABLE origins (
   partition    BLOB PRIMARY KEY,
   origin       TEXT NOT NULL,
@@ -70,73 +71,42 @@ CREATE TRIGGER object_pinned AFTER UPDATE OF pinned ON objects BEGIN
     evictable = evictable - (new.pinned - old.pinned) * new.charge
   WHERE partition = new.partition;
 END;
+)sql",
+                                                    R"sql(
+ALTER TABLE objects ADD COLUMN source_tag TEXT NOT NULL DEFAULT '';
+CREATE TABLE jobs (
+  id            BLOB PRIMARY KEY,
+  partition     BLOB NOT NULL REFERENCES origins (partition),
+  created       INTEGER NOT NULL,
+  since         INTEGER NOT NULL,
+  follow        INTEGER NOT NULL,
+  pin           INTEGER NOT NULL,
+  mend          INTEGER NOT NULL,
+  max_bandwidth INTEGER NOT NULL,
+  state         INTEGER NOT NULL,
+  items         INTEGER NOT NULL,
+  done          INTEGER NOT NULL,
+  failed        INTEGER NOT NULL,
+  bytes         INTEGER NOT NULL,
+  ended         INTEGER NOT NULL,
+  why           TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX jobs_by_partition ON jobs (partition, created, id);
+CREATE TABLE fetches (
+  number INTEGER PRIMARY KEY,
+  job    BLOB NOT NULL REFERENCES jobs (id),
+  url    TEXT NOT NULL,
+  depth  INTEGER NOT NULL,
+  digest BLOB,
+  event  INTEGER,
+  stored INTEGER NOT NULL,
+  name   TEXT NOT NULL,
+  size   INTEGER NOT NULL,
+  why    TEXT NOT NULL,
+  UNIQUE (job, url)
+);
+CREATE INDEX fetches_by_event ON fetches (job, event);
 )sql"};
-
-constexpr std::size_t kHashBytes = 32;
-
-Column integer(const char* name) {
-  return {name, Kind::kInteger, 0, false};
-}
-Column text(const char* name, std::size_t most) {
-  return {name, Kind::kText, most, false};
-}
-Column blob(const char* name, std::size_t bytes, bool nullable = false) {
-  return {name, Kind::kBlob, bytes, nullable};
-}
-
-std::int64_t signed_of(std::uint64_t value) {
-  if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-    throw_failure(ErrorCode::kConflict, "a number that cannot be");
-  }
-  return static_cast<std::int64_t>(value);
-}
-
-Bytes key_bytes(const Key& key) {
-  return to_bytes(key.span());
-}
-
-// Reads the columns of a row one after the other.
-class Columns {
- public:
-  explicit Columns(Query& query) : query_(query) {}
-  std::uint64_t count(const char* name) {
-    const std::int64_t value = number(name);
-    if (value < 0) {
-      throw_failure(ErrorCode::kCorrupt, std::string("column ") + name + " is negative");
-    }
-    return static_cast<std::uint64_t>(value);
-  }
-  std::int64_t number(const char* name) {
-    return std::get<std::int64_t>(query_.value(at_++, integer(name)));
-  }
-  std::string words(const char* name, std::size_t most) {
-    return std::get<std::string>(query_.value(at_++, text(name, most)));
-  }
-  template <std::size_t N>
-  ByteArray<N> array(const char* name) {
-    return to_fixed<N>(name, std::get<Bytes>(query_.value(at_++, blob(name, N))));
-  }
-  template <std::size_t N>
-  std::optional<ByteArray<N>> maybe_array(const char* name) {
-    const Value value = query_.value(at_++, blob(name, N, true));
-    if (std::holds_alternative<std::monostate>(value)) {
-      return std::nullopt;
-    }
-    return to_fixed<N>(name, std::get<Bytes>(value));
-  }
-
- private:
-  template <std::size_t N>
-  static ByteArray<N> to_fixed(const char* name, const Bytes& bytes) {
-    const auto array = to_array<N>(bytes);
-    if (!array) {
-      throw_failure(ErrorCode::kCorrupt, std::string("column ") + name + " is of another length");
-    }
-    return *array;
-  }
-  Query& query_;
-  std::size_t at_ = 0;
-};
 
 std::vector<std::uint64_t> numbers(Query& query) {
   std::vector<std::uint64_t> out;
@@ -156,7 +126,7 @@ std::optional<cache::ObjectRecord> find_object(Database& db, const Key& partitio
                                                std::string_view name) {
   Query query(db,
               "SELECT number, name, size, digest, blocks, type, cache_control, source, modified, "
-              "stored, pinned FROM objects WHERE partition = ?1 AND name = ?2",
+              "stored, pinned, source_tag FROM objects WHERE partition = ?1 AND name = ?2",
               {key_bytes(partition), std::string(name)});
   if (!query.step()) {
     return std::nullopt;
@@ -174,6 +144,7 @@ std::optional<cache::ObjectRecord> find_object(Database& db, const Key& partitio
   object.facts.modified = row.number("modified");
   object.stored = {row.number("stored")};
   object.pinned = row.number("pinned") != 0;
+  object.facts.source_tag = row.words("source_tag", cache::kMaxFieldText);
   if (object.size > cache::kMaxObjectBytes) {
     throw_failure(ErrorCode::kCorrupt, "an object of an impossible size");
   }
@@ -216,22 +187,48 @@ std::uint64_t highest_number(Database& db) {
   return query.step() ? Columns(query).count("number") : 0;
 }
 
-void insert_object(Database& db, const cache::Partition& partition,
-                   const cache::ObjectRecord& object, std::uint64_t charge) {
+void name_partition(Database& db, const cache::Partition& partition) {
   Query(db, "INSERT INTO origins (partition, origin) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
         {key_bytes(partition.key()), partition.text()})
       .run();
-  Query(
-      db, "INSERT INTO objects VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
-      {signed_of(object.number), key_bytes(partition.key()), object.name, signed_of(object.size),
-       signed_of(charge), to_bytes(object.digest), to_bytes(object.blocks), object.facts.type,
-       object.facts.cache_control, object.facts.source, object.facts.modified,
-       object.stored.unix_seconds, object.stored.unix_seconds, std::int64_t{object.pinned ? 1 : 0}})
+}
+
+void insert_object(Database& db, const cache::Partition& partition,
+                   const cache::ObjectRecord& object, std::uint64_t charge) {
+  name_partition(db, partition);
+  Query(db, "INSERT INTO objects VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
+        {signed_of(object.number), key_bytes(partition.key()), object.name, signed_of(object.size),
+         signed_of(charge), to_bytes(object.digest), to_bytes(object.blocks), object.facts.type,
+         object.facts.cache_control, object.facts.source, object.facts.modified,
+         object.stored.unix_seconds, object.stored.unix_seconds,
+         std::int64_t{object.pinned ? 1 : 0}, object.facts.source_tag})
       .run();
+}
+
+std::optional<Dropped> find_source(Database& db, std::uint64_t number) {
+  Query query(db,
+              "SELECT origins.origin, name, source, pinned FROM objects JOIN origins "
+              "USING (partition) WHERE number = ?1",
+              {signed_of(number)});
+  if (!query.step()) {
+    return std::nullopt;
+  }
+  Columns row(query);
+  const auto partition = partition_named(row.words("origin", kMaxOrigin));
+  std::string name = row.words("name", cache::kMaxObjectName);
+  std::string source = row.words("source", cache::kMaxSourceUrl);
+  return Dropped{partition, std::move(name), std::move(source), row.number("pinned") != 0};
 }
 
 void delete_object(Database& db, std::uint64_t number) {
   Query(db, "DELETE FROM objects WHERE number = ?1", {signed_of(number)}).run();
+}
+
+bool set_pinned(Database& db, const Key& partition, std::string_view name, bool pinned) {
+  Query query(db,
+              "UPDATE objects SET pinned = ?1 WHERE partition = ?2 AND name = ?3 RETURNING number",
+              {std::int64_t{pinned ? 1 : 0}, key_bytes(partition), std::string(name)});
+  return query.step();
 }
 
 std::vector<std::uint64_t> delete_objects_of(Database& db, const Key& partition) {

@@ -22,9 +22,14 @@ std::vector<Listed> list_objects(Database& db, const Key& partition, std::string
 bool has_number(Database& db, std::uint64_t number);
 // Of objects and drafts; 0: there is none.
 std::uint64_t highest_number(Database& db);
+// Before anything refers to it.
+void name_partition(Database& db, const cache::Partition& partition);
+std::optional<Dropped> find_source(Database& db, std::uint64_t number);
 void insert_object(Database& db, const cache::Partition& partition,
                    const cache::ObjectRecord& object, std::uint64_t charge);
 void delete_object(Database& db, std::uint64_t number);
+// False: there is none.
+bool set_pinned(Database& db, const Key& partition, std::string_view name, bool pinned);
 std::vector<std::uint64_t> delete_objects_of(Database& db, const Key& partition);
 
 cache::Usage usage_of(Database& db, const Key& partition);
@@ -50,5 +55,26 @@ std::optional<std::uint64_t> delete_upload(Database& db, const UploadId& id);
 std::vector<std::uint64_t> delete_uploads_of(Database& db, const Key& partition);
 std::vector<std::uint64_t> delete_uploads_before(Database& db, WallTime then);
 void delete_upload_of(Database& db, std::uint64_t number);
+
+// store/media_job_tables.cc
+void insert_job(Database& db, const cache::JobRecord& job);
+std::optional<cache::JobRecord> find_job(Database& db, const cache::JobId& id);
+std::vector<cache::JobRecord> list_jobs(Database& db, const Key& partition);
+std::vector<cache::JobRecord> running_jobs(Database& db);
+void write_job(Database& db, const cache::JobRecord& job);
+// False: the job has it already.
+bool insert_item(Database& db, const cache::JobId& job, const cache::JobItem& item);
+std::optional<cache::JobItem> find_item(Database& db, const cache::JobId& job,
+                                        const std::string& url);
+std::vector<cache::JobItem> waiting_items(Database& db, const cache::JobId& job);
+// False: there is none that waits.
+bool end_item(Database& db, const cache::JobId& job, const cache::JobEvent& event);
+std::vector<cache::JobEvent> job_events(Database& db, const cache::JobId& job, std::uint64_t after,
+                                        std::size_t limit);
+void delete_job(Database& db, const cache::JobId& job);
+void delete_jobs_of(Database& db, const Key& partition);
+// Those that have ended before `then`, and of each partition all but the newest `most`; of those
+// that ended before `lists`, what they were made of.
+void expire_jobs(Database& db, WallTime then, WallTime lists, std::size_t most);
 
 }  // namespace latchkey::store::media

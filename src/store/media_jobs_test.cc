@@ -1,0 +1,190 @@
+// Jobs that fetch: what outlives the process, and that nothing is half done.
+#include <gtest/gtest.h>
+
+#include "store/media_support.h"
+#include "store/test_support.h"
+
+namespace latchkey::store {
+namespace {
+
+using testing::content_of;
+using testing::MediaCache;
+using testing::TempFolder;
+using State = cache::Progress::State;
+
+const cache::Partition kVideo = cache::Partition::of(Origin::parse("https://video.example"));
+const cache::Partition kMusic = cache::Partition::of(Origin::parse("https://music.example"));
+
+cache::JobRecord job_of(std::uint8_t n, const cache::Partition& partition, std::size_t items,
+                        std::int64_t created = 100) {
+  ByteArray<16> bytes{};
+  bytes[0] = n;
+  cache::JobRecord job{cache::JobId(bytes), partition, {created}, {created}};
+  job.progress.items = items;
+  return job;
+}
+std::vector<cache::JobItem> items(std::initializer_list<const char*> urls) {
+  std::vector<cache::JobItem> out;
+  for (const char* url : urls) {
+    out.push_back({url, 0, std::nullopt});
+  }
+  return out;
+}
+FetchEnded ended(const cache::JobRecord& job, const std::string& url, bool stored,
+                 std::vector<cache::JobItem> found = {}) {
+  FetchEnded end{job.id, {}};
+  end.event.url = url;
+  end.event.name = url.substr(8);
+  end.event.stored = stored;
+  end.event.why = stored ? "" : "http_404";
+  end.event.size = stored ? 10 : 0;
+  end.found = std::move(found);
+  return end;
+}
+FetchEnded with_content(MediaCache& cache, FetchEnded end, unsigned seed) {
+  const Bytes bytes = content_of(seed, 1000);
+  const auto number =
+      cache.index->reserve(kVideo, MediaFiles::charge(bytes.size()), std::nullopt, cache.space);
+  auto draft = cache.files.make_draft(number.value());
+  EXPECT_TRUE(draft->write(bytes));
+  const auto sealed = draft->finish();
+  EXPECT_TRUE(cache.files.publish(*number));
+  cache::ObjectFacts facts;
+  facts.source = end.event.url;
+  facts.source_tag = "\"v1\"";
+  end.content = FetchEnded::Content{end.event.name, *number, *sealed, facts};
+  return end;
+}
+std::vector<std::string> urls(const std::vector<cache::JobItem>& list) {
+  std::vector<std::string> out;
+  for (const auto& item : list) {
+    out.push_back(item.url);
+  }
+  return out;
+}
+using Urls = std::vector<std::string>;
+
+TEST(MediaJobs, GoOnWhereTheyWere) {
+  const TempFolder folder;
+  auto job = job_of(1, kVideo, 2);
+  job.pin = true;
+  {
+    MediaCache cache(folder.path());
+    ASSERT_TRUE(cache.index->add_job(job, items({"https://a/list", "https://a/1"})));
+    auto end = with_content(cache, ended(job, "https://a/list", true), 1);
+    end.found = items({"https://a/1", "https://a/2", "https://a/3", "https://a/list"});
+    end.found[1].depth = 1;
+    end.found[1].digest = Digest256{7};
+    const auto added = cache.index->end_fetch(end, {200});
+    ASSERT_TRUE(added);
+    EXPECT_EQ(urls(*added), (Urls{"https://a/2", "https://a/3"})) << "what it had is not added";
+    ASSERT_TRUE(cache.index->end_fetch(ended(job, "https://a/1", false), {201}));
+  }
+  MediaCache cache(folder.path());
+  const auto running = cache.index->running_jobs();
+  ASSERT_EQ(running->size(), 1U);
+  EXPECT_EQ(running->front().progress, (cache::Progress{State::kRunning, 4, 1, 1, 10}));
+  EXPECT_EQ(running->front().partition, kVideo);
+  EXPECT_TRUE(running->front().pin);
+  const auto waiting = cache.index->waiting_items(job.id);
+  EXPECT_EQ(urls(*waiting), (Urls{"https://a/2", "https://a/3"}));
+  EXPECT_EQ(waiting->front().depth, 1U);
+  EXPECT_EQ(waiting->front().digest, Digest256{7});
+  const auto object = cache.index->find(kVideo.key(), "a/list", {300});
+  ASSERT_TRUE(object && *object);
+  EXPECT_TRUE((*object)->pinned);
+  EXPECT_EQ((*object)->facts.source_tag, "\"v1\"");
+
+  ASSERT_TRUE(cache.index->end_fetch(ended(job, "https://a/2", true), {202}));
+  EXPECT_EQ(cache.index->find_job(kVideo.key(), job.id).value()->progress.state, State::kRunning);
+  ASSERT_TRUE(cache.index->end_fetch(ended(job, "https://a/3", true), {203}));
+  EXPECT_EQ(cache.index->find_job(kVideo.key(), job.id).value()->progress,
+            (cache::Progress{State::kDone, 4, 3, 1, 30}));
+  const auto events = cache.index->job_events(job.id, 1, 2);
+  ASSERT_EQ(events->size(), 2U);
+  EXPECT_EQ(events->at(0).url, "https://a/1");
+  EXPECT_EQ(events->at(0).why, "http_404");
+  EXPECT_FALSE(events->at(0).stored);
+  EXPECT_EQ(events->at(1).number, 3U);
+}
+
+TEST(MediaJobs, NothingIsPublishedForAJobThatIsGone) {
+  const TempFolder folder;
+  MediaCache cache(folder.path());
+  const auto job = job_of(1, kVideo, 1);
+  ASSERT_TRUE(cache.index->add_job(job, items({"https://a/1"})));
+  const auto end = with_content(cache, ended(job, "https://a/1", true), 1);
+  ASSERT_TRUE(cache.index->clear(kVideo.key()));
+  const auto done = cache.index->end_fetch(end, {200});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(cache.index->find(kVideo.key(), "a/1", {200}).value(), std::nullopt);
+  EXPECT_TRUE(cache.index->running_jobs()->empty());
+}
+
+TEST(MediaJobs, AnItemEndsOnce) {
+  const TempFolder folder;
+  MediaCache cache(folder.path());
+  const auto job = job_of(1, kVideo, 2);
+  ASSERT_TRUE(cache.index->add_job(job, items({"https://a/1", "https://a/2"})));
+  ASSERT_TRUE(cache.index->end_fetch(ended(job, "https://a/1", true), {200}));
+  EXPECT_EQ(cache.index->end_fetch(ended(job, "https://a/1", true), {200}).error().code,
+            ErrorCode::kNotFound);
+  EXPECT_EQ(cache.index->wanted(job.id, "https://a/1", "a/1").error().code, ErrorCode::kNotFound);
+  EXPECT_TRUE(cache.index->wanted(job.id, "https://a/2", "a/2"));
+  ASSERT_TRUE(cache.index->stop_job(job.id, "no_room", {201}));
+  EXPECT_EQ(cache.index->wanted(job.id, "https://a/2", "a/2").error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(cache.index->find_job(kVideo.key(), job.id).value()->why, "no_room");
+}
+
+TEST(MediaJobs, Threat46OthersAreNotSeen) {
+  const TempFolder folder;
+  MediaCache cache(folder.path());
+  const auto job = job_of(1, kVideo, 1);
+  auto mend = job_of(2, kVideo, 1);
+  mend.mend = true;
+  ASSERT_TRUE(cache.index->add_job(job, items({"https://a/1"})));
+  ASSERT_TRUE(cache.index->add_job(mend, items({"https://a/1"})));
+  EXPECT_EQ(cache.index->jobs(kVideo.key())->size(), 1U);
+  EXPECT_TRUE(cache.index->jobs(kMusic.key())->empty());
+  EXPECT_EQ(cache.index->find_job(kMusic.key(), job.id).value(), std::nullopt);
+  EXPECT_FALSE(cache.index->remove_job(kMusic.key(), job.id).value());
+  EXPECT_TRUE(cache.index->remove_job(kVideo.key(), job.id).value());
+  EXPECT_TRUE(cache.index->jobs(kVideo.key())->empty());
+}
+
+TEST(MediaJobs, OldOnesAreForgotten) {
+  const TempFolder folder;
+  MediaCache cache(folder.path());
+  for (std::uint8_t n = 0; n < 80; ++n) {
+    const auto job = job_of(n, kVideo, 1, n);
+    ASSERT_TRUE(cache.index->add_job(job, items({"https://a/1"})));
+    if (n > 0) {
+      ASSERT_TRUE(cache.index->end_fetch(ended(job, "https://a/1", true), {1000 + n}));
+    }
+  }
+  ASSERT_TRUE(cache.index->expire_jobs({2000}));
+  EXPECT_EQ(cache.index->jobs(kVideo.key())->size(), 65U) << "one runs";
+  ASSERT_TRUE(cache.index->expire_jobs({1050 + 7 * 86400}));
+  EXPECT_EQ(cache.index->jobs(kVideo.key())->size(), 31U);
+  EXPECT_TRUE(cache.index->job_events(job_of(79, kVideo, 1).id, 0, 10)->empty());
+  EXPECT_EQ(cache.index->waiting_items(job_of(0, kVideo, 1).id)->size(), 1U);
+}
+
+TEST(MediaJobs, ADroppedObjectSaysWhereThereIsAnother) {
+  const TempFolder folder;
+  MediaCache cache(folder.path());
+  const auto job = job_of(1, kVideo, 1);
+  ASSERT_TRUE(cache.index->add_job(job, items({"https://a/1"})));
+  const auto end = with_content(cache, ended(job, "https://a/1", true), 1);
+  ASSERT_TRUE(cache.index->end_fetch(end, {200}));
+  const auto dropped = cache.index->drop(end.content->number);
+  ASSERT_TRUE(dropped && *dropped);
+  EXPECT_EQ((*dropped)->source, "https://a/1");
+  EXPECT_EQ((*dropped)->name, "a/1");
+  EXPECT_EQ((*dropped)->partition, kVideo);
+  EXPECT_FALSE(*cache.index->drop(end.content->number));
+}
+
+}  // namespace
+}  // namespace latchkey::store

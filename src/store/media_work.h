@@ -1,0 +1,48 @@
+// How MediaIndex works on its database. Internal to store/media_index and store/media_jobs.
+#pragma once
+
+#include "store/media_index.h"
+
+namespace latchkey::store {
+
+template <class F>
+auto MediaIndex::with_database(F&& work) -> Result<std::invoke_result_t<F, Database&>> {
+  if (db_ != nullptr && !is_there()) {
+    db_.reset();
+    reserved_.clear();
+    uses_.clear();
+  }
+  if (db_ == nullptr) {
+    if (auto opened = reopen(); !opened) {
+      db_.reset();
+      return fail(opened.error());
+    }
+  }
+  auto done = guarded([&] { return work(*db_); });
+  if (!done && (done.error().code == ErrorCode::kIo || done.error().code == ErrorCode::kCorrupt)) {
+    db_.reset();
+  }
+  return done;
+}
+
+template <class F>
+auto MediaIndex::in_transaction(F&& work) -> Result<std::invoke_result_t<F, Database&>> {
+  return with_database([&](Database& db) {
+    db.begin();
+    try {
+      if constexpr (std::is_void_v<std::invoke_result_t<F, Database&>>) {
+        work(db);
+        db.commit();
+      } else {
+        auto value = work(db);
+        db.commit();
+        return value;
+      }
+    } catch (...) {
+      db.roll_back();
+      throw;
+    }
+  });
+}
+
+}  // namespace latchkey::store
