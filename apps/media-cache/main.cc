@@ -98,6 +98,7 @@ int main_of(int argc, char** argv) {
   std::string quota;
   std::string per_origin;
   std::string keep_free = "1G";
+  std::vector<std::string> networks;
   CLI::App app(
       "Keeps films and other files in the house, for the web pages that put them there.\n"
       "Stands behind latchkey-device: --upstream unix:SOCKET.",
@@ -109,6 +110,10 @@ int main_of(int argc, char** argv) {
   app.add_option("--quota", quota, "At most so much in all: 500M, 20G [what the disk has]");
   app.add_option("--quota-per-origin", per_origin, "At most so much for one site [half of it]");
   app.add_option("--keep-free", keep_free, "So much of the disk stays free")->capture_default_str();
+  app.add_flag("!--no-fetch", options.fetch, "Fetch nothing from the internet");
+  app.add_option("--ca-file", options.ca_file, "Whom to believe when fetching [the system's]");
+  app.add_option("--fetch-from", networks, "Fetch from this network, too, though it is not public");
+  app.add_option("--fetch-attempts", options.fetch_attempts, "How often a file is asked for [12]");
   app.set_version_flag("--version", std::string("latchkey-media-cache ") + LATCHKEY_VERSION);
   try {
     app.parse(argc, argv);
@@ -117,6 +122,15 @@ int main_of(int argc, char** argv) {
   }
   if (const auto bad = read_sizes(quota, per_origin, keep_free, options)) {
     return *bad;
+  }
+  for (const std::string& text : networks) {
+    const auto network = net::Network::parse(text);
+    if (!network) {
+      std::cerr << "latchkey-media-cache: \"" << text << "\" is no network.\n"
+                << "Write it like 192.168.5.0/24.\n";
+      return kMisused;
+    }
+    options.fetch_from.push_back(*network);
   }
   options.state = state.empty() ? default_state() : std::filesystem::path(state);
   options.socket = socket.empty() ? default_socket(options.state) : std::filesystem::path(socket);

@@ -298,6 +298,9 @@ net::Task<void> Server::list_objects(Call& call) {
 }
 
 net::Task<void> Server::clear_objects(Call& call) {
+  if (prefetcher_ != nullptr) {
+    prefetcher_->forget(call.partition);
+  }
   auto work = [key = call.partition.key()](MediaIndex& index) { return index.clear(key); };
   const auto cleared = co_await vault_.ask(std::move(work));
   if (!cleared) {

@@ -5,18 +5,24 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/origin.h"
+#include "net/address.h"
 
 namespace latchkey::mediacache {
 
 struct Options {
   std::filesystem::path state;
   std::filesystem::path socket;
-  std::string group;                   // who else may connect; empty: nobody
-  std::uint64_t quota = 0;             // bytes, of all origins together; 0: what the disk has
-  std::uint64_t quota_per_origin = 0;  // bytes; 0: half of the quota
-  std::uint64_t keep_free = 0;         // bytes of the disk that are left to others
+  std::string group;                     // who else may connect; empty: nobody
+  std::uint64_t quota = 0;               // bytes, of all origins together; 0: what the disk has
+  std::uint64_t quota_per_origin = 0;    // bytes; 0: half of the quota
+  std::uint64_t keep_free = 0;           // bytes of the disk that are left to others
+  bool fetch = true;                     // by itself, where pages ask for it
+  std::string ca_file;                   // whom it believes then; empty: the system's authorities
+  std::vector<net::Network> fetch_from;  // besides the public internet
+  std::size_t fetch_attempts = 0;        // for one file; 0: as it comes
 };
 
 // "500M", "2G", "1T" (powers of 1024), or bytes. Nothing for anything else.

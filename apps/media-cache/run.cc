@@ -77,8 +77,10 @@ net::OwnedFd listen_at(const Options& options) {
 
 class Life {
  public:
-  Life(asio::io_context& io, Vault& vault, Server& server, const Clock& clock)
+  Life(asio::io_context& io, Vault& vault, Prefetcher* prefetcher, Server& server,
+       const Clock& clock)
       : io_(io),
+        prefetcher_(prefetcher),
         vault_(vault),
         server_(server),
         clock_(clock),
@@ -101,6 +103,7 @@ class Life {
         if (expired && *expired > 0) {
           spdlog::info("{} uploads that nobody went on with are gone", *expired);
         }
+        (void)index.expire_jobs(now);
         return index.flush();
       };
       (void)co_await vault_.ask(std::move(work));
@@ -110,6 +113,9 @@ class Life {
   void stop() {
     upkeep_.cancel();
     server_.stop();
+    if (prefetcher_ != nullptr) {
+      prefetcher_->stop();
+    }
     time_.expires_after(kStopTime);
     time_.async_wait([this](const boost::system::error_code& error) {
       if (!error) {
@@ -120,7 +126,7 @@ class Life {
     wait_for_empty();
   }
   void wait_for_empty() {
-    if (server_.empty() && upkeep_.empty()) {
+    if (server_.empty() && upkeep_.empty() && (prefetcher_ == nullptr || prefetcher_->empty())) {
       time_.cancel();
       return;
     }
@@ -129,6 +135,7 @@ class Life {
   }
 
   asio::io_context& io_;
+  Prefetcher* prefetcher_;
   Vault& vault_;
   Server& server_;
   const Clock& clock_;
@@ -178,9 +185,18 @@ int run(const Options& options) {
   asio::io_context io(1);
   {
     Vault vault(io.get_executor(), std::move(held), *std::move(index), limits);
-    Server server(io.get_executor(), vault, random, clock);
+    std::optional<Prefetcher> prefetcher;
+    if (options.fetch) {
+      cache::PrefetchLimits pace;
+      pace.attempts = options.fetch_attempts == 0 ? pace.attempts : options.fetch_attempts;
+      prefetcher.emplace(io.get_executor(), vault, random, clock,
+                         FetchRules{options.ca_file, options.fetch_from}, pace);
+      prefetcher->start();
+    }
+    Prefetcher* const fetching = prefetcher ? &*prefetcher : nullptr;
+    Server server(io.get_executor(), vault, fetching, random, clock);
     server.start(listener.release());
-    const Life life(io, vault, server, clock);
+    const Life life(io, vault, fetching, server, clock);
     std::cout << "listening at " << options.socket.string() << std::endl;
     io.run();
   }

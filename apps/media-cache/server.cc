@@ -41,10 +41,11 @@ class Server::Seat {
   Server& server_;
 };
 
-Server::Server(net::Executor executor, Vault& vault, Random& random, const Clock& clock,
-               ServeLimits limits)
+Server::Server(net::Executor executor, Vault& vault, Prefetcher* prefetcher, Random& random,
+               const Clock& clock, ServeLimits limits)
     : executor_(executor),
       vault_(vault),
+      prefetcher_(prefetcher),
       random_(random),
       clock_(clock),
       limits_(limits),
@@ -159,6 +160,8 @@ net::Task<void> Server::route(Call& call) {
       co_return co_await clear_objects(call);
     }
     allowed = "GET, HEAD, DELETE";
+  } else if (call.path == "/prefetch" || call.path.starts_with("/prefetch/")) {
+    co_return co_await serve_prefetch(call);
   } else if (call.path == "/usage") {
     if (method == "GET" || method == "HEAD") {
       co_return co_await show_usage(call);

@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "cache/upload.h"
+#include "media-cache/prefetcher.h"
 #include "media-cache/vault.h"
 #include "net/accepting.h"
 #include "net/http_stream.h"
@@ -25,8 +26,9 @@ struct ServeLimits {
 
 class Server {
  public:
-  Server(net::Executor executor, Vault& vault, Random& random, const Clock& clock,
-         ServeLimits limits = {});
+  // `prefetcher`: nullptr where nothing is fetched.
+  Server(net::Executor executor, Vault& vault, Prefetcher* prefetcher, Random& random,
+         const Clock& clock, ServeLimits limits = {});
   void start(int listener);
   // Ends what waits for a request at once; what is being answered goes on, until the second call.
   void stop();
@@ -84,6 +86,15 @@ class Server {
                                              std::optional<std::uint64_t> most, bool with_digest,
                                              cache::Refusal& refusal);
 
+  // apps/media-cache/prefetching.cc
+  net::Task<void> serve_prefetch(Call& call);
+  net::Task<void> add_job(Call& call);
+  net::Task<void> list_jobs(Call& call);
+  net::Task<void> show_job(Call& call, cache::JobId id);
+  net::Task<void> end_job(Call& call, cache::JobId id);
+  net::Task<void> watch_job(Call& call, cache::JobId id);
+  net::Task<std::optional<cache::JobRecord>> job_of(const Call& call, cache::JobId id);
+
   net::Task<void> answer(Call& call, Answer answer);
   net::Task<void> refuse(Call& call, cache::Refusal refusal);
   static cache::Refusal refusal_of(const store::Error& error);
@@ -91,6 +102,7 @@ class Server {
 
   net::Executor executor_;
   Vault& vault_;
+  Prefetcher* prefetcher_;
   Random& random_;
   const Clock& clock_;
   ServeLimits limits_;
@@ -98,6 +110,8 @@ class Server {
   std::set<net::ByteStream*> idle_;
   std::set<store::UploadId> busy_;
   std::size_t open_ = 0;
+  std::size_t readers_ = 0;
+  std::size_t streams_ = 0;
   bool stopping_ = false;
   net::TaskGroup tasks_;
 };

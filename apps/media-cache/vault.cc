@@ -25,6 +25,8 @@ net::Task<void> Vault::drop(std::uint64_t number) {
   const auto done = co_await ask(std::move(work));
   if (!done) {
     spdlog::warn("object {}: {}", number, done.error().detail);
+  } else if (*done && on_drop_) {
+    on_drop_(**done);
   }
 }
 
@@ -38,7 +40,9 @@ net::Task<Stored<std::shared_ptr<MediaObject>>> Vault::open(cache::ObjectRecord 
   }
   auto work = [files = files_.get(), record] { return files->open_object(record); };
   auto opened = co_await reads_.run(executor_, net::kNoDeadline, std::move(work));
-  LATCHKEY_CHECK(opened.has_value());
+  if (!opened) {
+    co_return over();
+  }
   if (!*opened) {
     if (is_damage(opened->error())) {
       co_await drop(number);
@@ -62,7 +66,9 @@ net::Task<Stored<Bytes>> Vault::read(std::shared_ptr<MediaObject> object, std::u
     return into;
   };
   auto got = co_await reads_.run(executor_, net::kNoDeadline, std::move(work));
-  LATCHKEY_CHECK(got.has_value());
+  if (!got) {
+    co_return over();
+  }
   if (!*got && is_damage(got->error())) {
     co_await drop(number);
   }
@@ -81,9 +87,8 @@ net::Task<Stored<Draft>> Vault::begin(cache::Partition partition, std::uint64_t 
   Draft draft{*number, size, nullptr};
   auto make = [files = files_.get(), n = *number] { return files->make_draft(n); };
   auto made = co_await writes_.run(executor_, net::kNoDeadline, std::move(make));
-  LATCHKEY_CHECK(made.has_value());
-  if (!*made) {
-    const store::Error error = made->error();
+  if (!made || !*made) {
+    const store::Error error = made ? made->error() : over().value();
     co_await give_up(draft);
     co_return fail(error);
   }
@@ -111,18 +116,27 @@ net::Task<Stored<void>> Vault::enlarge(cache::Partition partition, Draft& draft,
 net::Task<Stored<void>> Vault::write(const Draft& draft, Bytes bytes) {
   auto work = [file = draft.file, bytes = std::move(bytes)] { return file->write(bytes); };
   auto done = co_await writes_.run(executor_, net::kNoDeadline, std::move(work));
+  if (!done) {
+    co_return over();
+  }
   co_return *std::move(done);
 }
 
 net::Task<Stored<void>> Vault::sync(const Draft& draft) {
   auto work = [file = draft.file] { return file->sync(); };
   auto done = co_await writes_.run(executor_, net::kNoDeadline, std::move(work));
+  if (!done) {
+    co_return over();
+  }
   co_return *std::move(done);
 }
 
 net::Task<Stored<store::SealedObject>> Vault::finish(const Draft& draft) {
   auto work = [file = draft.file] { return file->finish(); };
   auto done = co_await writes_.run(executor_, net::kNoDeadline, std::move(work));
+  if (!done) {
+    co_return over();
+  }
   co_return *std::move(done);
 }
 
@@ -133,8 +147,8 @@ net::Task<Stored<MediaIndex::Published>> Vault::publish(cache::Partition partiti
   const std::uint64_t number = draft.number;
   auto move = [files = files_.get(), number] { return files->publish(number); };
   auto moved = co_await writes_.run(executor_, net::kNoDeadline, std::move(move));
-  if (!*moved) {
-    const store::Error error = moved->error();
+  if (!moved || !*moved) {
+    const store::Error error = moved ? moved->error() : over().value();
     co_await give_up(std::move(draft));
     co_return fail(error);
   }
@@ -160,6 +174,74 @@ net::Task<void> Vault::give_up(Draft draft) {
   (void)co_await ask(std::move(work));
 }
 
+net::Task<Stored<std::vector<cache::JobItem>>> Vault::end_fetch(store::FetchEnded ended,
+                                                                Draft draft, WallTime now) {
+  if (ended.content) {
+    auto move = [files = files_.get(), number = draft.number] { return files->publish(number); };
+    auto moved = co_await writes_.run(executor_, net::kNoDeadline, std::move(move));
+    if (!moved || !*moved) {
+      const store::Error error = moved ? moved->error() : over().value();
+      co_await give_up(std::move(draft));
+      co_return fail(error);
+    }
+  }
+  auto work = [files = files_.get(), ended = std::move(ended), now](MediaIndex& index) {
+    auto done = index.end_fetch(ended, now);
+    if (!done && ended.content) {
+      files->remove_object(ended.content->number);
+      index.release(ended.content->number);
+    }
+    return done;
+  };
+  co_return co_await ask(std::move(work));
+}
+
+Stored<Draft> Vault::wait_begin(const cache::Partition& partition, std::uint64_t size) {
+  auto work = [this, partition, size, room = space()]() -> Stored<Draft> {
+    const auto number =
+        index_->reserve(partition, store::MediaFiles::charge(size), std::nullopt, room);
+    if (!number) {
+      return fail(number.error());
+    }
+    auto made = files_->make_draft(*number);
+    if (!made) {
+      index_->release(*number);
+      return fail(made.error());
+    }
+    return Draft{*number, size, std::make_shared<MediaDraft>(std::move(*made))};
+  };
+  auto done = lookups_.wait_for(std::move(work));
+  return done ? *std::move(done) : fail(store::Error{store::ErrorCode::kNoRoom, "going away"});
+}
+
+Stored<void> Vault::wait_enlarge(const cache::Partition& partition, Draft& draft,
+                                 std::uint64_t size) {
+  if (size <= draft.reserved) {
+    return {};
+  }
+  auto work = [this, partition, size, room = space(), n = draft.number]() -> Stored<void> {
+    const auto done = index_->reserve(partition, store::MediaFiles::charge(size), n, room);
+    return done ? Stored<void>{} : Stored<void>(fail(done.error()));
+  };
+  auto done = lookups_.wait_for(std::move(work));
+  if (!done) {
+    return fail(store::Error{store::ErrorCode::kNoRoom, "going away"});
+  }
+  if (*done) {
+    draft.reserved = size;
+  }
+  return *std::move(done);
+}
+
+void Vault::wait_give_up(Draft draft) {
+  draft.file.reset();
+  (void)lookups_.wait_for([this, n = draft.number] {
+    files_->remove_draft(n);
+    index_->release(n);
+    return true;
+  });
+}
+
 net::Task<Stored<Draft>> Vault::reopen(const store::UploadRecord& upload, std::uint64_t reserved) {
   const auto known =
       std::ranges::find_if(drafts_, [&](const auto& entry) { return entry.first == upload.id; });
@@ -174,6 +256,9 @@ net::Task<Stored<Draft>> Vault::reopen(const store::UploadRecord& upload, std::u
     return files->reopen_draft(n, offset);
   };
   auto opened = co_await writes_.run(executor_, net::kNoDeadline, std::move(work));
+  if (!opened) {
+    co_return over();
+  }
   if (!*opened) {
     co_return fail(opened->error());
   }

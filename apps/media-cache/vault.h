@@ -3,6 +3,7 @@
 // disk.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -48,7 +49,9 @@ class Vault {
   net::Task<std::invoke_result_t<F, MediaIndex&>> ask(F work) {
     auto job = [index = index_.get(), asked = std::move(work)]() mutable { return asked(*index); };
     auto done = co_await lookups_.run(executor_, net::kNoDeadline, std::move(job));
-    LATCHKEY_CHECK(done.has_value());
+    if (!done) {
+      co_return over();
+    }
     co_return *std::move(done);
   }
 
@@ -70,6 +73,16 @@ class Vault {
                                                    cache::ObjectFacts facts, WallTime now);
   net::Task<void> give_up(Draft draft);
 
+  // The end of a file that was fetched: FetchEnded's, with its finished draft where it has content.
+  net::Task<Stored<std::vector<cache::JobItem>>> end_fetch(store::FetchEnded ended, Draft draft,
+                                                           WallTime now);
+  // For threads that fetch. kNoRoom as above, also when this ends.
+  Stored<Draft> wait_begin(const cache::Partition& partition, std::uint64_t size);
+  Stored<void> wait_enlarge(const cache::Partition& partition, Draft& draft, std::uint64_t size);
+  void wait_give_up(Draft draft);
+  // Told of each object that was found to be damaged.
+  void on_drop(std::function<void(store::Dropped)> callback) { on_drop_ = std::move(callback); }
+
   // Drafts of uploads that go on in another request.
   net::Task<Stored<Draft>> reopen(const store::UploadRecord& upload, std::uint64_t reserved);
   void keep(const store::UploadId& id, Draft draft);
@@ -78,6 +91,10 @@ class Vault {
   [[nodiscard]] const Limits& limits() const { return limits_; }
 
  private:
+  // What waits is told so when the program ends.
+  static tl::unexpected<store::Error> over() {
+    return fail(store::Error{store::ErrorCode::kIo, "the program ends"});
+  }
   static constexpr std::size_t kKeptObjects = 64;
   static constexpr std::size_t kKeptDrafts = 16;
   [[nodiscard]] MediaIndex::Space space() const;
@@ -87,6 +104,7 @@ class Vault {
   std::unique_ptr<store::MediaFiles> files_;
   std::unique_ptr<MediaIndex> index_;
   Limits limits_;
+  std::function<void(store::Dropped)> on_drop_;
   // What was opened lately, newest first: its verified blocks stay verified.
   std::list<std::pair<std::uint64_t, std::shared_ptr<MediaObject>>> opened_;
   std::list<std::pair<store::UploadId, Draft>> drafts_;

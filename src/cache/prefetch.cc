@@ -21,20 +21,26 @@ bool PrefetchQueue::enqueue(Job& job, const PrefetchItem& item) {
   return true;
 }
 
+std::size_t PrefetchQueue::running_of(const Partition& partition) const {
+  return static_cast<std::size_t>(std::ranges::count_if(jobs_, [&](const auto& entry) {
+    return entry.second.partition == partition &&
+           entry.second.progress.state == Progress::State::kRunning;
+  }));
+}
+
+bool PrefetchQueue::admits(const Partition& partition, std::size_t items) const {
+  return running_of(partition) < limits_.jobs_per_partition && items <= limits_.items_per_job &&
+         items <= limits_.items - std::min(waiting_, limits_.items);
+}
+
 PrefetchQueue::Added PrefetchQueue::add(const JobId& id, const Partition& partition,
                                         const std::vector<PrefetchItem>& items, Progress so_far) {
   if (jobs_.contains(id)) {
     return Added::kExists;
   }
-  const auto running = std::ranges::count_if(jobs_, [&](const auto& entry) {
-    return entry.second.partition == partition &&
-           entry.second.progress.state == Progress::State::kRunning;
-  });
-  if (static_cast<std::size_t>(running) >= limits_.jobs_per_partition) {
-    return Added::kTooManyJobs;
-  }
-  if (items.size() > limits_.items_per_job || items.size() > limits_.items - waiting_) {
-    return Added::kTooManyItems;
+  if (!admits(partition, items.size())) {
+    return running_of(partition) >= limits_.jobs_per_partition ? Added::kTooManyJobs
+                                                               : Added::kTooManyItems;
   }
   Job& job = jobs_.try_emplace(id, Job{partition, so_far}).first->second;
   std::uint64_t added = 0;
@@ -238,6 +244,16 @@ bool PrefetchQueue::cancel(const JobId& id) {
 std::optional<Progress> PrefetchQueue::progress(const JobId& id) const {
   const auto at = jobs_.find(id);
   return at == jobs_.end() ? std::nullopt : std::optional(at->second.progress);
+}
+
+std::vector<JobId> PrefetchQueue::jobs_of(const Partition& partition) const {
+  std::vector<JobId> out;
+  for (const auto& [id, job] : jobs_) {
+    if (job.partition == partition) {
+      out.push_back(id);
+    }
+  }
+  return out;
 }
 
 const Partition* PrefetchQueue::owner(const JobId& id) const {

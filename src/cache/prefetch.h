@@ -51,6 +51,8 @@ class PrefetchQueue {
  public:
   explicit PrefetchQueue(PrefetchLimits limits) : limits_(limits) {}
 
+  // Whether add() would take so many items of a job that is not known yet.
+  [[nodiscard]] bool admits(const Partition& partition, std::size_t items) const;
   enum class Added { kYes, kTooManyJobs, kTooManyItems, kExists };
   // `so_far`: what an earlier run of the program counted; its `items` include these.
   Added add(const JobId& id, const Partition& partition, const std::vector<PrefetchItem>& items,
@@ -75,6 +77,7 @@ class PrefetchQueue {
   bool cancel(const JobId& id);
   // Of jobs that run or have ended and are not forgotten.
   [[nodiscard]] std::optional<Progress> progress(const JobId& id) const;
+  [[nodiscard]] std::vector<JobId> jobs_of(const Partition& partition) const;
   [[nodiscard]] const Partition* owner(const JobId& id) const;
   void forget(const JobId& id);
 
@@ -102,6 +105,7 @@ class PrefetchQueue {
     JobId job;
     Waiting what;
   };
+  [[nodiscard]] std::size_t running_of(const Partition& partition) const;
   bool enqueue(Job& job, const PrefetchItem& item);
   void settle(Job& job);
   [[nodiscard]] std::chrono::milliseconds wait_after(std::size_t troubles) const;

@@ -211,7 +211,8 @@ void set_up(CURL* handle, Transfer& transfer, curl_slist* headers) {
   }
   set(CURLOPT_USERAGENT, "latchkey");
   set(CURLOPT_HTTPHEADER, headers);
-  set(CURLOPT_NOSIGNAL, 1L);  // other threads are none of its business
+  set(CURLOPT_QUICK_EXIT, 1L);  // who cancels does not wait for a name server
+  set(CURLOPT_NOSIGNAL, 1L);    // other threads are none of its business
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_time.count()));
   set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.total_time.count()));
   set(CURLOPT_LOW_SPEED_LIMIT, request.least_speed);

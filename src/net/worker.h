@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <future>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -57,6 +58,28 @@ class Worker {
       (void)co_await state->done.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     }
     co_return std::move(state->value);
+  }
+
+  // The same for another thread that has nothing else to do: it waits. Not from the loop's, nor
+  // from this one's own; run() was called before. Nothing where this is going away.
+  template <class F>
+  std::optional<std::invoke_result_t<F>> wait_for(F work) {
+    if (!pool_) {
+      return std::nullopt;
+    }
+    auto promise = std::make_shared<std::promise<std::invoke_result_t<F>>>();
+    auto value = promise->get_future();
+    ++running_;
+    boost::asio::post(*pool_,
+                      [this, promise = std::move(promise), job = std::move(work)]() mutable {
+                        promise->set_value(job());
+                        --running_;
+                      });
+    try {
+      return value.get();
+    } catch (const std::future_error&) {
+      return std::nullopt;
+    }
   }
 
   // Whether something runs or waits there.
