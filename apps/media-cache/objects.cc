@@ -184,14 +184,20 @@ net::Task<void> Server::put_object(Call& call, std::string target) {
     co_await vault_.give_up(std::move(draft));
     co_return co_await refuse(call, std::move(refusal));
   }
+  // Of two that come at the same time and must not replace anything, one is first.
+  std::optional<std::uint64_t> seen;
+  if (found && (call.head.fields.has("If-None-Match") || call.head.fields.has("If-Match"))) {
+    seen = *found ? (*found)->number : 0;
+  }
   Answer done = co_await complete(call.partition, name->text(), std::move(draft), start->facts,
-                                  start->digest);
+                                  start->digest, seen);
   co_await answer(call, std::move(done));
 }
 
 net::Task<Server::Answer> Server::complete(cache::Partition partition, std::string name,
                                            Draft draft, cache::ObjectFacts facts,
-                                           std::optional<Digest256> expected) {
+                                           std::optional<Digest256> expected,
+                                           std::optional<std::uint64_t> seen) {
   Answer out;
   const auto sealed = co_await vault_.finish(draft);
   if (!sealed || (expected && *expected != sealed->digest)) {
@@ -205,7 +211,7 @@ net::Task<Server::Answer> Server::complete(cache::Partition partition, std::stri
   }
   const auto published =
       co_await vault_.publish(std::move(partition), std::move(name), std::move(draft), *sealed,
-                              std::move(facts), clock_.wall_now());
+                              std::move(facts), clock_.wall_now(), seen);
   if (!published) {
     const cache::Refusal refusal = refusal_of(published.error());
     out.status = refusal.status;

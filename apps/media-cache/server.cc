@@ -225,6 +225,9 @@ cache::Refusal Server::refusal_of(const store::Error& error) {
   if (error.code == store::ErrorCode::kNoRoom) {
     return {507, "no_room", "there is no room for it"};
   }
+  if (error.code == store::ErrorCode::kConflict) {
+    return {412, "condition_failed", "the object is another one"};
+  }
   spdlog::warn("the store: {}", error.detail);
   return {507, "not_stored", "it could not be stored"};
 }

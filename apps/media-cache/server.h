@@ -72,9 +72,10 @@ class Server {
   net::Task<void> show_usage(Call& call);
   net::Task<bool> send_piece(Call& call, std::shared_ptr<MediaObject> object, std::uint64_t number,
                              wire::ByteRange range, Bytes first);
-  // Seals and publishes. The answer to it.
+  // Seals and publishes, as MediaIndex::publish() does. The answer to it.
   net::Task<Answer> complete(cache::Partition partition, std::string name, Draft draft,
-                             cache::ObjectFacts facts, std::optional<Digest256> expected);
+                             cache::ObjectFacts facts, std::optional<Digest256> expected,
+                             std::optional<std::uint64_t> seen = std::nullopt);
 
   // apps/media-cache/uploads.cc
   net::Task<void> start_upload(Call& call, cache::ObjectName name, cache::UploadStart start);

@@ -143,7 +143,8 @@ net::Task<Stored<store::SealedObject>> Vault::finish(const Draft& draft) {
 net::Task<Stored<MediaIndex::Published>> Vault::publish(cache::Partition partition,
                                                         std::string name, Draft draft,
                                                         store::SealedObject sealed,
-                                                        cache::ObjectFacts facts, WallTime now) {
+                                                        cache::ObjectFacts facts, WallTime now,
+                                                        std::optional<std::uint64_t> seen) {
   const std::uint64_t number = draft.number;
   auto move = [files = files_.get(), number] { return files->publish(number); };
   auto moved = co_await writes_.run(executor_, net::kNoDeadline, std::move(move));
@@ -153,8 +154,8 @@ net::Task<Stored<MediaIndex::Published>> Vault::publish(cache::Partition partiti
     co_return fail(error);
   }
   auto work = [files = files_.get(), partition, name = std::move(name), number, sealed,
-               facts = std::move(facts), now](MediaIndex& index) {
-    auto published = index.publish(partition, name, number, sealed, facts, now);
+               facts = std::move(facts), now, seen](MediaIndex& index) {
+    auto published = index.publish(partition, name, number, sealed, facts, now, seen);
     if (!published) {
       files->remove_object(number);
       index.release(number);

@@ -70,7 +70,8 @@ class Vault {
   // Of a finished draft: from now on it is an object.
   net::Task<Stored<MediaIndex::Published>> publish(cache::Partition partition, std::string name,
                                                    Draft draft, store::SealedObject sealed,
-                                                   cache::ObjectFacts facts, WallTime now);
+                                                   cache::ObjectFacts facts, WallTime now,
+                                                   std::optional<std::uint64_t> seen);
   net::Task<void> give_up(Draft draft);
 
   // The end of a file that was fetched: FetchEnded's, with its finished draft where it has content.

@@ -252,7 +252,8 @@ std::optional<std::uint64_t> MediaIndex::insert(Database& db, const cache::Parti
 Result<MediaIndex::Published> MediaIndex::publish(const cache::Partition& partition,
                                                   std::string_view name, std::uint64_t number,
                                                   const SealedObject& sealed,
-                                                  const cache::ObjectFacts& facts, WallTime now) {
+                                                  const cache::ObjectFacts& facts, WallTime now,
+                                                  std::optional<std::uint64_t> seen) {
   cache::ObjectRecord object;
   object.number = number;
   object.name = std::string(name);
@@ -264,6 +265,9 @@ Result<MediaIndex::Published> MediaIndex::publish(const cache::Partition& partit
   std::optional<std::uint64_t> old;
   auto done = in_transaction([&](Database& db) {
     old = insert(db, partition, object);
+    if (seen && *seen != old.value_or(0)) {
+      throw_failure(ErrorCode::kConflict, "the object is another one by now");
+    }
     media::delete_upload_of(db, number);
   });
   if (!done) {

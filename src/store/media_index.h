@@ -110,10 +110,12 @@ class MediaIndex {
     cache::ObjectRecord object;
     bool replaced = false;
   };
-  // The file of a draft is where it stays. Durable when this returns.
+  // The file of a draft is where it stays. Durable when this returns. `seen`: the number of what
+  // has the name, 0 for nothing; kConflict where that is another by now.
   Result<Published> publish(const cache::Partition& partition, std::string_view name,
                             std::uint64_t number, const SealedObject& sealed,
-                            const cache::ObjectFacts& facts, WallTime now);
+                            const cache::ObjectFacts& facts, WallTime now,
+                            std::optional<std::uint64_t> seen = std::nullopt);
   // False: there is none.
   Result<bool> remove(const Key& partition, std::string_view name);
   // A damaged one; others that have its name by now stay. What it was, where it was still there.

@@ -136,6 +136,28 @@ test('row 46: content that is not what it should be never shows, and never takes
   assert.equal((await cache.put('a', right)).status, 201, 'and its place is free');
 });
 
+test('row 46: of many that must not replace anything, one is stored', async (t) => {
+  const house = House.open(t);
+  const cache = await MediaCache.start(house);
+  // All heads are judged before the first body ends.
+  const bodies = Array.from({ length: 8 }, (_, i) => Buffer.alloc(300_000, i));
+  const sockets = bodies.map((body) => {
+    const socket = connect(cache.socket);
+    const said = new Promise((done) => { let text = ''; socket.on('data', (data) => { text += data; if (text.includes('\r\n\r\n')) done(Number(text.split(' ')[1])); }); });
+    socket.write(`PUT /objects/once HTTP/1.1\r\nHost: x\r\nX-Latchkey-Sub: s\r\nX-Latchkey-Origin: ${SITE}\r\nIf-None-Match: *\r\nContent-Length: ${body.length}\r\n\r\n`);
+    socket.write(body.subarray(0, 1000));
+    return { socket, said, body };
+  });
+  await until(() => filesIn(join(cache.state, 'incoming')).length === bodies.length, 'all of them to have begun');
+  for (const { socket, body } of sockets) socket.write(body.subarray(1000));
+  const answers = await Promise.all(sockets.map(({ said }) => said));
+  for (const { socket } of sockets) socket.destroy();
+  assert.deepEqual(answers.filter((status) => status === 201).length, 1, answers.join());
+  assert.equal(answers.filter((status) => status === 412).length, bodies.length - 1, answers.join());
+  assert.ok((await cache.ask('/objects/once')).body.equals(bodies[answers.indexOf(201)]));
+  assert.equal(filesIn(join(cache.state, 'objects')).length, 1);
+});
+
 test('row 46: absurd ranges', async (t) => {
   const house = House.open(t);
   const cache = await MediaCache.start(house);
