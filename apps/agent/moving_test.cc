@@ -130,6 +130,12 @@ TEST_F(MovingTest, TheNewBrowserTakesOverWhatTheOldOneHad) {
   const auto profiles = latchkey(next_, {"profiles", "--json"}).json()["profiles"];
   ASSERT_EQ(profiles.size(), 1U);
   EXPECT_EQ(profiles[0]["profile"], kNewProfile);
+
+  // The old one may ask again: what it would have been called is taken, so it gets another name.
+  const auto again = granted(next_, kOldProfile);
+  EXPECT_NE(again["url"], video["url"]);
+  EXPECT_EQ(fetch(next_, again).out, "hello");
+  EXPECT_EQ(fetch(next_, video).out, "hello");
 }
 
 TEST_F(MovingTest, WhatCannotBeReadChangesNothing) {

@@ -11,6 +11,9 @@
 namespace latchkey::agent {
 namespace {
 
+// Names that one profile may have lost to others for one web service on one device.
+constexpr std::uint8_t kMaxTurns = 16;
+
 using grant::AgentGrant;
 using grant::State;
 using wire::ErrorCode;
@@ -60,28 +63,44 @@ std::optional<AgentGrant> GrantDesk::existing(const Wish& wish, const DeviceId& 
 }
 
 std::optional<AgentGrant> GrantDesk::pending(const Wish& wish, const DeviceId& device) const {
-  const auto host = host_for(wish, device);
+  const auto names = names_for(wish, device);
   for (AgentGrant& grant : records_.grants_of_device(device)) {
-    if (grant.state == State::kPending && is_for(grant, wish, device) && grant.host == host &&
-        now() - grant.created < kPendingLife) {
+    if (names && grant.state == State::kPending && is_for(grant, wish, device) &&
+        grant.host == names->host && now() - grant.created < kPendingLife) {
       return std::move(grant);
     }
   }
   return std::nullopt;
 }
 
-std::optional<HostName> GrantDesk::host_for(const Wish& wish, const DeviceId& device) const {
+std::optional<GrantDesk::Names> GrantDesk::names_for(const Wish& wish,
+                                                     const DeviceId& device) const {
+  const auto subject = [&](std::uint8_t turn) {
+    return grant::pairwise_subject(records_.user_secret(), wish.profile, wish.origin, device, turn);
+  };
   if (!wish.origin) {
-    return wish.direct_host;
+    if (!wish.direct_host || !host_is_free(*wish.direct_host, wish, device)) {
+      return std::nullopt;
+    }
+    return Names{*wish.direct_host, subject(0)};
   }
-  return grant::pairwise_host(records_.user_secret(), wish.type, wish.profile, *wish.origin,
-                              device);
+  for (std::uint8_t turn = 0; turn < kMaxTurns; ++turn) {
+    auto host = grant::pairwise_host(records_.user_secret(), wish.type, wish.profile, *wish.origin,
+                                     device, turn);
+    if (host_is_free(host, wish, device)) {
+      return Names{std::move(host), subject(turn)};
+    }
+  }
+  return std::nullopt;
 }
 
 bool GrantDesk::host_is_free(const HostName& host, const Wish& wish, const DeviceId& device) const {
   for (const AgentGrant& grant : records_.grants_of_host(host)) {
-    const bool same_owner = grant.device == device && grant.origin == wish.origin;
-    if (!same_owner && (!has_ended(grant) || grant.not_after > now())) {
+    const bool same_service = grant.device == device && grant.origin == wish.origin;
+    const bool over = has_ended(grant) && grant.not_after <= now();
+    // Another profile may hold what was this one's: it was adopted.
+    const bool put_away = grant.state == State::kRevoked && same_service;
+    if (!is_for(grant, wish, device) && !over && !put_away) {
       return false;
     }
   }
@@ -90,7 +109,9 @@ bool GrantDesk::host_is_free(const HostName& host, const Wish& wish, const Devic
 
 void GrantDesk::make_room(const HostName& host, const Wish& wish, const DeviceId& device) {
   for (const AgentGrant& grant : records_.grants_of_host(host)) {
-    if (is_for(grant, wish, device) && grant.state != State::kActive) {
+    const bool own = is_for(grant, wish, device) && grant.state != State::kActive;
+    const bool over = grant.state == State::kSuspended && grant.not_after <= now();
+    if (own || over) {
       revoke(grant.id);
     }
   }
@@ -125,13 +146,11 @@ wire::Result<Planned> GrantDesk::plan(const Wish& wish, const DeviceId& device) 
   if (const auto code = refusal(wish.origin)) {
     return no(*code, "refused by providers or the administrator");
   }
-  const auto host = host_for(wish, device);
-  if (!host) {
-    return no(ErrorCode::kNameConflict, "no usable name");
+  const auto names = names_for(wish, device);
+  if (!names) {
+    return no(ErrorCode::kNameConflict, "no usable name, or it belongs to another");
   }
-  if (!host_is_free(*host, wish, device)) {
-    return no(ErrorCode::kNameConflict, "the name belongs to another device or web service");
-  }
+  const HostName& host = names->host;
   auto binding = records_.binding(device);
   if (const auto shown = binding ? evidence_of(*binding) : std::nullopt;
       shown && trust().device(&*shown).state == attest::DeviceState::kRevoked) {
@@ -140,7 +159,7 @@ wire::Result<Planned> GrantDesk::plan(const Wish& wish, const DeviceId& device) 
   if (auto earlier = pending(wish, device); earlier && binding) {
     return plan_again(*earlier);
   }
-  make_room(*host, wish, device);
+  make_room(host, wish, device);
   if (records_.grant_count() >= kMaxGrants) {
     return no(ErrorCode::kInternal, "too many grants");
   }
@@ -148,25 +167,24 @@ wire::Result<Planned> GrantDesk::plan(const Wish& wish, const DeviceId& device) 
     binding = grant::Binding{
         device, {}, crypto::PrivateKey::generate(), {}, {}, wish.type, {}, {}, {}, 0, {}, false};
   }
-  auto authority = pki::make_grant_ca(records_.user_root(), *host, now(), random_);
+  auto authority = pki::make_grant_ca(records_.user_root(), host, now(), random_);
   if (!authority) {
     return no(ErrorCode::kInternal, authority.error().detail);
   }
   const auto ticket_key = crypto::PrivateKey::generate();
-  wire::Offer offer{
-      GrantId::make(random_),
-      wish.origin,
-      *host,
-      random_.bytes<32>(),
-      binding->management_key.public_key().spki(),
-      ticket_key.public_key().spki(),
-      grant::pairwise_subject(records_.user_secret(), wish.profile, wish.origin, device),
-      now()};
+  wire::Offer offer{GrantId::make(random_),
+                    wish.origin,
+                    host,
+                    random_.bytes<32>(),
+                    binding->management_key.public_key().spki(),
+                    ticket_key.public_key().spki(),
+                    names->subject,
+                    now()};
   const AgentGrant grant{.id = offer.grant,
                          .profile = wish.profile,
                          .device = device,
                          .origin = wish.origin,
-                         .host = *host,
+                         .host = host,
                          .sub = offer.sub,
                          .ca_key = authority->key,
                          .ca_certificate = authority->certificate,

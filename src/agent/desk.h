@@ -132,7 +132,12 @@ class GrantDesk {
  private:
   [[nodiscard]] std::optional<wire::Error> judge(const grant::Binding& binding,
                                                  const enroll::AcceptedCsr& shown) const;
-  [[nodiscard]] std::optional<HostName> host_for(const Wish& wish, const DeviceId& device) const;
+  struct Names {
+    HostName host;
+    std::string subject;
+  };
+  // What the grant of this wish is called; none where the name is another's.
+  [[nodiscard]] std::optional<Names> names_for(const Wish& wish, const DeviceId& device) const;
   [[nodiscard]] bool host_is_free(const HostName& host, const Wish& wish,
                                   const DeviceId& device) const;
   [[nodiscard]] std::optional<grant::AgentGrant> pending(const Wish& wish,

@@ -101,12 +101,22 @@ std::optional<State> state_from(std::string_view name) {
   return std::nullopt;
 }
 
+namespace {
+
+// Nothing for the first turn.
+ByteSpan suffix_of(const std::uint8_t& turn) {
+  return ByteSpan(&turn, turn == 0 ? 0 : 1);
+}
+
+}  // namespace
+
 // The parts of variable length (origin) stand between parts of fixed length, so no two inputs give
 // the same bytes.
 HostName pairwise_host(ByteSpan user_secret, std::string_view type, const ProfileId& profile,
-                       const Origin& origin, const DeviceId& device) {
+                       const Origin& origin, const DeviceId& device, std::uint8_t turn) {
   const Digest256 tag = crypto::hmac_sha256(
-      user_secret, {as_bytes("host"), profile.span(), as_bytes(origin.text()), device.span()});
+      user_secret,
+      {as_bytes("host"), profile.span(), as_bytes(origin.text()), device.span(), suffix_of(turn)});
   auto host = HostName::pairwise(type, base32_prefix(tag, kTagCharacters));
   LATCHKEY_CHECK(host.has_value());
   return std::move(*host);
@@ -118,11 +128,12 @@ std::string direct_tag(ByteSpan user_secret, const DeviceId& device) {
 }
 
 std::string pairwise_subject(ByteSpan user_secret, const ProfileId& profile,
-                             const std::optional<Origin>& origin, const DeviceId& device) {
+                             const std::optional<Origin>& origin, const DeviceId& device,
+                             std::uint8_t turn) {
   const Digest256 mac = crypto::hmac_sha256(
-      user_secret,
-      {as_bytes("sub"), profile.span(),
-       as_bytes(origin ? std::string_view(origin->text()) : std::string_view()), device.span()});
+      user_secret, {as_bytes("sub"), profile.span(),
+                    as_bytes(origin ? std::string_view(origin->text()) : std::string_view()),
+                    device.span(), suffix_of(turn)});
   return base64url_encode(ByteSpan(mac).first(16));
 }
 

@@ -131,13 +131,15 @@ struct DeviceGrant {
 
 // --- names (docs/protocol.md section 4) ---
 
-// `<type>-<tag>.local` for a user, profile, origin and device. `user_secret` is 32 bytes.
+// `<type>-<tag>.local` for a user, profile, origin and device. `user_secret` is 32 bytes. `turn`:
+// how many such names of this profile other profiles took along (`profiles.adopt`).
 HostName pairwise_host(ByteSpan user_secret, std::string_view type, const ProfileId& profile,
-                       const Origin& origin, const DeviceId& device);
+                       const Origin& origin, const DeviceId& device, std::uint8_t turn = 0);
 // Six characters that tell two devices of one direct name apart.
 std::string direct_tag(ByteSpan user_secret, const DeviceId& device);
 // The user's name towards one origin on one device: 22 characters base64url.
 std::string pairwise_subject(ByteSpan user_secret, const ProfileId& profile,
-                             const std::optional<Origin>& origin, const DeviceId& device);
+                             const std::optional<Origin>& origin, const DeviceId& device,
+                             std::uint8_t turn = 0);
 
 }  // namespace latchkey::grant
