@@ -35,6 +35,17 @@ const chromium = {
   },
 };
 
+/** The same browser with a profile of its own: another screen of the house. */
+chromium.another = async (house, agent, site) => {
+  const profile = join(house.pc.home, '.config/chromium-second');
+  mkdirSync(profile, { recursive: true });
+  await agent.setup({ browserFolders: [profile] });
+  const context = await openBrowser(house.pc, { extension: extension().folder, profile });
+  await extensionWorker(context);
+  await context.grantPermissions(['local-network-access'], { origin: site });
+  return { context, close: () => context.close() };
+};
+
 const firefox = {
   name: 'Firefox',
   out: 'out/demo-firefox',

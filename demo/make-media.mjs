@@ -3,11 +3,12 @@
 //
 //   node make-media.mjs [--media DIR=out/media] [--posters DIR=out/site/posters] [--force]
 //
-// Each film becomes HLS with fragmented MP4 in two picture sizes and one sound
-// track, below DIR/films/<id>/. A film that is there already is left alone.
+// Each film becomes fragmented MP4 in two picture sizes and one sound track, below DIR/films/<id>/,
+// with two lists of the same pieces: HLS (master.m3u8) and DASH (film.mpd). A film that is there
+// already is left alone. DIR/films/index.json says how many files each has, and how many bytes.
 
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -73,6 +74,45 @@ async function make(film, say) {
   say(film.id, 'made');
 }
 
+/** The same pieces, as a DASH manifest: times in it are those of the HLS lists. */
+function manifest(folder) {
+  const master = readFileSync(join(folder, 'master.m3u8'), 'utf8');
+  const video = [...master.matchAll(/BANDWIDTH=(\d+),RESOLUTION=(\d+)x(\d+),CODECS="([^",]+),[^"]*"[^\n]*\n(\w+)\//g)];
+  const template = (name, timescale) => {
+    const list = readFileSync(join(folder, name, 'list.m3u8'), 'utf8');
+    const times = [...list.matchAll(/#EXTINF:([\d.]+),/g)].map((match) => Math.round(Number(match[1]) * timescale));
+    const init = /URI="([^"]+)"/.exec(list)[1];
+    return `<SegmentTemplate timescale="${timescale}" startNumber="0" initialization="${name}/${init}" media="${name}/$Number%03d$.m4s"><SegmentTimeline>${
+      times.map((d, i) => `<S ${i === 0 ? 't="0" ' : ''}d="${d}"/>`).join('')}</SegmentTimeline></SegmentTemplate>`;
+  };
+  return `<?xml version="1.0" encoding="UTF-8"?>
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-live:2011" type="static" minBufferTime="PT4S" mediaPresentationDuration="PT${SECONDS}S">
+ <Period>
+  <AdaptationSet mimeType="video/mp4" segmentAlignment="true" startWithSAP="1">
+${video.map(([, bandwidth, width, height, codecs, name]) => `   <Representation id="${name}" bandwidth="${bandwidth}" width="${width}" height="${height}" frameRate="24" codecs="${codecs}">${template(name, 24000)}</Representation>\n`).join('')}  </AdaptationSet>
+  <AdaptationSet mimeType="audio/mp4" lang="und" startWithSAP="1">
+   <Representation id="sound" bandwidth="100000" audioSamplingRate="48000" codecs="mp4a.40.2">${template('sound', 48000)}</Representation>
+  </AdaptationSet>
+ </Period>
+</MPD>
+`;
+}
+
+/** Lists the pieces anew where that has changed, and counts them. */
+function account(films) {
+  const index = {};
+  for (const { id } of films) {
+    const folder = join(values.media, 'films', id);
+    const mpd = join(folder, 'film.mpd');
+    const text = manifest(folder);
+    if (!existsSync(mpd) || readFileSync(mpd, 'utf8') !== text) writeFileSync(mpd, text);
+    const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((one) => one.isFile() && !one.name.startsWith('.')).map((one) => join(one.parentPath ?? one.path, one.name));
+    index[id] = { files: files.length, bytes: files.reduce((sum, file) => sum + statSync(file).size, 0) };
+  }
+  writeFileSync(join(values.media, 'films', 'index.json'), `${JSON.stringify(index)}\n`);
+}
+
 const state = new Map();
 function say(id, text) {
   if (state.get(id) === text) return;
@@ -90,6 +130,7 @@ try {
   await Promise.all(Array.from({ length: workers }, async () => {
     for (let film = queue.shift(); film; film = queue.shift()) await make(film, say);
   }));
+  account(FILMS);
   if (process.stderr.isTTY) process.stderr.write('\n');
 } catch (error) {
   console.error(`\n${error.message}`);

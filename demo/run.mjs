@@ -1,6 +1,7 @@
 // The demonstration: a house is built, a film site asks for the media cache in
-// it, a person says yes, the film plays from there, the internet goes away and
-// it still plays, the person takes it back. Every step is checked, not only shown.
+// it, a person says yes, the cache fetches a film, it plays from there, the
+// internet goes away and it still plays, a second screen plays the same, the
+// person takes it back. Every step is checked, not only shown.
 //
 //   node run.mjs [--out DIR=out/demo] [--headless]
 //
@@ -13,9 +14,10 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { execFileSync } from 'node:child_process';
 import { openTab } from '../tests/lab/browser.mjs';
-import { allow, consentWindow, pick, typeCode, waitState } from '../tests/lab/consent.mjs';
+import { allow, consent, consentWindow, pick, typeCode, waitState } from '../tests/lab/consent.mjs';
 import { House } from '../tests/lab/house.mjs';
 import { Agent, Device, programs, ROOT } from '../tests/lab/latchkey.mjs';
+import { MediaCache } from '../tests/lab/media-cache.mjs';
 import { until } from '../tests/lab/process.mjs';
 import { chosenBrowser } from './browsers.mjs';
 import { SITE_HEADERS, siteRoots } from './site.mjs';
@@ -38,12 +40,14 @@ const visible = screen && !asRoot && !values.headless;
 const steps = new Steps();
 const step = (name, action) => steps.step(name, action);
 let house;
+let media;
+let fetched = 0;
 let shots = 0;
 let onFailure = async () => {};
 
-async function shoot(page, name) {
+async function shoot(page, name, options = {}) {
   const file = join(OUT, `${String(++shots).padStart(2, '0')}-${name}.png`);
-  await page.screenshot({ path: file });
+  await page.screenshot({ path: file, ...options });
   return file;
 }
 
@@ -97,7 +101,11 @@ async function build() {
   });
   const { provider, attested } = await step('A provider that knows the maker and the film site', () => found(house, SITE));
   const cache = await step('The media cache in the living room, with its maker’s key', async () =>
-    Device.start(await house.addDevice('livingroom'), { name: DEVICE, serve: join(ROOT, 'out/media'), words: attested }));
+    {
+      const host = await house.addDevice('livingroom');
+      media = await MediaCache.start(host);
+      return Device.start(host, { name: DEVICE, upstream: media.url, words: attested });
+    });
   const agent = await step('The agent on the computer', () =>
     Agent.start(house.pc, { words: [
       ...provider.words,
@@ -111,8 +119,10 @@ async function build() {
 }
 
 async function grant(context, page, cache) {
-  await page.click('#play');
-  const window = await step('“Play from your home” opens the consent window', async () => {
+  // Without namespaces the device cannot see the lab's internet: the films are put into it by hand.
+  if (!house.isolated) for (const id of ['tidewater', 'edge-of-the-set']) await media.fill(SITE, `${SITE}/films/${id}`, join(ROOT, 'out/media/films', id));
+  await page.click('#keep');
+  const window = await step('“Keep at home” opens the consent window', async () => {
     const opened = await consentWindow(context);
     await waitState(opened, 'asking');
     await opened.locator('#allow:enabled').waitFor();
@@ -162,10 +172,32 @@ async function plays(page, seconds) {
   }, seconds, { timeout: 40000 });
 }
 
+const isFilm = (path) => /\.(m4s|mp4|m3u8|mpd)$/.test(path);
 const films = (requests) => requests.filter((each) => /\.(m4s|mp4)$/.test(each.path) && each.status === 200);
+const fromSite = () => house.siteRequests().filter((each) => isFilm(each.path)).length;
+
+async function kept(page, id) {
+  await page.waitForFunction((film) => !document.querySelector(`.card[data-film="${film}"] .badge`).hidden, id, { timeout: 60000 });
+}
+
+async function keep(page) {
+  if (house.isolated) {
+    await step('The device fetches the film by itself; the page shows how far it is', async () => {
+      await page.waitForFunction(() => document.querySelector('#keeping-bar').value > 0.3);
+      await shoot(page, 'site-keeping');
+    });
+  }
+  await step('The film is at home', async () => {
+    await kept(page, 'tidewater');
+    await shoot(page, 'site-kept');
+    if (house.isolated) steps.say(`the site sent ${fromSite()} files, once`);
+  });
+  fetched = fromSite();
+}
 
 async function watch(page, cache) {
   await step('The film plays', async () => {
+    await page.click('#play');
     await plays(page, 2.5);
     await shoot(page, 'site-playing');
   });
@@ -174,8 +206,7 @@ async function watch(page, cache) {
     const shown = Number(await page.textContent('#tally-pieces'));
     check(shown > 0, 'the page shows no pieces');
     await until('the device to account for the pieces', () => films(cache.requests()).length >= shown);
-    const fromSite = house.siteRequests().filter((each) => /\.(m4s|mp4|m3u8)$/.test(each.path));
-    check(fromSite.length === 0, 'the site was asked for film');
+    check(fromSite() === fetched, 'the site was asked for film again');
     steps.say(`device: ${films(cache.requests()).length} pieces; site: 0`);
   });
 }
@@ -186,7 +217,7 @@ async function strangers(context, cache) {
   await step('Another site tries the same address and gets nothing', async () => {
     const page = await openTab(context, 'https://evil.example/');
     const before = foreign();
-    await page.fill('#address', `https://${host}:${cache.port}/films/tidewater/master.m3u8`);
+    await page.fill('#address', `https://${host}:${cache.port}/objects/video.example/films/tidewater/master.m3u8`);
     await page.click('#try');
     await page.waitForSelector('#result[data-result]', { timeout: 20000 });
     check(await page.getAttribute('#result', 'data-result') === 'refused', 'the other site could read from the device');
@@ -196,16 +227,65 @@ async function strangers(context, cache) {
   });
 }
 
-async function offline(page) {
+async function offline(page, agent) {
   if (!house.isolated) return steps.say('(no wide network to cut without namespaces)');
-  await step('The internet goes away; another film plays all the same', async () => {
-    await house.cutWan();
+  await step('A second film is kept', async () => {
     await page.click('.card[data-film="edge-of-the-set"]');
     await page.waitForFunction(() => document.querySelector('#hero-title').textContent === 'Edge of the Set');
-    await plays(page, 2.5);
-    await shoot(page, 'site-playing-offline');
+    await page.click('#keep');
+    await kept(page, 'edge-of-the-set');
+    await shoot(page, 'site-two-kept');
   });
-  await house.restoreWan();
+  const second = browser.another
+    ? await step('A second screen: allowed without a code, and both films are there', () => anotherScreen(agent))
+    : null;
+  try {
+    fetched = fromSite();
+    await step('The internet goes away; the film plays all the same, by DASH as well', async () => {
+      await house.cutWan();
+      await page.click('#play');
+      await plays(page, 1.5);
+      await page.click('[name="format"][value="dash"]');
+      await page.waitForFunction(() => document.querySelector('video').currentTime < 1);
+      await plays(page, 2.5);
+      await shoot(page, 'site-playing-offline');
+    });
+    if (second) await step('The second screen plays it from the house, too', async () => {
+      await second.page.click('#play');
+      await plays(second.page, 2.5);
+      await shoot(second.page, 'second-screen');
+      check(fromSite() === fetched, 'the site was asked for film again');
+      const saved = await second.page.textContent('#tally-saved');
+      check(saved === '100 %', `the second screen saved ${saved}`);
+    });
+    if (second) await looks(second.page);
+  } finally {
+    await house.restoreWan();
+    await second?.close();
+  }
+}
+
+/** The same page on other screens, for those who look at the pictures. */
+async function looks(page) {
+  for (const [name, width, height, colorScheme] of [['narrow', 390, 844, 'light'], ['narrow-dark', 390, 844, 'dark'], ['wide-dark', 1600, 1000, 'dark']]) {
+    await page.emulateMedia?.({ colorScheme });
+    await page.setViewportSize({ width, height });
+    await page.evaluate(() => window.scrollTo(0, 0));
+    await shoot(page, `site-${name}`, { fullPage: true });
+  }
+}
+
+async function anotherScreen(agent) {
+  const { context, close } = await browser.another(house, agent, SITE);
+  const page = await openTab(context, SITE);
+  await page.waitForSelector('body[data-home="apart"]');
+  await page.click('#keep');
+  const { window } = await consent(context, { name: DEVICE });
+  await window.click('#close').catch(() => {});
+  await kept(page, 'tidewater');
+  await page.click('.card[data-film="edge-of-the-set"]');
+  await kept(page, 'edge-of-the-set');
+  return { page, close };
 }
 
 async function takeBack(context, page, cache) {
@@ -238,7 +318,7 @@ async function takeBack(context, page, cache) {
       } catch (error) {
         return error.name;
       }
-    }, `https://${cache.requests().at(-1).host}:${cache.port}/films/tidewater/master.m3u8`);
+    }, `https://${cache.requests().at(-1).host}:${cache.port}/objects/video.example/films/tidewater/master.m3u8`);
     check(outcome === 'TypeError', `the page still got an answer: ${outcome}`);
     check(lists() === before, 'the device answered after the removal');
   });
@@ -290,11 +370,12 @@ async function main() {
   });
   await pause();
   await grant(context, page, cache);
+  await keep(page);
   await watch(page, cache);
   await pause(3000);
   await strangers(context, cache);
   await page.bringToFront();
-  await offline(page);
+  await offline(page, agent);
   await pause(3000);
   if (house.isolated) await stopAndLift({ context, page, agent, provider, site: SITE, step, shoot, pause, check, plays });
   else steps.say('(no names of web services without namespaces: none to register, none to revoke)');

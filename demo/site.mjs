@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 
-export const siteRoots = () => [join(here, 'site/public'), join(here, '../out/site')];
+export const siteRoots = () => [join(here, 'site/public'), join(here, '../out/site'), join(here, '../out/media')];
 
 export const SITE_HEADERS = {
   'Content-Security-Policy':

@@ -1,13 +1,16 @@
 #!/usr/bin/env node
-// Copies the player library from node_modules to where the page loads it.
+// Copies the player libraries from node_modules to where the page loads it.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const target = join(here, 'site/public/vendor');
-for (const [from, to] of [['dist/hls.mjs', 'hls.mjs'], ['LICENSE', 'hls.LICENSE.txt']]) {
-  const source = readFileSync(join(here, 'node_modules/hls.js', from));
+for (const [from, to] of [
+  ['hls.js/dist/hls.mjs', 'hls.mjs'], ['hls.js/LICENSE', 'hls.LICENSE.txt'],
+  ['dashjs/dist/modern/esm/dash.mediaplayer.min.js', 'dash.mjs'], ['dashjs/LICENSE.md', 'dash.LICENSE.txt'],
+]) {
+  const source = readFileSync(join(here, 'node_modules', from));
   const file = join(target, to);
   if (existsSync(file) && readFileSync(file).equals(source)) continue;
   mkdirSync(target, { recursive: true });

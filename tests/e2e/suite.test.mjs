@@ -10,6 +10,7 @@ import * as frames from './scenarios/frames.mjs';
 import * as grant from './scenarios/grant.mjs';
 import * as isolation from './scenarios/isolation.mjs';
 import * as leaving from './scenarios/leaving.mjs';
+import * as media from './scenarios/media.mjs';
 import * as moving from './scenarios/moving.mjs';
 import * as prompts from './scenarios/prompts.mjs';
 import * as raw from './scenarios/raw.mjs';
@@ -18,4 +19,4 @@ import * as steady from './scenarios/steady.mjs';
 import * as trust from './scenarios/trust.mjs';
 
 perform('Latchkey in Chromium', () => Stage.set(process.env.E2E_OUT),
-  [grant, isolation, raw, frames, steady, revoke, trust, control, direct, discovery, prompts, moving, leaving]);
+  [grant, isolation, raw, frames, steady, revoke, trust, control, direct, discovery, prompts, media, moving, leaving]);

@@ -1,10 +1,12 @@
-// The page: shows the catalogue, asks for a device at home, plays from it.
+// The page: shows the catalogue, asks for a device at home, keeps films there, plays them.
 import { CATALOGUE, LENGTH } from './catalogue.js';
-import { HomePlayer } from './player.js';
+import { Keeping } from './keeping.js';
+import { Player } from './player.js';
 
 const TYPE = 'media-cache';
 const $ = (id) => document.getElementById(id);
-const player = new HomePlayer($('video'));
+const player = new Player($('video'));
+const keeping = new Keeping();
 let film = CATALOGUE[0];
 let device = null;
 
@@ -13,19 +15,45 @@ const STATES = {
   unsupported: { chip: 'Latchkey is not here', status: 'This browser can’t reach devices in your home yet. Install Latchkey, then load this page again.' },
   apart: { chip: 'Not connected', status: 'No device in your home is connected to Kinora.' },
   asking: { chip: 'Waiting for you', status: 'Choose your device in the Latchkey window.' },
-  connected: { chip: 'Playing from home', status: 'Kinora can play from the device you chose. It can’t see your other devices or your network.' },
+  connected: { chip: 'Playing from home', status: 'Kinora can keep films on the device you chose. It can’t see your other devices or your network.' },
   away: { chip: 'Device away', status: 'Your device did not answer. Is it switched on, and are you at home?' },
   gone: { chip: 'Access stopped', status: 'Kinora may not use your device now.' },
 };
 
 function show(state) {
   document.body.dataset.home = state;
-  $('chip').textContent = state === 'connected' && !player.active ? 'Home connected' : STATES[state].chip;
+  $('chip').textContent = state === 'connected' && !(player.active && keeping.has(film.id)) ? 'Home connected' : STATES[state].chip;
   $('home-status').textContent = STATES[state].status;
   $('forget').hidden = state !== 'connected';
-  $('play').disabled = state === 'asking' || state === 'checking';
-  $('play-label').textContent = state === 'asking' ? 'Choose your device…'
-    : state === 'connected' && player.active ? 'Play from the start' : 'Play from your home';
+  $('play-label').textContent = player.active ? 'Play from the start' : device && keeping.has(film.id) ? 'Play from your home' : 'Play';
+  showKept();
+}
+
+/** What is kept, and what is on its way, wherever it is shown. */
+function showKept() {
+  const state = document.body.dataset.home;
+  const progress = device ? keeping.jobs.get(film.id) : undefined;
+  const size = keeping.sizes[film.id]?.bytes;
+  const there = Boolean(device) && keeping.has(film.id);
+  $('keep').disabled = state === 'asking' || state === 'checking' || there || progress !== undefined;
+  $('keep').dataset.kept = String(there);
+  $('keep-label').textContent = state === 'asking' ? 'Choose your device…'
+    : progress !== undefined ? 'On its way home…' : there ? 'Kept at home' : `Keep at home${size ? ` · ${megabytes(size)}` : ''}`;
+  $('keeping').hidden = progress === undefined;
+  $('keeping-bar').value = progress ?? 0;
+  $('keeping-text').textContent = `${Math.round(100 * (progress ?? 0))} % is at home. You can close this page, it goes on.`;
+  for (const card of document.querySelectorAll('.card')) card.querySelector('.badge').hidden = !(device && keeping.has(card.dataset.film));
+  const kept = device ? CATALOGUE.filter(({ id }) => keeping.has(id)) : [];
+  $('kept').hidden = kept.length === 0;
+  $('kept').replaceChildren(...kept.map(({ id, title }) => {
+    const item = document.createElement('li');
+    const remove = Object.assign(document.createElement('button'), { type: 'button', className: 'button quiet', textContent: 'Remove' });
+    remove.dataset.remove = id;
+    remove.setAttribute('aria-label', `Remove ${title} from your home`);
+    remove.addEventListener('click', () => void keeping.remove(device, id));
+    item.append(title, Object.assign(document.createElement('span'), { textContent: megabytes(keeping.there.get(id).bytes) }), remove);
+    return item;
+  }));
 }
 
 function note(title, text) {
@@ -57,19 +85,25 @@ function feature(next) {
   $('backdrop').src = `posters/${film.id}.jpg`;
   $('backdrop').alt = `A picture from ${film.title}`;
   for (const card of document.querySelectorAll('.card')) card.setAttribute('aria-current', String(card.dataset.film === film.id));
+  if (document.body.dataset.home) show(document.body.dataset.home);
 }
 
 async function play() {
   note('');
   cover('');
   $('wait').hidden = false;
+  const from = device && keeping.has(film.id) ? device : null;
   try {
-    await player.open(device, film);
+    await player.open(from, film, document.querySelector('[name="format"]:checked').value);
     $('video').hidden = false;
     $('controls').hidden = false;
     $('tally').hidden = false;
-    show('connected');
+    show(document.body.dataset.home === 'away' ? 'connected' : document.body.dataset.home);
   } catch (error) {
+    if (from === null) {
+      cover('The film did not come', 'Is the internet away? Films that are kept at home play all the same.', 'Try again', play);
+      return;
+    }
     if (device === null) return; // Taken back meanwhile: that is said already.
     show('away');
     cover('Your device did not answer', 'Check that it is switched on and that you are on your home network.', 'Try again', play);
@@ -89,21 +123,32 @@ function adopt(found) {
     player.halt();
     show('gone');
     note('');
-    cover('Playback has stopped', 'Kinora may not use your device at the moment. The film stays at home. Latchkey can tell you more when you ask again.', 'Ask again', ask);
+    cover('Playback has stopped', 'Kinora may not use your device at the moment. The film stays at home. Latchkey can tell you more when you ask again.', 'Ask again', again);
   });
   found.addEventListener('restored', () => {
     device = found;
     show('connected');
     note('');
+    void look();
     cover('You can go on', 'Kinora may use your device again.', 'Go on watching', play);
   });
 }
 
+async function look() {
+  try {
+    await keeping.look(device);
+  } catch {
+    // It answers later, or says that it is away when it is asked for a film.
+  }
+  if (device) show(document.body.dataset.home);
+}
+
+/** A device to keep films on; null where the person gives none. */
 async function ask() {
   if (!navigator.localDevices) {
     show('unsupported');
     note('Your browser needs Latchkey for this', 'Latchkey lets a web service use one device in your home, and only if you say so. Install it, then load this page again.');
-    return;
+    return null;
   }
   if (!device) {
     const before = document.body.dataset.home;
@@ -114,10 +159,30 @@ async function ask() {
     } catch {
       show(before === 'gone' ? 'gone' : 'apart');
       note('No device was chosen', 'You can try again at any time.');
-      return;
+      return null;
     }
+    show('connected');
+    await look();
   }
-  await play();
+  return device;
+}
+
+async function keep() {
+  const wanted = film;
+  const found = await ask();
+  if (!found || keeping.has(wanted.id)) return;
+  note('');
+  try {
+    await keeping.keep(found, wanted);
+  } catch (error) {
+    keeping.jobs.delete(wanted.id);
+    note(`${wanted.title} is not at home`, `${error.message} You can try again at any time.`);
+  }
+  if (device) show(document.body.dataset.home);
+}
+
+async function again() {
+  if (await ask()) await play();
 }
 
 async function forget() {
@@ -134,13 +199,14 @@ function fillShelf() {
     art.append(
       Object.assign(document.createElement('img'), { src: `posters/${entry.id}.jpg`, alt: '', loading: 'lazy' }),
       Object.assign(document.createElement('span'), { className: 'length', textContent: LENGTH }),
+      Object.assign(document.createElement('span'), { className: 'badge', textContent: 'At home', hidden: true }),
     );
     card.append(art, Object.assign(document.createElement('b'), { textContent: entry.title }),
       Object.assign(document.createElement('span'), { className: 'sub', textContent: entry.facts.split(' · ')[0] }));
     card.addEventListener('click', () => {
       feature(entry);
       window.scrollTo({ top: 0 });
-      if (device) void play();
+      if (player.active) void play();
     });
     const item = document.createElement('li');
     item.append(card);
@@ -175,9 +241,10 @@ function wireControls() {
     $('tally-home').textContent = megabytes(home);
     $('tally-web').textContent = megabytes(web);
     $('tally-pieces').textContent = String(pieces);
+    $('tally-saved').textContent = `${Math.round((100 * home) / Math.max(1, home + web))} %`;
   };
   player.onTrouble = () => {
-    if (!device) return;
+    if (!device || !keeping.has(film.id)) return;
     show('away');
     cover('Your device stopped answering', 'The film goes on as soon as your device is back.', 'Try again', play);
   };
@@ -185,15 +252,22 @@ function wireControls() {
 
 async function start() {
   fillShelf();
+  await keeping.load().catch(() => {});
+  keeping.onChange = () => showKept();
   feature(film);
   wireControls();
-  $('play').addEventListener('click', () => void ask());
+  // Without the internet there may be no picture: then a dark stage, and no words on it.
+  $('backdrop').addEventListener('error', () => { $('backdrop').alt = ''; $('backdrop').removeAttribute('src'); });
+  $('play').addEventListener('click', () => void play());
+  $('keep').addEventListener('click', () => void keep());
+  for (const choice of document.querySelectorAll('[name="format"]')) choice.addEventListener('change', () => player.active && void play());
   $('forget').addEventListener('click', () => void forget());
   show('checking');
   if (!navigator.localDevices) return show('unsupported');
   const known = (await navigator.localDevices.getDevices()).find((each) => each.type === TYPE);
   if (known) adopt(known);
   show(known ? 'connected' : 'apart');
+  if (known) await look();
 }
 
 void start();

@@ -53,23 +53,6 @@ export function scenarios(scenario) {
     });
   }
 
-  scenario('revoke while a film plays: the demonstration stops and says so, and can begin anew', async (stage) => {
-    await stage.granted(await stage.visit(SITE));
-    const page = await stage.visit(SITE, '/');
-    await page.waitForSelector('body[data-home="connected"]');
-    await page.click('#play');
-    await page.waitForFunction(() => document.querySelector('video').currentTime > 0.5, null, { timeout: 30000 });
-    const [grant] = (await stage.grants()).filter((each) => each.origin === SITE && each.type === 'media-cache');
-    await byCommand(stage, grant);
-    await page.waitForSelector('body[data-home="gone"]', { timeout: 5000 });
-    assert.equal(await page.evaluate(() => document.querySelector('video').paused), true, 'the film goes on');
-    assert.match(await page.textContent('#cover'), /stopped/i);
-
-    await page.click('#cover-action');
-    const window = await stage.consentWindow();
-    assert.equal(await window.locator('.origin').first().getAttribute('data-origin'), SITE);
-  });
-
   scenario('revoke at the page: giving the device back ends it like any other way', async (stage) => {
     const page = await stage.visit(SITE);
     const { id, url } = await stage.granted(page);
