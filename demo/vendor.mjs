@@ -10,7 +10,12 @@ for (const [from, to] of [
   ['hls.js/dist/hls.mjs', 'hls.mjs'], ['hls.js/LICENSE', 'hls.LICENSE.txt'],
   ['dashjs/dist/modern/esm/dash.mediaplayer.min.js', 'dash.mjs'], ['dashjs/LICENSE.md', 'dash.LICENSE.txt'],
 ]) {
-  const source = readFileSync(join(here, 'node_modules', from));
+  const place = join(here, 'node_modules', from);
+  if (!existsSync(place)) {
+    console.error(`${place} is missing: run \`make deps\`, or \`npm ci\` in demo/`);
+    process.exit(1);
+  }
+  const source = readFileSync(place);
   const file = join(target, to);
   if (existsSync(file) && readFileSync(file).equals(source)) continue;
   mkdirSync(target, { recursive: true });
