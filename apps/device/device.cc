@@ -41,7 +41,9 @@ Device::Device(Parts parts, store::DeviceProfile profile, std::uint16_t port)
       window_(store_, clock_.mono_now()),
       desk_(gate_, sessions_, identity_.type),
       management_(records_, enrollment_, gate_),
-      next_sweep_(clock_.mono_now()) {}
+      next_sweep_(clock_.mono_now()) {
+  desk_.use_sso(parts.party);
+}
 
 store::Result<std::unique_ptr<Device>> Device::open(Parts parts, store::DeviceProfile profile,
                                                     std::uint16_t port) {
@@ -125,15 +127,31 @@ std::vector<std::shared_ptr<const LiveGrant>> Device::live_grants() const {
 
 front::Decision Device::decide(const front::Request& request, const grant::DeviceGrant& grant) {
   const MonoTime now = clock_.mono_now();
-  streams_.cut_sessions(sessions_.expire(now));
+  end_sessions(sessions_.expire(now));
   auto decision = desk_.decide(request, grant, now);
   if (const auto* answer = std::get_if<front::Answer>(&decision)) {
-    streams_.cut_sessions(answer->ended);
+    end_sessions(answer->ended);
     if (watcher_ != nullptr) {
       watcher_->deadline_changed();
     }
   }
   return decision;
+}
+
+void Device::end_sessions(const std::vector<grant::SessionId>& sessions) {
+  streams_.cut_sessions(sessions);
+  if (sessions_ended_ && !sessions.empty()) {
+    sessions_ended_(sessions);
+  }
+}
+
+std::optional<std::string> Device::renewed_cookie(const std::string& cookie,
+                                                  const grant::DeviceGrant& grant) {
+  return desk_.renewed_cookie(cookie, grant, clock_.mono_now());
+}
+
+WallTime Device::best_time(const SpkiHash& agent) const {
+  return gate_.trusted_now(agent, clock_.mono_now()).value_or(clock_.wall_now());
 }
 
 front::Answer Device::manage(const front::ManagementRequest& request) {
@@ -215,7 +233,7 @@ bool Device::install(const grant::DeviceGrant& grant) {
 
 // What the gate knows of used tickets stays: a grant that comes back takes none of them again.
 void Device::withdraw(const grant::GrantKey& key) {
-  streams_.cut_sessions(sessions_.close_all(key));
+  end_sessions(sessions_.close_all(key));
   const auto at = std::find_if(live_.begin(), live_.end(), [&key](const auto& entry) {
     return entry.second->grant.grant_key() == key;
   });
@@ -297,7 +315,7 @@ void Device::note_window() {
 
 void Device::on_time() {
   const MonoTime now = clock_.mono_now();
-  streams_.cut_sessions(sessions_.expire(now));
+  end_sessions(sessions_.expire(now));
   if (window_.deadline() && now >= *window_.deadline()) {
     window_.close(now);
   }

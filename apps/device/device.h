@@ -53,6 +53,7 @@ class Device {
     const Clock& clock;
     std::string model{};                   // what its maker calls it; may be empty
     attest::Attester* attester = nullptr;  // proves the make; null: there is no such key
+    oidc::RelyingParty* party = nullptr;   // null: no single sign-on
   };
   // Loads what is stored. kIo and so on where that fails.
   static store::Result<std::unique_ptr<Device>> open(Parts parts, store::DeviceProfile profile,
@@ -61,6 +62,9 @@ class Device {
   Device& operator=(const Device&) = delete;
 
   void watch(Watcher* watcher) { watcher_ = watcher; }
+  // Told of sessions that are over, whatever ended them.
+  using SessionsEnded = std::function<void(const std::vector<grant::SessionId>&)>;
+  void on_sessions_ended(SessionsEnded told) { sessions_ended_ = std::move(told); }
 
   // --- for connections ---
   std::variant<net::Persona, net::HelloRefusal> choose(const net::ClientHello& hello);
@@ -68,6 +72,11 @@ class Device {
   [[nodiscard]] std::shared_ptr<const LiveGrant> live(const std::string& host,
                                                       std::uint64_t tag) const;
   front::Decision decide(const front::Request& request, const grant::DeviceGrant& grant);
+  // The Set-Cookie that gives this cookie's session a new one; nothing where it is over.
+  std::optional<std::string> renewed_cookie(const std::string& cookie,
+                                            const grant::DeviceGrant& grant);
+  // What time it is: this agent's word, where it has said.
+  [[nodiscard]] WallTime best_time(const SpkiHash& agent) const;
   front::Answer manage(const front::ManagementRequest& request);
   std::unique_ptr<enroll::DeviceSession> pairing_session(const Digest256& channel_binding);
   void on_paired();
@@ -109,6 +118,7 @@ class Device {
   void end(const grant::GrantKey& key);  // for good
   void apply(const SpkiHash& agent, const front::ManagementEffects& effects);
   void reload_discovery_key();
+  void end_sessions(const std::vector<grant::SessionId>& sessions);
   void note_window();
   void drop_unconfirmed();
 
@@ -116,6 +126,7 @@ class Device {
   Random& random_;
   const Clock& clock_;
   Watcher* watcher_ = nullptr;
+  SessionsEnded sessions_ended_;
   enroll::DeviceIdentity identity_;
   std::shared_ptr<const net::TlsIdentity> bootstrap_;
   Ledger ledger_;

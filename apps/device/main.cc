@@ -96,6 +96,8 @@ int run(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--reset-erases", options.reset_erases,
                  "A folder of the service's that a factory reset empties; can be given again");
+  app.add_option("--sso", options.sso,
+                 "A file that says who may sign in and where: see docs/single-sign-on.md");
   add_attestation(app, options.attestation);
   add_seal(app, options.seal);
   if (const auto code = parse(app, argc, argv)) {

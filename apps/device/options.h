@@ -42,6 +42,7 @@ struct RunOptions {
   std::string mdns = "auto";
   std::vector<std::string> interfaces;
   std::vector<std::filesystem::path> reset_erases;  // the service's folders, emptied at a reset
+  std::filesystem::path sso;     // what the owner says about single sign-on; empty: there is none
   bool window_from_page = true;  // whether a paired person may let somebody in from the page
 };
 

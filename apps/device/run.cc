@@ -20,6 +20,7 @@
 #include "device/profile.h"
 #include "device/reset.h"
 #include "device/server.h"
+#include "device/sso_setup.h"
 #include "device/store_door.h"
 #include "device/upstream_backend.h"
 #include "net/worker.h"
@@ -202,6 +203,7 @@ struct Setup {
   Listening listening;
   discovery::NetworkOptions network;
   std::unique_ptr<attest::Attester> attester;
+  std::optional<oidc::Config> sso;
 };
 
 std::unique_ptr<Backend> make_backend(const RunOptions& options, net::Executor executor,
@@ -227,14 +229,25 @@ Result<bool, std::string> live(const RunOptions& options, Setup& setup, Random& 
   if (!profile) {
     return fail(profile.error().detail);
   }
-  auto device = Device::open({*setup.store, random, clock, options.model, setup.attester.get()},
-                             *std::move(profile), setup.listening.port);
+  std::optional<oidc::RelyingParty> party;
+  if (setup.sso) {
+    party.emplace(copy_of(setup.sso->rules), random);
+  }
+  auto device = Device::open(
+      {*setup.store, random, clock, options.model, setup.attester.get(), party ? &*party : nullptr},
+      *std::move(profile), setup.listening.port);
   if (!device) {
     return fail(device.error().detail);
   }
   WindowOpener opener(io.get_executor(), **device);
   PageActs page({**device, opener, options.window_from_page});
-  Life life(io, **device, opener, {**device, *backend, page, *setup.log, timeouts, Limits{}},
+  std::optional<SingleSignOn> sso;
+  if (party) {
+    sso.emplace(SingleSignOn::Parts{io.get_executor(), **device, *party, setup.sso->ca_file});
+    (*device)->on_sessions_ended([&sso](const auto& ended) { sso->sessions_ended(ended); });
+  }
+  Life life(io, **device, opener,
+            {**device, *backend, page, *setup.log, timeouts, Limits{}, sso ? &*sso : nullptr},
             options.state, options.name, plan_of(options));
   const int listener = ::dup(setup.listening.fd);
   if (!life.start(listener)) {
@@ -277,6 +290,13 @@ int prepare(const RunOptions& options, Random& random, StoreDoor& door, Setup& s
                     attester.error().hint);
   }
   setup.attester = *std::move(attester);
+  if (!options.sso.empty()) {
+    auto sso = read_sso(options.sso);
+    if (!sso) {
+      return complain(kMisused, sso.error(), "docs/single-sign-on.md says what belongs there.");
+    }
+    setup.sso = *std::move(sso);
+  }
   setup.log = AccessLog::open(options.access_log);
   if (!setup.log) {
     return complain(kFailed, "The access log " + options.access_log + " cannot be written.",

@@ -124,6 +124,11 @@ net::Task<void> Server::serve_request(Client& client, Caller& caller,
       caller.end_connection();  // with this request the grant may have ended
     }
   }
+  if (auto* asked = std::get_if<front::SsoRequest>(&decision)) {
+    // The desk asks for it only where there is one.
+    front::SsoRequest what = std::move(*asked);
+    decision = co_await parts_.sso->answer(std::move(what), live, caller);
+  }
   if (auto* answer = std::get_if<front::Answer>(&decision)) {
     // Who sends what is no request (400) is not trusted with where the next one begins.
     if (answer->status == 400) {

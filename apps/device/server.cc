@@ -76,6 +76,9 @@ void Server::stop() {
   if (listener_) {
     listener_->close();
   }
+  if (parts_.sso != nullptr) {
+    parts_.sso->stop();
+  }
   tasks_.cancel();
 }
 

@@ -10,6 +10,7 @@
 #include "device/backend.h"
 #include "device/device.h"
 #include "device/page_acts.h"
+#include "device/single_sign_on.h"
 #include "net/accepting.h"
 #include "net/http_stream.h"
 #include "net/stream.h"
@@ -42,6 +43,7 @@ class Server {
     const AccessLog& log;
     Timeouts timeouts;
     Limits limits;
+    SingleSignOn* sso = nullptr;  // where the device takes part in it
   };
   Server(net::Executor executor, Parts parts);
   ~Server();

@@ -180,7 +180,9 @@ Decision Desk::decide(const Request& request, const grant::DeviceGrant& grant, M
   // The one request that may come without Origin; a foreign one is refused there too.
   const bool anonymous = is_document && !head.fields.has("Origin") && grant.origin.has_value();
   const bool by_extension = !grant.origin && signs_in(head, target->path);
-  if (asker == Asker::kForeign && !anonymous && !by_extension) {
+  const bool by_provider =
+      !grant.origin && party_ != nullptr && comes_from_provider(head, target->path);
+  if (asker == Asker::kForeign && !anonymous && !by_extension && !by_provider) {
     return finish(error_answer(403, "forbidden"), false);
   }
   if (grant.origin && is_preflight(head)) {
@@ -206,8 +208,12 @@ Decision Desk::decide(const Request& request, const grant::DeviceGrant& grant, M
   if (!grant.origin && !request.service_has_root && target->path == "/" && wants_document(head)) {
     return finish(back_to_home(), true);
   }
+  if (auto refusal = misses_sign_in(request, *target, grant, *session, false)) {
+    return finish(*std::move(refusal), true);
+  }
   const bool websocket = is_websocket_upgrade(head);
-  const Visitor visitor{grant.origin, grant.sub, std::string(request.peer_address)};
+  const Visitor visitor{grant.origin, grant.sub, std::string(request.peer_address),
+                        party_ == nullptr ? nullptr : party_->signed_in(session->id)};
   return Pass{.head = {head.method, target->origin_form, 1,
                        upstream_request_fields(head.fields, visitor, websocket)},
               .path = target->path,

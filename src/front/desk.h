@@ -14,6 +14,7 @@
 #include "front/answers.h"
 #include "front/device_page.h"
 #include "front/headers.h"
+#include "front/sso.h"
 #include "grant/grant.h"
 #include "grant/session.h"
 #include "grant/ticket.h"
@@ -37,7 +38,7 @@ struct Pass {
   grant::Session session;       // the answer ends with it
 };
 
-using Decision = std::variant<Answer, Pass, PageRequest>;
+using Decision = std::variant<Answer, Pass, PageRequest, SsoRequest>;
 
 // Why a grant cannot be served although its host is known.
 bool is_servable(const grant::DeviceGrant& grant, std::optional<WallTime> trusted_now);
@@ -50,8 +51,16 @@ class Desk {
   Desk(grant::TicketGate& gate, grant::SessionTable& sessions, std::string type)
       : gate_(gate), sessions_(sessions), type_(std::move(type)) {}
 
+  // Where the device takes part in single sign-on. `party` outlives the desk.
+  void use_sso(const oidc::RelyingParty* party) { party_ = party; }
+
   // `grant`: the one that holds the connection's SNI, live at this moment.
   Decision decide(const Request& request, const grant::DeviceGrant& grant, MonoTime now);
+
+  // The session of this cookie under a new one: the fields that say so. After somebody signed in
+  // the old cookie is worth nothing, whoever knows it.
+  std::optional<std::string> renewed_cookie(std::string_view cookie,
+                                            const grant::DeviceGrant& grant, MonoTime now);
 
   // Makes the service's answer, or one of our own, fit to leave: dress() and CORS.
   static void dress_for(wire::HttpFields& fields, const grant::DeviceGrant& grant,
@@ -65,6 +74,13 @@ class Desk {
   // The device's own page and what it does; direct grants only.
   Decision own_page(const Request& request, const Target& target, const grant::DeviceGrant& grant,
                     MonoTime now);
+  Decision single_sign_on(const Request& request, const Target& target,
+                          const grant::DeviceGrant& grant, MonoTime now);
+  // Why this session may not go on to the service, or may not manage the device: an answer.
+  [[nodiscard]] std::optional<Answer> misses_sign_in(const Request& request, const Target& target,
+                                                     const grant::DeviceGrant& grant,
+                                                     const grant::Session& session,
+                                                     bool manages) const;
   Answer open_session(const Request& request, const grant::DeviceGrant& grant, MonoTime now);
   Answer close_session(const Request& request, const grant::DeviceGrant& grant, MonoTime now);
   [[nodiscard]] std::optional<grant::Session> session_of(const Request& request,
@@ -73,6 +89,7 @@ class Desk {
   grant::TicketGate& gate_;
   grant::SessionTable& sessions_;
   std::string type_;
+  const oidc::RelyingParty* party_ = nullptr;
 };
 
 // The request's target, taken apart.

@@ -114,6 +114,37 @@ bool is_our_authorization(std::string_view value) {
   return header && as_text(*header).find("latchkey") != std::string_view::npos;
 }
 
+// A text of a provider as one word of a field: what is not visible ASCII, ',' and '%' are written
+// as %XX.
+std::string field_word(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    if (c > 0x20 && c < 0x7f && c != ',' && c != '%') {
+      out += c;
+    } else {
+      const auto byte = static_cast<std::uint8_t>(c);
+      out.append({'%', kDigits[byte >> 4U], kDigits[byte & 15U]});
+    }
+  }
+  return out;
+}
+
+void add_identity(HttpFields& fields, const oidc::Identity& who) {
+  fields.add("X-Latchkey-User", field_word(who.subject));
+  fields.add("X-Latchkey-Issuer", who.issuer);
+  if (!who.email.empty()) {
+    fields.add("X-Latchkey-Email", field_word(who.email));
+  }
+  std::string groups;
+  for (const std::string& group : who.groups) {
+    groups.append(groups.empty() ? "" : ",").append(field_word(group));
+  }
+  if (!groups.empty()) {
+    fields.add("X-Latchkey-Groups", groups);
+  }
+}
+
 void add_vary(HttpFields& fields) {
   const bool there = std::any_of(fields.all().begin(), fields.all().end(), [](const auto& field) {
     if (!iequals(field.name, "Vary")) {
@@ -178,6 +209,9 @@ HttpFields upstream_request_fields(const HttpFields& fields, const Visitor& visi
     out.add("X-Latchkey-Origin", visitor.origin->text());
   }
   out.add("X-Latchkey-Sub", visitor.sub);
+  if (visitor.identity != nullptr) {
+    add_identity(out, *visitor.identity);
+  }
   out.add("X-Forwarded-For", visitor.address);
   out.add("X-Forwarded-Proto", "https");
   if (websocket) {

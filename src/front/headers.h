@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/origin.h"
+#include "oidc/id_token.h"
 #include "wire/http_head.h"
 
 namespace latchkey::front {
@@ -21,6 +22,8 @@ struct Visitor {
   std::optional<Origin> origin;  // nothing: the person at the device's own page
   std::string sub;
   std::string address;  // of the peer, for X-Forwarded-For
+  // Who signed in through single sign-on; nobody: nothing is said. The caller keeps it alive.
+  const oidc::Identity* identity = nullptr;
 };
 
 // Removes what concerns one connection only (RFC 9110 section 7.6.1, with the fields that

@@ -6,6 +6,7 @@
 #include "base/encoding.h"
 #include "front/desk.h"
 #include "front/open_page.h"
+#include "front/sso_pages.h"
 
 namespace latchkey::front {
 
@@ -52,8 +53,9 @@ Decision Desk::well_known(const Request& request, const Target& target,
     }
     // Whether the service takes part in single sign-on is nobody's business before they signed in.
     const bool says_sso = grant.origin || session_of(request, grant, now);
-    return json_answer(200,
-                       R"({"v":1,"type":")" + type_ + "\"" + (says_sso ? R"(,"sso":false})" : "}"));
+    return json_answer(
+        200, R"({"v":1,"type":")" + type_ + "\"" +
+                 (says_sso ? (party_ != nullptr ? R"(,"sso":true})" : R"(,"sso":false})") : "}"));
   }
   if (target.path == kSession) {
     if (method == "POST") {
@@ -64,6 +66,10 @@ Decision Desk::well_known(const Request& request, const Target& target,
   if (target.path == kOpen && !grant.origin) {
     return method == "GET" || method == "HEAD" ? open_page(language_of(request.head.fields))
                                                : wrong_method("GET, HEAD");
+  }
+  if (party_ != nullptr &&
+      (target.path == kSsoPath || target.path.starts_with(std::string(kSsoPath) + "/"))) {
+    return single_sign_on(request, target, grant, now);
   }
   return grant.origin ? Decision(error_answer(404, "not_found"))
                       : own_page(request, target, grant, now);
@@ -101,10 +107,86 @@ Decision Desk::own_page(const Request& request, const Target& target,
   if (place->changes && now - session->proven >= kFreshSession) {
     return sign_in_again_page(language);
   }
+  // To leave is everybody's own business.
+  if (place->changes && place->act != PageAct::kLeave) {
+    if (auto refusal = misses_sign_in(request, target, grant, *session, true)) {
+      return *std::move(refusal);
+    }
+  }
   if (!place->act) {
     return home_page(language);
   }
   return PageRequest{*place->act, language, *session};
+}
+
+Decision Desk::single_sign_on(const Request& request, const Target& target,
+                              const grant::DeviceGrant& grant, MonoTime now) {
+  const wire::HttpRequestHead& head = request.head;
+  const SsoPlace* place = sso_place(target.path);
+  if (place == nullptr || (grant.origin && place->direct_only)) {
+    return error_answer(404, "not_found");
+  }
+  const bool navigates = place->act == SsoAct::kStart && !grant.origin && head.method == "GET";
+  if (head.method != place->method && !navigates) {
+    return wrong_method(place->method);
+  }
+  const std::size_t query = target.origin_form.find('?');
+  SsoRequest out{.act = place->act,
+                 .navigates = navigates,
+                 .language = language_of(head.fields),
+                 .query = query == std::string::npos ? "" : target.origin_form.substr(query + 1),
+                 .authority = target.authority,
+                 .session = std::nullopt,
+                 .cookie = {}};
+  // What the provider sends somebody to carries no session: it is another site's link.
+  if (place->act == SsoAct::kCallback) {
+    return callback_page(out.language);
+  }
+  if (place->act == SsoAct::kFrontChannelLogout) {
+    return out;
+  }
+  const auto session = session_of(request, grant, now);
+  if (!session) {
+    return navigates ? sign_in_page(out.language) : error_answer(401, "session_required");
+  }
+  out.session = *session;
+  out.cookie = session_cookie(head.fields).value_or("");
+  return out;
+}
+
+std::optional<Answer> Desk::misses_sign_in(const Request& request, const Target& target,
+                                           const grant::DeviceGrant& grant,
+                                           const grant::Session& session, bool manages) const {
+  if (party_ == nullptr) {
+    return std::nullopt;
+  }
+  const oidc::Policy& policy = party_->policy();
+  if (manages ? policy.manage.empty() : !policy.required) {
+    return std::nullopt;
+  }
+  const oidc::Identity* who = party_->signed_in(session.id);
+  if (who != nullptr && (!manages || policy.may_manage(*who))) {
+    return std::nullopt;
+  }
+  const Language language = language_of(request.head.fields);
+  const bool document = !grant.origin && wants_document(request.head);
+  if (who != nullptr) {
+    return document ? not_yours_page(language) : error_answer(403, "not_allowed");
+  }
+  return document ? sso_needed_page(language, manages ? kHomePath : target.origin_form)
+                  : error_answer(401, "sign_in_required");
+}
+
+std::optional<std::string> Desk::renewed_cookie(std::string_view cookie,
+                                                const grant::DeviceGrant& grant, MonoTime now) {
+  auto token = sessions_.rename(cookie, grant.grant_key(), now);
+  const auto session = token ? sessions_.find(*token, grant.grant_key(), now) : std::nullopt;
+  if (!session) {
+    return std::nullopt;
+  }
+  const auto age = std::chrono::duration_cast<seconds>(session->ends - now).count();
+  return std::string(kCookie) + "=" + *token + cookie_attributes(grant) +
+         "; Max-Age=" + std::to_string(age);
 }
 
 Answer Desk::open_session(const Request& request, const grant::DeviceGrant& grant, MonoTime now) {

@@ -65,6 +65,18 @@ std::optional<Session> SessionTable::extend(std::string_view token, const GrantK
   return stored;
 }
 
+std::optional<std::string> SessionTable::rename(std::string_view token, const GrantKey& grant,
+                                                MonoTime now) {
+  const auto session = find(token, grant, now);
+  if (!session) {
+    return std::nullopt;
+  }
+  std::string fresh = base64url_encode(random_.bytes<kTokenSize>());
+  sessions_.erase(*key_of(token));
+  sessions_.emplace(*key_of(fresh), *session);
+  return fresh;
+}
+
 std::optional<SessionId> SessionTable::close(std::string_view token, const GrantKey& grant) {
   const auto key = key_of(token);
   const auto it = key ? sessions_.find(*key) : sessions_.end();

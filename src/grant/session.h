@@ -48,6 +48,9 @@ class SessionTable {
   // A fresh ticket with a live cookie extends that session.
   std::optional<Session> extend(std::string_view token, const GrantKey& grant,
                                 std::chrono::milliseconds life, MonoTime now);
+  // The same session under a new token: what somebody else may know of the old one is worth nothing
+  // from now on.
+  std::optional<std::string> rename(std::string_view token, const GrantKey& grant, MonoTime now);
   std::optional<SessionId> close(std::string_view token, const GrantKey& grant);
   // All sessions of a grant; their ids, so that open responses and sockets can be ended.
   std::vector<SessionId> close_all(const GrantKey& grant);

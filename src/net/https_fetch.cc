@@ -171,6 +171,13 @@ Headers headers_of(const Fetch& request) {
     }
   };
   add("Accept:");  // curl's own would be "*/*": say nothing
+  if (request.post) {
+    add("Content-Type: " + std::string(request.post_type));
+    add("Expect:");  // curl's own: it would wait a second for a "100 Continue"
+  }
+  if (!request.authorization.empty()) {
+    add("Authorization: " + std::string(request.authorization));
+  }
   if (!request.etag.empty()) {
     add("If-None-Match: " + request.etag);
   }
@@ -195,6 +202,10 @@ void set_up(CURL* handle, Transfer& transfer, curl_slist* headers) {
     LATCHKEY_CHECK(curl_easy_setopt(handle, option, value) == CURLE_OK);
   };
   set(CURLOPT_URL, request.url.c_str());
+  if (request.post) {
+    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.post->size()));
+    set(CURLOPT_POSTFIELDS, request.post->data());
+  }
   set(CURLOPT_PROTOCOLS_STR, "https");
   set(CURLOPT_FOLLOWLOCATION, 0L);
   set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));

@@ -1,4 +1,4 @@
-// One HTTPS GET, blocking, for worker threads. What it asks says nothing about who asks: no
+// One HTTPS GET or POST, blocking, for worker threads. What it asks says nothing about who asks: no
 // cookies, no referer, no language, one User-Agent for everybody. Redirects are not followed and
 // compressed answers are not asked for, so what was named is what arrives.
 //
@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -38,12 +39,16 @@ struct FetchError {
 struct Fetch {
   std::string url;  // https, no user, no fragment
   std::uint64_t limit = 0;
-  std::string ca_file;        // PEM; empty: the system's authorities
-  std::string etag;           // of what is held: unchanged is answered by 304
-  std::string last_modified;  // the same
-  std::string origin;         // for which web origin; empty: not said
-  std::uint64_t from = 0;     // only the bytes from here on (Range)
-  std::string if_range;       // ... if it is still this; else the whole
+  std::string ca_file;  // PEM; empty: the system's authorities
+  // POST this instead; `post_type` is its Content-Type. Both outlive the call.
+  std::optional<std::string_view> post = std::nullopt;
+  std::string_view post_type = "application/x-www-form-urlencoded";
+  std::string_view authorization = {};  // the field's value; empty: none
+  std::string etag;                     // of what is held: unchanged is answered by 304
+  std::string last_modified;            // the same
+  std::string origin;                   // for which web origin; empty: not said
+  std::uint64_t from = 0;               // only the bytes from here on (Range)
+  std::string if_range;                 // ... if it is still this; else the whole
   bool public_only = false;   // only public addresses, whatever the name leads to; no proxy
   bool not_at_home = false;   // with it: none of own_networks() either
   std::vector<Network> also;  // with it: these all the same

@@ -51,6 +51,26 @@ TEST(HttpsFetchTest, SaysNothingAboutWhoAsks) {
                                       "\r\nUser-Agent: latchkey\r\nIf-None-Match: \"v1\"\r\n\r\n");
 }
 
+TEST(HttpsFetchTest, PostsAndBringsAnswersOfEveryStatus) {
+  HttpsServer server(always(https_answer(400, "{\"error\":\"invalid_grant\"}")));
+  Fetch request = request_to(server);
+  request.post = "a=b";
+  request.authorization = "Basic eHg=";
+  request.on_head = [](long, const wire::HttpFields&) { return true; };
+  const auto got = fetch(request);
+  ASSERT_TRUE(got) << got.error().detail;
+  EXPECT_EQ(got->status, 400);
+  EXPECT_EQ(as_text(got->body), "{\"error\":\"invalid_grant\"}");
+  const std::string asked = server.asked().at(0);
+  EXPECT_TRUE(asked.starts_with("POST /a HTTP/1.1\r\n"));
+  for (const std::string_view field :
+       {"\r\nContent-Length: 3\r\n", "\r\nAuthorization: Basic eHg=\r\n",
+        "\r\nContent-Type: application/x-www-form-urlencoded\r\n"}) {
+    EXPECT_NE(asked.find(field), std::string::npos) << field;
+  }
+  EXPECT_EQ(asked.find("Expect"), std::string::npos);
+}
+
 TEST(HttpsFetchTest, TooMuchIsCutOff) {
   HttpsServer server(always(https_answer(200, std::string(1001, 'x'))));
   EXPECT_EQ(code_of(fetch(request_to(server))), FetchCode::kTooLarge);

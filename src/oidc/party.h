@@ -60,7 +60,8 @@ struct PartyRules {
 // --- effects ---
 struct Fetch {
   FetchId id = 0;
-  std::string issuer;  // for whom
+  SessionId session = 0;  // on whose account: whose word for the time counts
+  std::string issuer;     // for whom
   HttpRequest request;
   bool public_only = true;  // a provider that a web service named never leads into the house
 };

@@ -1,0 +1,75 @@
+#include "device/sso_setup.h"
+
+#include <sys/stat.h>
+
+#include <fstream>
+
+namespace latchkey::device {
+
+namespace {
+
+constexpr std::size_t kMaxSecret = 512;
+
+std::optional<std::string> read_text(const std::filesystem::path& file, std::size_t limit) {
+  std::ifstream in(file, std::ios::binary);
+  std::string text(limit + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  const auto got = static_cast<std::size_t>(in.gcount());
+  if (in.bad() || got == 0 || got > limit) {
+    return std::nullopt;
+  }
+  text.resize(got);
+  return text;
+}
+
+// A file that others may read holds no secret.
+std::optional<SecretBytes> read_secret(const std::string& path) {
+  struct stat info{};
+  if (::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode) || (info.st_mode & 077) != 0) {
+    return std::nullopt;
+  }
+  auto text = read_text(path, kMaxSecret);
+  if (!text) {
+    return std::nullopt;
+  }
+  while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) {
+    text->pop_back();
+  }
+  return SecretBytes::take(*std::move(text));
+}
+
+}  // namespace
+
+Result<oidc::Config, std::string> read_sso(const std::filesystem::path& file) {
+  const auto text = read_text(file, oidc::kMaxConfig);
+  if (!text) {
+    return fail(file.string() + " cannot be read.");
+  }
+  auto config = oidc::read_config(*text, read_secret);
+  if (!config) {
+    return fail(file.string() + ": " + config.error() + ".");
+  }
+  std::error_code error;
+  if (!config->ca_file.empty() && !std::filesystem::is_regular_file(config->ca_file, error)) {
+    return fail(file.string() + ": ca_file: " + config->ca_file + " cannot be read.");
+  }
+  return config;
+}
+
+oidc::PartyRules copy_of(const oidc::PartyRules& rules) {
+  oidc::PartyRules copy;
+  copy.accept_offered = rules.accept_offered;
+  copy.policy = rules.policy;
+  for (const oidc::ProviderRules& one : rules.providers) {
+    oidc::ProviderRules provider;
+    provider.issuer = one.issuer;
+    provider.client = one.client ? std::optional(one.client->clone()) : std::nullopt;
+    provider.scope = one.scope;
+    provider.groups_claim = one.groups_claim;
+    provider.max_age = one.max_age;
+    copy.providers.push_back(std::move(provider));
+  }
+  return copy;
+}
+
+}  // namespace latchkey::device

@@ -1,0 +1,17 @@
+// What the owner of the device says about single sign-on, from its file.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "oidc/config.h"
+
+namespace latchkey::device {
+
+// An error is a sentence for the person who wrote the file.
+Result<oidc::Config, std::string> read_sso(const std::filesystem::path& file);
+
+// The rules again, for another life of the device: secrets are not copied by accident.
+oidc::PartyRules copy_of(const oidc::PartyRules& rules);
+
+}  // namespace latchkey::device
