@@ -7,6 +7,9 @@ export type {
   LocalDeviceFilter,
   LocalDeviceRequestOptions,
   LocalDevices,
+  SignedIn,
+  SignInOptions,
+  SignOutOptions,
 } from './types.js';
 
 /** Whether this page can ask for devices. Known from the page's first script on. */
@@ -108,6 +111,18 @@ export async function openSocket(
   await device.renew();
   url.protocol = 'wss:';
   return new WebSocket(url, protocols);
+}
+
+/**
+ * For the page that the provider sends people back to (`redirectUri`): hands the answer to the page
+ * that called device.signIn(), out of sight of the history, and closes the window.
+ */
+export function completeSignIn(): void {
+  const channel = new BroadcastChannel('latchkey-sign-in');
+  channel.postMessage({ search: location.search });
+  channel.close();
+  history.replaceState(null, '', location.pathname);
+  window.close();
 }
 
 function localDevices(): LocalDevices | null {

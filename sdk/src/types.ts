@@ -17,6 +17,26 @@ export interface LocalDeviceEventMap {
   restored: Event;
 }
 
+export interface SignInOptions {
+  /** A page of this web service, as the provider knows it. */
+  readonly redirectUri: string;
+  /** Which provider, where the device knows several. */
+  readonly issuer?: string;
+  /** Ask the person nothing: works where the provider knows them already. */
+  readonly silent?: boolean;
+}
+
+export interface SignedIn {
+  readonly issuer: string;
+  /** The provider's name for the person: `sub`. */
+  readonly user: string;
+}
+
+export interface SignOutOptions {
+  /** Where the provider may send the person afterwards: a page of this web service. */
+  readonly redirectUri?: string;
+}
+
 export interface LocalDevice extends EventTarget {
   /** Stable for this person, device and web service; different for every other web service. */
   readonly id: string;
@@ -30,6 +50,17 @@ export interface LocalDevice extends EventTarget {
   fetch(path?: string | URL, init?: RequestInit): Promise<Response>;
   /** Opens or renews the session: before <video> or WebSocket with a device of getDevices(). */
   renew(): Promise<void>;
+  /**
+   * Signs the person in at the device with an identity provider that the device knows; call it from a
+   * click, since it opens a window, or silently. `redirectUri` is a page of this web service that
+   * calls completeSignIn(). Null: silent, and the provider would have to ask the person. Rejects with
+   * NotSupportedError (the device has no sign-in), NotAllowedError (refused), NetworkError (no answer).
+   */
+  signIn(options: SignInOptions): Promise<SignedIn | null>;
+  /** Who is signed in at the device in this page's session. */
+  signedIn(): Promise<SignedIn | null>;
+  /** Resolves with where the person can sign out at the provider, too, or null. */
+  signOut(options?: SignOutOptions): Promise<string | null>;
   /** Gives the device back. */
   forget(): Promise<void>;
   addEventListener<K extends keyof LocalDeviceEventMap>(

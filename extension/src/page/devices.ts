@@ -3,10 +3,12 @@ import { type PageDevice, readOpened, readPageDevice } from '../protocol/interna
 import { kTypeShape } from '../protocol/agent';
 import { type Bridge, Refused } from './bridge';
 import { errorFor } from './errors';
+import { type SignedIn, type SignInOptions, type SignOutOptions, SingleSignOn } from './sso';
 
 interface Inside {
   readonly bridge: Bridge;
   readonly fetch: typeof fetch;
+  readonly target: Window & typeof globalThis;
 }
 
 // What may be sent a second time without knowing whether the first one arrived (RFC 9110, 9.2.2),
@@ -70,6 +72,24 @@ export class LocalDevice extends EventTarget {
   // Opens the session or makes it anew; before <video> or WebSocket with a device of getDevices().
   async renew(): Promise<void> {
     await this.#open('open');
+  }
+
+  // Signs the person in at the device with an identity provider; from a click, unless silent.
+  async signIn(options: SignInOptions): Promise<SignedIn | null> {
+    return this.#sso().signIn(options);
+  }
+
+  // Who is signed in at the device in this page's session.
+  async signedIn(): Promise<SignedIn | null> {
+    return this.#sso().state();
+  }
+
+  async signOut(options: SignOutOptions = {}): Promise<string | null> {
+    return this.#sso().signOut(options);
+  }
+
+  #sso(): SingleSignOn {
+    return new SingleSignOn((path, init) => this.fetch(path, init), this.#inside.target);
   }
 
   // Gives the device back: this site can not use it any more.
@@ -162,7 +182,7 @@ export function typesOf(options: unknown): string[] {
 
 export function makeLocalDevices(bridge: Bridge, target: Window & typeof globalThis): LocalDevices {
   const devices = new Map<string, LocalDevice>();
-  const inside: Inside = { bridge, fetch: target.fetch.bind(target) };
+  const inside: Inside = { bridge, fetch: target.fetch.bind(target), target };
   const deviceFor = (value: unknown): LocalDevice => {
     const known = readPageDevice(value);
     const found = devices.get(known.id);
