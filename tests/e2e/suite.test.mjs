@@ -15,8 +15,9 @@ import * as moving from './scenarios/moving.mjs';
 import * as prompts from './scenarios/prompts.mjs';
 import * as raw from './scenarios/raw.mjs';
 import * as revoke from './scenarios/revoke.mjs';
+import * as sso from './scenarios/sso.mjs';
 import * as steady from './scenarios/steady.mjs';
 import * as trust from './scenarios/trust.mjs';
 
 perform('Latchkey in Chromium', () => Stage.set(process.env.E2E_OUT),
-  [grant, isolation, raw, frames, steady, revoke, trust, control, direct, discovery, prompts, media, moving, leaving]);
+  [grant, isolation, raw, frames, steady, revoke, trust, sso, control, direct, discovery, prompts, media, moving, leaving]);

@@ -1,0 +1,81 @@
+// Single sign-on in a real browser, with a real identity provider on the lab's internet.
+
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { client, identityWords } from '../../lab/identity.mjs';
+import { Device } from '../../lab/latchkey.mjs';
+import { until } from '../../lab/process.mjs';
+import { EVIL, SITE } from '../stage.mjs';
+
+const ECHO = fileURLToPath(new URL('../echo.mjs', import.meta.url));
+const PAGE = `${SITE}/signed-in.html`;
+const HALL = { type: 'gateway', name: 'Hall gateway' };
+
+/** The provider and a device that asks it, once for the whole stage. */
+async function arrange(stage) {
+  if (stage.sso) return stage.sso;
+  const { house } = stage;
+  const folder = join(house.folder, 'identity');
+  mkdirSync(folder, { recursive: true });
+  const identity = await house.authority.issue('accounts.example');
+  const issuer = 'https://accounts.example:9443';
+  const { words, control } = identityWords(folder, {
+    issuer, listen: '0.0.0.0', port: 9443, identity, clients: [client('video', [PAGE], [`${SITE}/lab.html`])],
+  });
+  const provider = house.wan.spawn('identity', words, { root: true });
+  await provider.waitFor(/^identity on/m);
+  const host = await house.addDevice('hall');
+  const echo = host.spawn('echo', [process.execPath, ECHO, '8080']);
+  await echo.waitFor(/^echo is up$/m);
+  const file = join(host.folder, 'sso.json');
+  writeFileSync(file, JSON.stringify({ providers: [{ issuer, client_id: 'video' }], ca_file: house.authority.certificate }));
+  const device = await Device.start(host, { ...HALL, upstream: 'http://127.0.0.1:8080', words: ['--sso', file] });
+  stage.sso = { provider, control, device, issuer };
+  return stage.sso;
+}
+
+const told = (page, id) => page.evaluate(async (device) => (await window.lab.devices.get(device).fetch('/')).json(), id);
+const signIn = (page, id, options) => page.evaluate(async ([device, wanted]) => {
+  try {
+    return await window.lab.devices.get(device).signIn(wanted);
+  } catch (error) {
+    return { failed: error.name, message: error.message };
+  }
+}, [id, { redirectUri: PAGE, ...options }]);
+
+export function scenarios(scenario) {
+  scenario('sso: a person signs in at the device with the provider\'s own page', async (stage) => {
+    const { device, issuer } = await arrange(stage);
+    const page = await stage.visit(SITE);
+    const { id } = await stage.granted(page, device);
+    assert.equal((await told(page, id))['x-latchkey-user'], undefined);
+    // Nobody is signed in at the provider: a silent attempt asks nobody, and says so.
+    assert.equal(await signIn(page, id, { silent: true }), null);
+    const opened = stage.context.waitForEvent('page');
+    const signing = signIn(page, id, {});
+    const window = await opened;
+    await window.click('#ann', { timeout: 15000 });
+    assert.deepEqual(await signing, { issuer, user: 'ann' });
+    await until('the window to be gone', () => window.isClosed(), 5000);
+    const known = await told(page, id);
+    assert.equal(known['x-latchkey-user'], 'ann');
+    assert.equal(known['x-latchkey-email'], 'ann@example.com');
+    assert.equal(known['x-latchkey-issuer'], issuer);
+
+    // Out at the device, and silently in again: the provider still knows them.
+    const end = await page.evaluate((device_) => window.lab.devices.get(device_).signOut(), id);
+    assert.ok(end.startsWith(`${issuer}/session/end?`));
+    assert.equal((await told(page, id))['x-latchkey-user'], undefined);
+    assert.deepEqual(await signIn(page, id, { silent: true }), { issuer, user: 'ann' });
+    assert.equal((await told(page, id))['x-latchkey-user'], 'ann');
+
+    // Another web service with the same device: nobody, and it may not use this one's redirect page.
+    const other = await stage.visit(EVIL);
+    const theirs = await stage.granted(other, device);
+    assert.equal((await told(other, theirs.id))['x-latchkey-user'], undefined);
+    const refused = await signIn(other, theirs.id, { silent: true });
+    assert.match(refused.message, /bad_request/);
+  });
+}
