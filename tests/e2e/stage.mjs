@@ -45,7 +45,7 @@ export class Stage {
         { names: ['photos.example', LOOKALIKES[0]], roots: [PAGES] },
         { names: [PROVIDER.host, 'localhost'], roots: (folder) => [publicFolder(folder)] },
         // Its names; who answers is started by the scenarios of single sign-on, on another port.
-        { names: ['accounts.example'], roots: [PAGES] },
+        { names: ['accounts.video.example'], roots: [PAGES] },
         { names: ['sandboxed.example'], roots: [PAGES], headers: { 'Content-Security-Policy': 'sandbox allow-scripts allow-popups' } },
       ],
     });

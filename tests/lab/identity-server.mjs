@@ -32,7 +32,8 @@ function makeProvider(algorithm) {
     clientDefaults: { id_token_signed_response_alg: algorithm },
     jwks: newKeys(algorithm),
     enabledJWA: { idTokenSigningAlgValues: [algorithm] },
-    cookies: { keys: ['lab'] },
+    // What a silent sign-in in a frame needs.
+    cookies: { keys: ['lab'], long: { sameSite: 'none', secure: true, httpOnly: true } },
     pkce: { required: () => true, methods: ['S256'] },
     scopes: ['openid', 'offline_access'],
     claims: { openid: ['sub', 'groups'], email: ['email', 'email_verified'] },
@@ -52,7 +53,8 @@ function makeProvider(algorithm) {
     async loadExistingGrant(context) {
       const { oidc } = context;
       const known = oidc.result?.consent?.grantId ?? oidc.session.grantIdFor(oidc.client.clientId);
-      if (known) return oidc.provider.Grant.find(known);
+      const there = known && await oidc.provider.Grant.find(known); // a revoked token took it along
+      if (there) return there;
       const grant = new oidc.provider.Grant({ clientId: oidc.client.clientId, accountId: oidc.session.accountId });
       grant.addOIDCScope('openid email offline_access');
       await grant.save();
