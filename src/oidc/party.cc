@@ -85,8 +85,8 @@ void RelyingParty::close_job(JobId id) {
 void RelyingParty::fetch(Job& job, HttpRequest request) {
   const FetchId id = next_++;
   fetches_.emplace(id, job.id);
-  out_.emplace_back(
-      Fetch{id, job.session, job.issuer, std::move(request), providers_.find(job.issuer)->second->offered});
+  out_.emplace_back(Fetch{id, job.session, job.issuer, std::move(request),
+                          providers_.find(job.issuer)->second->offered});
 }
 
 // A check that fails is not the end of a login: the login decides (check_later).
