@@ -8,6 +8,8 @@ namespace latchkey::mediacache {
 
 namespace {
 
+constexpr std::chrono::seconds kLetGoTime{1};
+
 bool is_damage(const store::Error& error) {
   return error.code == store::ErrorCode::kCorrupt || error.code == store::ErrorCode::kNotFound;
 }
@@ -16,6 +18,21 @@ bool is_damage(const store::Error& error) {
 
 MediaIndex::Space Vault::space() const {
   return {limits_.quota, files_->free_bytes(), limits_.keep_free};
+}
+
+void Vault::let_go() {
+  std::erase_if(opened_, [](const auto& entry) { return entry.second->is_gone(); });
+}
+
+// The loop does it; where that has ended nobody waits for room.
+void Vault::wait_let_go() {
+  auto promise = std::make_shared<std::promise<void>>();
+  const auto done = promise->get_future();
+  boost::asio::post(executor_, [this, promise = std::move(promise)] {
+    let_go();
+    promise->set_value();
+  });
+  (void)done.wait_for(kLetGoTime);
 }
 
 net::Task<void> Vault::drop(std::uint64_t number) {
@@ -76,11 +93,13 @@ net::Task<Stored<Bytes>> Vault::read(std::shared_ptr<MediaObject> object, std::u
 }
 
 net::Task<Stored<Draft>> Vault::begin(cache::Partition partition, std::uint64_t size) {
+  let_go();
   const auto room = space();
   auto reserve = [partition, size, room](MediaIndex& index) {
     return index.reserve(partition, store::MediaFiles::charge(size), std::nullopt, room);
   };
   const auto number = co_await ask(std::move(reserve));
+  let_go();
   if (!number) {
     co_return fail(number.error());
   }
@@ -101,11 +120,13 @@ net::Task<Stored<void>> Vault::enlarge(cache::Partition partition, Draft& draft,
   if (size <= draft.reserved) {
     co_return Stored<void>{};
   }
+  let_go();
   const auto room = space();
   auto reserve = [partition, size, room, n = draft.number](MediaIndex& index) {
     return index.reserve(partition, store::MediaFiles::charge(size), n, room);
   };
   const auto done = co_await ask(std::move(reserve));
+  let_go();
   if (!done) {
     co_return fail(done.error());
   }
@@ -198,6 +219,7 @@ net::Task<Stored<std::vector<cache::JobItem>>> Vault::end_fetch(store::FetchEnde
 }
 
 Stored<Draft> Vault::wait_begin(const cache::Partition& partition, std::uint64_t size) {
+  wait_let_go();
   auto work = [this, partition, size, room = space()]() -> Stored<Draft> {
     const auto number =
         index_->reserve(partition, store::MediaFiles::charge(size), std::nullopt, room);
@@ -212,6 +234,7 @@ Stored<Draft> Vault::wait_begin(const cache::Partition& partition, std::uint64_t
     return Draft{*number, size, std::make_shared<MediaDraft>(std::move(*made))};
   };
   auto done = lookups_.wait_for(std::move(work));
+  wait_let_go();
   return done ? *std::move(done) : fail(store::Error{store::ErrorCode::kNoRoom, "going away"});
 }
 
@@ -220,11 +243,13 @@ Stored<void> Vault::wait_enlarge(const cache::Partition& partition, Draft& draft
   if (size <= draft.reserved) {
     return {};
   }
+  wait_let_go();
   auto work = [this, partition, size, room = space(), n = draft.number]() -> Stored<void> {
     const auto done = index_->reserve(partition, store::MediaFiles::charge(size), n, room);
     return done ? Stored<void>{} : Stored<void>(fail(done.error()));
   };
   auto done = lookups_.wait_for(std::move(work));
+  wait_let_go();
   if (!done) {
     return fail(store::Error{store::ErrorCode::kNoRoom, "going away"});
   }

@@ -99,6 +99,10 @@ class Vault {
   static constexpr std::size_t kKeptObjects = 64;
   static constexpr std::size_t kKeptDrafts = 16;
   [[nodiscard]] MediaIndex::Space space() const;
+  // Closes what was opened lately and has been removed since: on a disk that is nearly full its
+  // room would stay taken, and others would go for nothing.
+  void let_go();
+  void wait_let_go();
   net::Task<void> drop(std::uint64_t number);
 
   net::Executor executor_;

@@ -170,6 +170,11 @@ Result<void> MediaObject::read_block(std::uint64_t block, Bytes& into) {
   return {};
 }
 
+bool MediaObject::is_gone() const {
+  struct stat info{};
+  return ::fstat(file_.fd(), &info) == 0 && info.st_nlink == 0;
+}
+
 Result<void> MediaObject::read(std::uint64_t offset, std::span<std::uint8_t> into) {
   LATCHKEY_CHECK(offset <= size_ && into.size() <= size_ - offset);
   Bytes whole;

@@ -69,6 +69,8 @@ class MediaObject {
   // `into` whole; it lies inside the object. kCorrupt: that is not what was written.
   Result<void> read(std::uint64_t offset, std::span<std::uint8_t> into);
   [[nodiscard]] std::uint64_t size() const { return size_; }
+  // Whether its file was removed: only those who read it hold its room then. From any thread.
+  [[nodiscard]] bool is_gone() const;
 
  private:
   friend class MediaFiles;

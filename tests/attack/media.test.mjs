@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Person } from './lib/binding.mjs';
-import { Device, House, until } from './lib/house.mjs';
+import { Device, execute, House, until } from './lib/house.mjs';
 import { MediaCache } from './lib/media.mjs';
 
 const SITE = 'https://video.example';
@@ -218,6 +218,35 @@ test('row 46: a full disk is a refusal, and playing goes on', async (t) => {
   }
   assert.equal(filesIn(join(cache.state, 'incoming')).length, 0);
   assert.equal((await cache.put('b', 'small')).status, 201);
+});
+
+test('row 46: a disk that is really full, and gets room again', async (t) => {
+  const house = House.open(t);
+  // A small disk of its own, seen by this program alone.
+  const state = house.path('media');
+  const user = process.getuid() === 0 ? [] : ['--user', '--map-root-user'];
+  const mount = ['unshare', ...user, '--mount', 'sh', '-c', `mkdir -p '${state}' && mount -t tmpfs -o size=6m,mode=0700 tmpfs '${state}' && exec "$@"`, 'sh'];
+  if ((await execute([...mount, 'true'])).code !== 0) return t.skip('needs mount namespaces');
+  // It is told that there is more room than there is, as when somebody else fills the disk.
+  const cache = await MediaCache.start(house, { wrap: mount, more: ['--quota', '1G'] });
+  const other = `/proc/${cache.pid}/root${state}/other`;
+  writeFileSync(other, Buffer.alloc(3 << 20));
+  const kept = new Map();
+  for (let i = 0; i < 30; ++i) {
+    const body = randomBytes(400_000);
+    const answer = await cache.put(`f${i}`, body);
+    assert.ok(answer.status === 201 || answer.status === 507, `${answer.status}`);
+    if (answer.status === 201) kept.set(`f${i}`, body);
+    const last = [...kept].at(-1);
+    if (last) assert.ok((await cache.ask(`/objects/${last[0]}`)).body.equals(last[1]), `${last[0]} is there after ${i}`);
+  }
+  assert.ok(kept.size >= 3);
+  // What is listed is whole; the rest had to go.
+  for (const name of await names(cache)) assert.ok((await cache.ask(`/objects/${name}`)).body.equals(kept.get(name)), name);
+  // Larger than what is left even if everything goes: a refusal that throws nothing away for good.
+  assert.equal((await cache.put('huge', randomBytes(5 << 20))).status, 507);
+  writeFileSync(other, '');
+  assert.equal((await cache.put('again', randomBytes(400_000))).status, 201);
 });
 
 test('row 46: an upload goes on where it was acknowledged, also after kill -9', async (t) => {
