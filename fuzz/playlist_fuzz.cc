@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "cache/keeping.h"
 #include "cache/playlist.h"
 
 using latchkey::cache::FetchUrl;
@@ -27,6 +28,25 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         LATCHKEY_CHECK(entry.url.text().starts_with("https://"));
         LATCHKEY_CHECK(seen.insert(entry.url.text()).second);
         LATCHKEY_CHECK(ObjectName::from_target(entry.url.name().target()) == entry.url.name());
+      }
+      // As it is kept it still is one, and leads to nothing that the first did not.
+      const auto kind =
+          hls ? latchkey::cache::PlaylistKind::kHls : latchkey::cache::PlaylistKind::kDash;
+      const auto kept = keep_playlist(kind, text, from, from.name(), most);
+      if (!kept) {
+        continue;
+      }
+      LATCHKEY_CHECK(kept->leads_to.entries.size() == read->entries.size());
+      const auto again = read_kept(kind, kept->text, from.name());
+      LATCHKEY_CHECK(again.has_value());
+      if (hls) {
+        std::set<ObjectName> names;
+        for (const auto& entry : read->entries) {
+          names.insert(entry.url.name());
+        }
+        for (const auto& entry : again->entries) {
+          LATCHKEY_CHECK(names.contains(entry.url.name()));
+        }
       }
     }
   }

@@ -173,7 +173,9 @@ struct Reader {
     for (std::size_t i = 0; i < variants.size(); ++i) {
       const Variant& one = variants[i];
       if (most != 0 && i != chosen) {
-        edits.push_back({one.begin, line_end(at(one.uri)), {}});
+        // What stands between the two lines is about something else.
+        edits.push_back({one.begin, line_end(one.begin), {}});
+        edits.push_back({at(one.uri), line_end(at(one.uri)), {}});
       } else if (!add(Kind::kPlaylist, one.uri)) {
         return false;
       }
@@ -186,6 +188,7 @@ struct Reader {
     std::string out;
     std::size_t done = 0;
     for (const Edit& edit : edits) {
+      LATCHKEY_CHECK(edit.begin >= done);
       out.append(text.substr(done, edit.begin - done)).append(edit.text);
       done = edit.end;
     }

@@ -59,8 +59,17 @@ TEST(CacheKeeping, WhatWasNotChosenIsLeftOut) {
       "#EXT-X-STREAM-INF:BANDWIDTH=500\n/big.m3u8\n#EXT-X-INDEPENDENT-SEGMENTS\n"
       "#EXT-X-STREAM-INF:BANDWIDTH=900\nhuge.m3u8";
   EXPECT_EQ(kept(PlaylistKind::kHls, kText, kFrom, 600),
-            "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=500\n/objects/cdn.example/big.m3u8\n"
+            "#EXTM3U\n# small\n#EXT-X-STREAM-INF:BANDWIDTH=500\n/objects/cdn.example/big.m3u8\n"
             "#EXT-X-INDEPENDENT-SEGMENTS\n");
+}
+
+TEST(CacheKeeping, WhatStandsBetweenATagAndItsLineIsAboutSomethingElse) {
+  constexpr std::string_view kText =
+      "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=900\n#EXT-X-MEDIA:TYPE=AUDIO,URI=\"/sound.m3u8\"\n"
+      "huge.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=100\nsmall.m3u8\n";
+  EXPECT_EQ(kept(PlaylistKind::kHls, kText, kFrom, 200),
+            "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,URI=\"/objects/cdn.example/sound.m3u8\"\n"
+            "#EXT-X-STREAM-INF:BANDWIDTH=100\nsmall.m3u8\n");
 }
 
 constexpr std::string_view kManifest =
