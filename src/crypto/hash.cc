@@ -87,6 +87,29 @@ Digest256 hmac_sha256(ByteSpan key, std::initializer_list<ByteSpan> parts) {
   return out;
 }
 
+struct HmacSha256::State {
+  MacCtxPtr ctx;
+};
+HmacSha256::HmacSha256(ByteSpan key)
+    : state_(
+          std::make_unique<State>(State{checked(MacCtxPtr(EVP_MAC_CTX_new(hmac_algorithm())))})) {
+  char digest[] = "SHA256";
+  const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+                               OSSL_PARAM_construct_end()};
+  LATCHKEY_CHECK(EVP_MAC_init(state_->ctx.get(), address_of(key), key.size(), params) == 1);
+}
+HmacSha256::~HmacSha256() = default;
+Digest256 HmacSha256::of(ByteSpan data) {
+  // Without a key: with the one from before.
+  LATCHKEY_CHECK(EVP_MAC_init(state_->ctx.get(), nullptr, 0, nullptr) == 1);
+  LATCHKEY_CHECK(EVP_MAC_update(state_->ctx.get(), address_of(data), data.size()) == 1);
+  Digest256 out{};
+  std::size_t length = 0;
+  LATCHKEY_CHECK(EVP_MAC_final(state_->ctx.get(), out.data(), &length, out.size()) == 1);
+  LATCHKEY_CHECK(length == out.size());
+  return out;
+}
+
 SecretBytes hkdf_sha256(ByteSpan key, ByteSpan salt, ByteSpan info, std::size_t length) {
   LATCHKEY_CHECK(length > 0 && length <= 8160);
   const auto ctx = checked(PkeyCtxPtr(EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, nullptr)));

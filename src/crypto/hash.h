@@ -29,6 +29,19 @@ class Sha256 {
 };
 Digest256 hmac_sha256(ByteSpan key, ByteSpan data);
 Digest256 hmac_sha256(ByteSpan key, std::initializer_list<ByteSpan> parts);
+// For many messages under one key, which is worked in once. One thread.
+class HmacSha256 {
+ public:
+  explicit HmacSha256(ByteSpan key);
+  ~HmacSha256();  // wipes what it made of the key
+  HmacSha256(const HmacSha256&) = delete;
+  HmacSha256& operator=(const HmacSha256&) = delete;
+  Digest256 of(ByteSpan data);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 // At most 8160 bytes (255 blocks).
 SecretBytes hkdf_sha256(ByteSpan key, ByteSpan salt, ByteSpan info, std::size_t length);
 // Takes about 0.5 us a round: call it off the event loop.

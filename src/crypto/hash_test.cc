@@ -22,6 +22,13 @@ TEST(Hash, HmacVector) {  // RFC 4231 test case 2
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
+TEST(Hash, ManyMessagesUnderOneKey) {
+  HmacSha256 mac(as_bytes("Jefe"));
+  for (const char* message : {"what do ya want for nothing?", "", "a"}) {
+    EXPECT_EQ(mac.of(as_bytes(message)), hmac_sha256(as_bytes("Jefe"), as_bytes(message)));
+  }
+}
+
 TEST(Hash, HkdfVector) {  // RFC 5869 test case 1
   const SecretBytes okm = hkdf_sha256(Bytes(22, 0x0b), unhex("000102030405060708090a0b0c"),
                                       unhex("f0f1f2f3f4f5f6f7f8f9"), 42);

@@ -61,9 +61,9 @@ void AgentStore::State::put_held(const grant::AgentGrant& grant) {
 std::vector<grant::Standing> AgentStore::State::select_standings(const std::string& where,
                                                                  const Row& arguments) {
   std::vector<grant::Standing> standings;
-  for (const Row& row : vault.select(tables::kGrant, where, arguments)) {
-    standings.push_back(tables::standing_from(vault, row));
-  }
+  // Without keys and certificates, and never two rows at once.
+  vault.each({tables::kGrant, where, arguments, tables::kStandingColumns},
+             [&](const Row& row) { standings.push_back(tables::standing_from(vault, row)); });
   return standings;
 }
 

@@ -29,7 +29,21 @@ Result<AgentStore> AgentStore::open(const std::filesystem::path& folder, Sealer&
 
 Result<AgentStore> AgentStore::open(const std::filesystem::path& folder, Sealer& sealer,
                                     Random& random, std::string vfs) {
-  auto vault = Vault::open(tables::options(folder, std::move(vfs)), sealer, random);
+  return over(Vault::open(tables::options(folder, std::move(vfs)), sealer, random));
+}
+
+Result<AgentStore> AgentStore::open_quickly(const std::filesystem::path& folder, Sealer& sealer,
+                                            Random& random) {
+  auto options = tables::options(folder, std::string());
+  options.check = Check::kLater;
+  return over(Vault::open(std::move(options), sealer, random));
+}
+
+Result<bool> AgentStore::look_on() {
+  return state_->vault.look_on();
+}
+
+Result<AgentStore> AgentStore::over(Result<Vault> vault) {
   if (!vault) {
     return fail(std::move(vault).error());
   }

@@ -25,6 +25,8 @@
 
 namespace latchkey::store {
 
+class Vault;
+
 // Whose grants a look-up may see: those of one browser profile, or all (command line without one,
 // and the agent's own work).
 class Scope {
@@ -79,6 +81,11 @@ class AgentStore {
   // `vfs`: SQLite's name of the file layer, for tests that cut the power.
   static Result<AgentStore> open(const std::filesystem::path& folder, Sealer& sealer,
                                  Random& random, std::string vfs);
+  // The same without looking at everything first: that it is today's rows and no others is known,
+  // the rest is found out by look_on(), which must be called until it says true (vault.h).
+  static Result<AgentStore> open_quickly(const std::filesystem::path& folder, Sealer& sealer,
+                                         Random& random);
+  Result<bool> look_on();
   AgentStore(AgentStore&&) noexcept;
   AgentStore& operator=(AgentStore&&) noexcept;
   AgentStore(const AgentStore&) = delete;
@@ -216,6 +223,7 @@ class AgentStore {
 
  private:
   explicit AgentStore(std::unique_ptr<State> state);
+  static Result<AgentStore> over(Result<Vault> vault);
   std::unique_ptr<State> state_;
 };
 

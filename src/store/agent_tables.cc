@@ -1,5 +1,6 @@
 #include "store/agent_tables.h"
 
+#include <algorithm>
 #include <array>
 
 namespace latchkey::store::agent_tables {
@@ -175,6 +176,21 @@ const TableShape kGrant = {"agent_grant",
                             {"block_until", Kind::kInteger},
                             {"hold", Kind::kText, 32, true},
                             {"hold_told", Kind::kInteger, 0, true}}};
+namespace {
+std::uint64_t columns_named(const TableShape& table,
+                            std::initializer_list<std::string_view> names) {
+  std::uint64_t columns = 0;
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    if (std::find(names.begin(), names.end(), table.columns[i].name) != names.end()) {
+      columns |= std::uint64_t{1} << i;
+    }
+  }
+  return columns;
+}
+}  // namespace
+const std::uint64_t kStandingColumns = columns_named(
+    kGrant,
+    {"id", "profile", "device", "origin", "renew_at", "state", "created", "hold", "hold_told"});
 const TableShape kUse = {"grant_use", 1, {{"id", Kind::kBlob, 16}, {"last_used", Kind::kInteger}}};
 const TableShape kHost = {"host",
                           1,

@@ -14,6 +14,9 @@ extern const TableShape kUse;   // when a grant was last used
 extern const TableShape kHost;  // to which (device, origin) a host belongs, until when
 extern const TableShape kDeletion;
 
+// What standing_from() needs of kGrant.
+extern const std::uint64_t kStandingColumns;
+
 std::uint32_t schema_version();
 Vault::Options options(const std::filesystem::path& folder, std::string vfs);
 

@@ -92,7 +92,7 @@ Database::~Database() {
 }
 
 Result<Database> Database::open(const Location& location, const Schema& schema,
-                                const std::function<void(Database&)>& fill) {
+                                const std::function<void(Database&)>& fill, Check check) {
   return guarded([&] {
     take(make_private_folder(location.folder));
     const fs::path path = location.folder / location.file;
@@ -106,7 +106,7 @@ Result<Database> Database::open(const Location& location, const Schema& schema,
     }
     Database database = connect(location, path);
     database.state_->lock = std::move(lock);
-    database.check(schema);
+    database.check(schema, check);
     return database;
   });
 }
@@ -127,6 +127,7 @@ Database Database::connect(const Location& location, const fs::path& path) {
       "PRAGMA secure_delete = ON;"
       "PRAGMA temp_store = MEMORY;"
       "PRAGMA mmap_size = 0;"
+      "PRAGMA cache_size = -1024;"  // KiB: of a large store, more would be held for ever
       "PRAGMA cell_size_check = ON;");
   if (state->db->execAndGet("PRAGMA journal_mode = TRUNCATE").getString() != "truncate") {
     throw_failure(ErrorCode::kIo, "cannot set the journal mode");
@@ -151,7 +152,7 @@ void Database::create(const Location& location, const Schema& schema,
   take(rename_durably({fresh, path}));
 }
 
-void Database::check(const Schema& schema) {
+void Database::check(const Schema& schema, Check check) {
   SQLite::Database& db = *state_->db;
   if (pragma_int(db, "PRAGMA application_id") != schema.application_id) {
     throw_failure(ErrorCode::kCorrupt, "not a store of this kind");
@@ -165,17 +166,32 @@ void Database::check(const Schema& schema) {
   if (version < 1) {
     throw_failure(ErrorCode::kCorrupt, "the store has no version");
   }
-  if (const std::string verdict = db.execAndGet("PRAGMA integrity_check(1)").getString();
+  if (check == Check::kAll || version < static_cast<std::int64_t>(schema.migrations.size())) {
+    check_pages();
+    migrate(schema, static_cast<std::size_t>(version), nullptr);
+    check_references();
+  }
+  db.exec("PRAGMA foreign_keys = ON");
+}
+
+void Database::check_structure() {
+  state_->check_usable();
+  check_pages();
+  check_references();
+}
+
+void Database::check_pages() {
+  if (const std::string verdict = state_->db->execAndGet("PRAGMA integrity_check(1)").getString();
       verdict != "ok") {
     throw_failure(ErrorCode::kCorrupt, verdict);
   }
-  migrate(schema, static_cast<std::size_t>(version), nullptr);
-  SQLite::Statement foreign(db, "PRAGMA foreign_key_check");
+}
+
+void Database::check_references() {
+  SQLite::Statement foreign(*state_->db, "PRAGMA foreign_key_check");
   if (foreign.executeStep()) {
     throw_failure(ErrorCode::kCorrupt, "a row refers to one that is not there");
   }
-  foreign.reset();
-  db.exec("PRAGMA foreign_keys = ON");
 }
 
 // Foreign keys are off here: SQLite can only rebuild a table that others refer to without them.

@@ -25,6 +25,32 @@ void bind(SQLite::Statement& statement, int index, const Value& value) {
 
 }  // namespace
 
+View view_of(const Value& value) {
+  if (const auto* number = std::get_if<std::int64_t>(&value)) {
+    return *number;
+  }
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    return std::string_view(*text);
+  }
+  if (const auto* blob = std::get_if<Bytes>(&value)) {
+    return ByteSpan(*blob);
+  }
+  return {};
+}
+
+Value value_of(const View& view) {
+  if (const auto* number = std::get_if<std::int64_t>(&view)) {
+    return *number;
+  }
+  if (const auto* text = std::get_if<std::string_view>(&view)) {
+    return std::string(*text);
+  }
+  if (const auto* blob = std::get_if<ByteSpan>(&view)) {
+    return to_bytes(*blob);
+  }
+  return {};
+}
+
 Query::Query(Database& database, const std::string& sql, const Row& arguments)
     : statement_(database.prepared(sql)) {
   statement_.tryReset();
@@ -52,7 +78,7 @@ void Query::run() {
   statement_.exec();
 }
 
-Value Query::value(std::size_t index, const Column& column) {
+View Query::view(std::size_t index, const Column& column) {
   const SQLite::Column found = statement_.getColumn(static_cast<int>(index));
   if (found.isNull()) {
     if (!column.nullable) {
@@ -76,9 +102,9 @@ Value Query::value(std::size_t index, const Column& column) {
   }
   const ByteSpan bytes(data, size);
   if (column.kind == Kind::kText) {
-    return std::string(as_text(bytes));
+    return as_text(bytes);
   }
-  return to_bytes(bytes);
+  return bytes;
 }
 
 }  // namespace latchkey::store

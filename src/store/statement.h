@@ -22,8 +22,9 @@ class Query {
   bool step();
   // For statements that give no rows.
   void run();
-  // kCorrupt when the value is not of the column's kind or is too long.
-  Value value(std::size_t index, const Column& column);
+  // kCorrupt when the value is not of the column's kind or is too long. Good until the next step.
+  View view(std::size_t index, const Column& column);
+  Value value(std::size_t index, const Column& column) { return value_of(view(index, column)); }
 
  private:
   SQLite::Statement& statement_;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -14,6 +15,10 @@ namespace latchkey::store {
 using Value = std::variant<std::monostate, std::int64_t, std::string, Bytes>;
 // One value per column, in the order of the shape.
 using Row = std::vector<Value>;
+// The same, not copied.
+using View = std::variant<std::monostate, std::int64_t, std::string_view, ByteSpan>;
+View view_of(const Value& value);
+Value value_of(const View& view);
 
 enum class Kind {
   kInteger,

@@ -64,38 +64,47 @@ Row key_of(const TableShape& table, const Row& row) {
 }
 
 // Length first, so that no two lists of values give the same bytes.
-void append_value(Bytes& out, const Value& value) {
-  const auto append_number = [&out](std::uint64_t number) {
-    for (int shift = 56; shift >= 0; shift -= 8) {
-      out.push_back(static_cast<std::uint8_t>(number >> static_cast<unsigned>(shift)));
-    }
-  };
-  if (const auto* number = std::get_if<std::int64_t>(&value)) {
+void append_number(Bytes& out, std::uint64_t number) {
+  append(out, ByteSpan(number_bytes(number)));
+}
+
+void append_text(Bytes& out, std::string_view text) {
+  out.push_back('t');
+  append_number(out, text.size());
+  append(out, text);
+}
+
+void append_view(Bytes& out, const View& view) {
+  if (const auto* number = std::get_if<std::int64_t>(&view)) {
     out.push_back('i');
-    append_number(static_cast<std::uint64_t>(*number));
-  } else if (const auto* text = std::get_if<std::string>(&value)) {
-    out.push_back('t');
-    append_number(text->size());
-    append(out, *text);
-  } else if (const auto* blob = std::get_if<Bytes>(&value)) {
+    append_number(out, static_cast<std::uint64_t>(*number));
+  } else if (const auto* text = std::get_if<std::string_view>(&view)) {
+    append_text(out, *text);
+  } else if (const auto* blob = std::get_if<ByteSpan>(&view)) {
     out.push_back('b');
-    append_number(blob->size());
-    append(out, ByteSpan(*blob));
+    append_number(out, blob->size());
+    append(out, *blob);
   }
 }
 
 }  // namespace
 
 Result<Vault> Vault::open(Options options, Sealer& sealer, Random& random) {
-  auto database = Database::open(options.location, options.schema,
-                                 [&](Database& fresh) { fill(options, sealer, random, fresh); });
+  auto database = Database::open(
+      options.location, options.schema,
+      [&](Database& fresh) { fill(options, sealer, random, fresh); }, options.check);
   if (!database) {
     return fail(std::move(database).error());
   }
   return guarded([&] {
     Vault vault(std::move(options), sealer, random, *std::move(database));
     vault.load();
-    vault.verify();
+    if (vault.options_.check == Check::kAll) {
+      vault.verify();
+    } else {
+      vault.verify_sums();
+      vault.left_.emplace();
+    }
     vault.scrub();
     return vault;
   });
@@ -125,7 +134,7 @@ void Vault::load() {
   seal_.kind = as_text(get_meta(database_, "sealer"));
   seal_.key = get_meta(database_, "data_key");
   take_done(sealer_->use(seal_));
-  row_key_ = unseal(row_key_purpose(options_.location), get_meta(database_, "row_key"));
+  set_row_key(unseal(row_key_purpose(options_.location), get_meta(database_, "row_key")));
   const auto total = to_array<16>(get_meta(database_, "total"));
   const auto id = to_array<16>(get_meta(database_, "store_id"));
   const auto generation = to_array<8>(get_meta(database_, "generation"));
@@ -162,31 +171,30 @@ void Vault::put_head() {
   put_meta(database_, "head", head_of(row_key_, id_, generation_, total_));
 }
 
-// Reading a row checks its own sum; one row is held at a time.
-void Vault::verify() {
-  Sum all{};
-  for (const TableShape* table : options_.tables) {
-    read(*table, "TRUE", {}, [&all](Row&&, const Sum& sum) {
-      std::ranges::transform(all, sum, all.begin(), std::bit_xor<>());
-    });
+Vault::Sum Vault::sum_under(crypto::HmacSha256& mac, const TableShape& table, const Row& row) {
+  LATCHKEY_CHECK(row.size() == table.columns.size());
+  begin_sum(table);
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    add_to_sum(table.columns[i], view_of(row[i]));
   }
-  if (all != total_) {
-    throw_failure(ErrorCode::kCorrupt, "rows were added or taken away by something else");
+  return end_sum(mac);
+}
+
+void Vault::begin_sum(const TableShape& table) {
+  sum_input_.clear();
+  append_text(sum_input_, table.name);
+}
+
+void Vault::add_to_sum(const Column& column, const View& view) {
+  if (!std::holds_alternative<std::monostate>(view)) {
+    append_text(sum_input_, column.name);
+    append_view(sum_input_, view);
   }
 }
 
-Vault::Sum Vault::sum_of(const TableShape& table, const Row& row) const {
-  LATCHKEY_CHECK(row.size() == table.columns.size());
-  Bytes data;
-  append_value(data, std::string(table.name));
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    if (!std::holds_alternative<std::monostate>(row[i])) {
-      append_value(data, std::string(table.columns[i].name));
-      append_value(data, row[i]);
-    }
-  }
-  const Digest256 digest = crypto::hmac_sha256(row_key_.span(), data);
-  wipe(data);
+Vault::Sum Vault::end_sum(crypto::HmacSha256& mac) {
+  const Digest256 digest = mac.of(sum_input_);
+  wipe(sum_input_);
   Sum sum{};
   std::copy_n(digest.begin(), sum.size(), sum.begin());
   return sum;
@@ -279,14 +287,19 @@ void Vault::erase_everything() {
     Query(database_, "DELETE FROM " + std::string(table->name), {}).run();
   }
   total_ = {};
-  replace_row_key(*sealer_);
+  set_row_key(make_row_key(*sealer_));
 }
 
-void Vault::replace_row_key(Sealer& sealer) {
+SecretBytes Vault::make_row_key(Sealer& sealer) {
   SecretBytes key(kRowKeyBytes);
   random_->fill(key.writable());
   put_meta(database_, "row_key", take(sealer.seal(row_key_purpose(options_.location), key.span())));
+  return key;
+}
+
+void Vault::set_row_key(SecretBytes key) {
   row_key_ = std::move(key);
+  row_mac_ = std::make_unique<crypto::HmacSha256>(row_key_.span());
 }
 
 std::optional<Row> Vault::find(const TableShape& table, const Row& key) {
@@ -297,29 +310,39 @@ std::optional<Row> Vault::find(const TableShape& table, const Row& key) {
   return std::move(rows.front());
 }
 
-void Vault::read(const TableShape& table, const std::string& where, const Row& arguments,
-                 const std::function<void(Row&&, const Sum&)>& take_row) {
+void Vault::read(const Reading& reading, const std::function<void(Row&&, const Sum&)>& take_row) {
   static const Column kSum{"sum", Kind::kBlob, sizeof(Sum)};
-  Query query(database_, "SELECT " + column_list(table) + " FROM " + table.name + " WHERE " + where,
-              arguments);
+  const TableShape& table = reading.table;
+  Query query(database_,
+              "SELECT " + column_list(table) + " FROM " + table.name + " WHERE " + reading.where,
+              reading.arguments);
   while (query.step()) {
     Row row;
     row.reserve(table.columns.size());
+    begin_sum(table);
     for (const Column& column : table.columns) {
-      row.push_back(query.value(row.size(), column));
+      const View view = query.view(row.size(), column);
+      add_to_sum(column, view);
+      row.push_back(reading.takes(row.size()) ? value_of(view) : Value());
     }
-    const Sum sum = sum_of(table, row);
-    if (!constant_time_equal(std::get<Bytes>(query.value(row.size(), kSum)), sum)) {
+    const Sum sum = end_sum(*row_mac_);
+    const View stored = query.view(row.size(), kSum);
+    if (!constant_time_equal(std::get<ByteSpan>(stored), sum)) {
       throw_failure(ErrorCode::kCorrupt, std::string(table.name) + ": a row was changed");
     }
     take_row(std::move(row), sum);
   }
 }
 
+void Vault::each(const Reading& reading, const std::function<void(const Row&)>& look) {
+  read(reading, [&look](const Row& row, const Sum&) { look(row); });
+}
+
 std::vector<Row> Vault::select(const TableShape& table, const std::string& where,
                                const Row& arguments) {
   std::vector<Row> rows;
-  read(table, where, arguments, [&rows](Row&& row, const Sum&) { rows.push_back(std::move(row)); });
+  read({table, where, arguments},
+       [&rows](Row&& row, const Sum&) { rows.push_back(std::move(row)); });
   return rows;
 }
 
@@ -346,7 +369,7 @@ std::string Vault::purpose(const TableShape& table, const Column& column, const 
   std::string text = options_.location.file + "/" + table.name + "/" + column.name;
   for (std::size_t i = 0; i < table.key_columns; ++i) {
     Bytes key;
-    append_value(key, row[i]);
+    append_view(key, view_of(row[i]));
     text += "/" + hex_encode(key);
   }
   return text;
@@ -366,7 +389,7 @@ Vault::Transaction::~Transaction() {
     vault_.database_.roll_back();
     vault_.total_ = before_;
     vault_.generation_ = generation_before_;
-    vault_.row_key_ = std::move(key_before_);
+    vault_.set_row_key(std::move(key_before_));
   }
 }
 

@@ -3,9 +3,14 @@
 // SQLite notices a broken page, but not a changed bit inside a value, nor a row that somebody took
 // out. So each row carries `sum`: 16 bytes of HMAC-SHA256 under a key of the store, over the names
 // and values of its columns (columns that are null are left out, so that a migration may add one
-// without touching old rows); and the exclusive-or of all sums is kept too. Both are checked when
-// the store is opened, and each row's again when it is read. Whoever can read the key can forge:
-// with FileModeSealer this finds accidents and clumsy edits only.
+// without touching old rows); and the exclusive-or of all sums is kept too. That these are the sums
+// of today's rows, no more and no less, is checked when the store is opened; that each row fits its
+// sum whenever it is read. Whoever can read the key can forge: with FileModeSealer this finds
+// accidents and clumsy edits only.
+//
+// With Check::kAll every row, every page and every index is looked at before open() returns. With
+// Check::kLater that is the owner's duty, by look_on(): until it has said true, a row that was
+// changed is noticed when it is read, and an index that lies is not (docs/adr/0015).
 //
 // `head` is such a sum over the store's id, its generation and the exclusive-or: no row of an older
 // copy can be put in the place of today's. The generation grows with every change but those made by
@@ -16,12 +21,14 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/random.h"
+#include "crypto/hash.h"
 #include "store/database.h"
 #include "store/sealer.h"
 #include "store/table.h"
@@ -35,10 +42,16 @@ class Vault {
     Location location;
     Schema schema;
     std::vector<const TableShape*> tables;
+    Check check = Check::kAll;
   };
   // Makes the store where there is none. kConflict: it was made with another kind of sealer; what
   // Sealer::use says. `sealer` and `random` must outlive the vault.
   static Result<Vault> open(Options options, Sealer& sealer, Random& random);
+
+  // With Check::kLater: looks at a part of what is left, a few hundred rows (2 ms) or, at last, the
+  // structure of the file (Database::check_structure). True: all is well, and nothing is left. An
+  // error, as of open(): nothing of this store is to be believed.
+  Result<bool> look_on();
 
   // Runs `work` as one durable transaction: a value means that all of it survives a power cut, an
   // error that nothing changed (or, after kIo, that the store must be opened anew).
@@ -97,6 +110,16 @@ class Vault {
   // Inside read() or write(). They throw. `where` is what follows WHERE, with ?1, ?2...
   std::optional<Row> find(const TableShape& table, const Row& key);
   std::vector<Row> select(const TableShape& table, const std::string& where, const Row& arguments);
+  struct Reading {
+    const TableShape& table;
+    const std::string& where;
+    const Row& arguments;
+    // A bit for each column that is wanted; the others come out as null. All are checked.
+    std::uint64_t columns = ~std::uint64_t{0};
+    [[nodiscard]] bool takes(std::size_t column) const { return ((columns >> column) & 1U) != 0; }
+  };
+  // One row at a time. `look` may read, but not with the same condition.
+  void each(const Reading& reading, const std::function<void(const Row&)>& look);
   std::int64_t number(const std::string& sql, const Row& arguments);  // 0 for null
 
   Bytes seal(const std::string& purpose, ByteSpan plaintext);
@@ -142,17 +165,25 @@ class Vault {
   Vault(Options options, Sealer& sealer, Random& random, Database database);
   static void fill(const Options& options, Sealer& sealer, Random& random, Database& database);
   void load();
+  void set_row_key(SecretBytes key);
   // Each row whose own sum is right; one that is not is kCorrupt.
-  void read(const TableShape& table, const std::string& where, const Row& arguments,
-            const std::function<void(Row&&, const Sum&)>& take_row);
+  void read(const Reading& reading, const std::function<void(Row&&, const Sum&)>& take_row);
   void verify();
+  void verify_sums();
+  void look_at_rows();
   void adopt();
   void scrub();
   void put_head();
   void tell_witness();
-  void replace_row_key(Sealer& sealer);
-  void reseal_table(const TableShape& table, Sealer& next, const SecretBytes& new_key, Sum& total);
-  [[nodiscard]] Sum sum_of(const TableShape& table, const Row& row) const;
+  SecretBytes make_row_key(Sealer& sealer);  // kept in the store, and not used yet
+  void reseal_table(const TableShape& table, Sealer& next, crypto::HmacSha256& mac, Sum& total);
+  [[nodiscard]] Sum sum_of(const TableShape& table, const Row& row) {
+    return sum_under(*row_mac_, table, row);
+  }
+  Sum sum_under(crypto::HmacSha256& mac, const TableShape& table, const Row& row);
+  void begin_sum(const TableShape& table);
+  void add_to_sum(const Column& column, const View& view);
+  Sum end_sum(crypto::HmacSha256& mac);
   void fold(const Sum& sum);
   std::optional<Sum> stored_sum(const TableShape& table, const Row& key);
 
@@ -161,6 +192,14 @@ class Vault {
   Random* random_;
   Database database_;
   SecretBytes row_key_;
+  std::unique_ptr<crypto::HmacSha256> row_mac_;  // under row_key_
+  Bytes sum_input_;                              // wiped after each use
+  // What look_on() has not seen: from this table, behind the row of this key.
+  struct Left {
+    std::size_t table = 0;
+    Row after;
+  };
+  std::optional<Left> left_;
   Sum total_{};
   ByteArray<16> id_{};
   std::uint64_t generation_ = 0;

@@ -60,15 +60,13 @@ Result<void> Vault::reseal(Sealer& next) {
   Seal seal;
   auto done = transact(Change::kCounts, [&] {
     seal = take(next.make());
-    const SecretBytes old_key = row_key_.clone();
-    replace_row_key(next);
-    const SecretBytes new_key = row_key_.clone();
+    SecretBytes key = make_row_key(next);
+    crypto::HmacSha256 mac(key.span());
     Sum total{};
     for (const TableShape* table : options_.tables) {
-      row_key_ = old_key.clone();
-      reseal_table(*table, next, new_key, total);
+      reseal_table(*table, next, mac, total);
     }
-    row_key_ = new_key.clone();
+    set_row_key(std::move(key));
     total_ = total;
     put_meta(database_, "sealer", as_bytes(seal.kind));
     put_meta(database_, "data_key", seal.key);
@@ -84,11 +82,10 @@ Result<void> Vault::reseal(Sealer& next) {
   return guarded([&] { scrub(); });
 }
 
-// Values keep their places, so only what is sealed and the sums change. The key of the sums is the
-// old one when it is called, and it reads; it writes with the new one.
-void Vault::reseal_table(const TableShape& table, Sealer& next, const SecretBytes& new_key,
+// Values keep their places, so only what is sealed and the sums change. It reads with the old key
+// of the sums, and writes with the new one's `mac`.
+void Vault::reseal_table(const TableShape& table, Sealer& next, crypto::HmacSha256& mac,
                          Sum& total) {
-  const SecretBytes old_key = row_key_.clone();
   std::string condition;
   for (std::size_t i = 0; i < table.key_columns; ++i) {
     condition += (i == 0 ? "" : " AND ") + std::string(table.columns[i].name) + " = ?" +
@@ -113,9 +110,7 @@ void Vault::reseal_table(const TableShape& table, Sealer& next, const SecretByte
       wipe(*blob);
       *blob = std::move(sealed);
     }
-    row_key_ = new_key.clone();
-    const Sum sum = sum_of(table, row);
-    row_key_ = old_key.clone();
+    const Sum sum = sum_under(mac, table, row);
     std::ranges::transform(total, sum, total.begin(), std::bit_xor<>());
     row.emplace_back(to_bytes(sum));
     Query(database_, sql, row).run();

@@ -17,7 +17,8 @@ using testing::TempFolder;
 constexpr std::array kSchema = {
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL);"
     "CREATE TABLE thing (id INTEGER PRIMARY KEY, name TEXT NOT NULL, secret BLOB NOT NULL, "
-    "note TEXT, other BLOB, sum BLOB NOT NULL)"};
+    "note TEXT, other BLOB, sum BLOB NOT NULL);"
+    "CREATE INDEX by_name ON thing (name) WHERE id > 1"};
 const TableShape kThing = {"thing",
                            1,
                            {{"id", Kind::kInteger},
@@ -28,8 +29,18 @@ const TableShape kThing = {"thing",
 
 class VaultTest : public ::testing::Test {
  protected:
-  Result<Vault> open() {
-    return Vault::open({{folder_.path(), "x.db", ""}, {7, kSchema}, {&kThing}}, sealer_, random_);
+  Result<Vault> open(Check check = Check::kAll) {
+    return Vault::open({{folder_.path(), "x.db", ""}, {7, kSchema}, {&kThing}, check}, sealer_,
+                       random_);
+  }
+  // To the end: how it ends.
+  static Result<bool> look_through(Vault& vault) {
+    while (true) {
+      auto done = vault.look_on();
+      if (!done || *done) {
+        return done;
+      }
+    }
   }
   static Row row(Vault& vault, std::int64_t id, std::string_view name) {
     return RowWriter(vault, kThing)
@@ -50,9 +61,20 @@ class VaultTest : public ::testing::Test {
   }
   void expect_noticed(const std::string& sql) {
     testing::tamper(folder_.file("x.db"), sql);
-    const auto vault = open();
-    ASSERT_FALSE(vault) << sql;
-    EXPECT_EQ(vault.error().code, ErrorCode::kCorrupt) << sql;
+    {
+      const auto vault = open();
+      ASSERT_FALSE(vault) << sql;
+      EXPECT_EQ(vault.error().code, ErrorCode::kCorrupt) << sql;
+    }
+    auto quick = open(Check::kLater);
+    const auto end = quick ? look_through(*quick) : Result<bool>(fail(quick.error()));
+    ASSERT_FALSE(end) << sql;
+    EXPECT_EQ(end.error().code, ErrorCode::kCorrupt) << sql;
+  }
+  // Before anything of it can be read.
+  void expect_noticed_at_once(const std::string& sql) {
+    expect_noticed(sql);
+    EXPECT_FALSE(open(Check::kLater)) << sql;
   }
   TempFolder folder_;
   BoundSealer sealer_;
@@ -99,12 +121,70 @@ TEST_F(VaultTest, NoticesAValueMovedToAnotherColumn) {
 }
 TEST_F(VaultTest, NoticesARowTakenAway) {
   fill();
-  expect_noticed("DELETE FROM thing WHERE id = 1");
+  expect_noticed_at_once("DELETE FROM thing WHERE id = 1");
 }
 TEST_F(VaultTest, NoticesARowCopied) {
   fill();
-  expect_noticed(
+  expect_noticed_at_once(
       "INSERT INTO thing SELECT 3, name, secret, note, other, sum FROM thing WHERE id=1");
+}
+TEST_F(VaultTest, NoticesAnOldRowInThePlaceOfTodays) {
+  fill();
+  std::filesystem::copy_file(folder_.file("x.db"), folder_.file("old.db"));
+  {
+    auto vault = open();
+    ASSERT_TRUE(vault->write([&] { vault->update(kThing, row(*vault, 1, "uno")); }));
+  }
+  expect_noticed_at_once("ATTACH '" + folder_.file("old.db").string() +
+                         "' AS old; DELETE FROM thing WHERE id = 1; "
+                         "INSERT INTO thing SELECT * FROM old.thing WHERE id = 1");
+}
+TEST_F(VaultTest, NoticesAnIndexThatLies) {
+  fill();
+  expect_noticed(
+      "PRAGMA writable_schema = ON; "
+      "UPDATE sqlite_schema SET sql = replace(sql, 'id > 1', 'id > 0') WHERE name = 'by_name'");
+}
+TEST_F(VaultTest, WhatIsLookedAtLaterIsCheckedWhenItIsRead) {
+  fill();
+  testing::tamper(folder_.file("x.db"), "UPDATE thing SET name = 'uno' WHERE id = 1");
+  auto vault = open(Check::kLater);
+  ASSERT_TRUE(vault) << vault.error().detail;
+  const auto find = [&](std::int64_t id) {
+    return vault->read([&] { return vault->find(kThing, {Value(id)}).has_value(); });
+  };
+  EXPECT_EQ(find(2).value_or(false), true);
+  ASSERT_FALSE(find(1));
+  EXPECT_EQ(find(1).error().code, ErrorCode::kCorrupt);
+  // Columns that nobody wants count as well.
+  static const std::string kEvery = "TRUE";
+  const auto each = vault->read([&] { vault->each({kThing, kEvery, {}, 1}, [](const Row&) {}); });
+  ASSERT_FALSE(each);
+  EXPECT_EQ(each.error().code, ErrorCode::kCorrupt);
+}
+TEST_F(VaultTest, LooksThroughInStepsWhileItIsUsed) {
+  {
+    auto vault = open();
+    ASSERT_TRUE(vault->write([&] {
+      for (std::int64_t id = 1; id <= 600; ++id) {
+        vault->insert(kThing, row(*vault, id, "many"));
+      }
+    }));
+  }
+  auto vault = open(Check::kLater);
+  ASSERT_TRUE(vault) << vault.error().detail;
+  std::size_t steps = 1;
+  for (; !vault->look_on().value(); ++steps) {
+    // Behind and before what was looked at: rows come, change and go.
+    ASSERT_TRUE(vault->write([&] {
+      const auto step = static_cast<std::int64_t>(steps);
+      vault->erase(kThing, {Value(step * 200)});
+      vault->insert(kThing, row(*vault, 1000 + step, "new"));
+      vault->update(kThing, row(*vault, 599, "changed"));
+    }));
+  }
+  EXPECT_EQ(steps, 4U);  // three times rows, then the structure
+  EXPECT_TRUE(vault->look_on().value());
 }
 TEST_F(VaultTest, NoticesAValueOfTheWrongTypeOrSize) {
   fill();

@@ -1,0 +1,96 @@
+// What the vault looks at to know that its rows are its own, and all of them.
+#include <algorithm>
+#include <functional>
+
+#include "store/statement.h"
+#include "store/vault.h"
+
+namespace latchkey::store {
+namespace {
+
+constexpr std::int64_t kRowsAtOnce = 256;
+constexpr std::uint64_t kNoColumns = 0;
+const std::string kEvery = "TRUE";
+const Row kNothing;
+constexpr const char* kOthers = "rows were added or taken away by something else";
+
+// "a, b" of the columns of the key, or "?1, ?2".
+std::string key_list(const TableShape& table, bool places) {
+  std::string list;
+  for (std::size_t i = 0; i < table.key_columns; ++i) {
+    list += (i == 0 ? "" : ", ") +
+            (places ? "?" + std::to_string(i + 1) : std::string(table.columns[i].name));
+  }
+  return list;
+}
+
+}  // namespace
+
+// Reading a row checks its own sum; one row is held at a time.
+void Vault::verify() {
+  Sum all{};
+  for (const TableShape* table : options_.tables) {
+    read({*table, kEvery, kNothing, kNoColumns}, [&all](Row&&, const Sum& sum) {
+      std::ranges::transform(all, sum, all.begin(), std::bit_xor<>());
+    });
+  }
+  if (all != total_) {
+    throw_failure(ErrorCode::kCorrupt, kOthers);
+  }
+}
+
+// The sums as they stand in the rows: which rows there should be is known before any of them is
+// believed. That a row is the one of its sum shows when it is read.
+void Vault::verify_sums() {
+  static const Column kSum{"sum", Kind::kBlob, sizeof(Sum)};
+  Sum all{};
+  for (const TableShape* table : options_.tables) {
+    Query query(database_, "SELECT sum FROM " + std::string(table->name), {});
+    while (query.step()) {
+      const View stored = query.view(0, kSum);
+      const ByteSpan sum = std::get<ByteSpan>(stored);
+      if (sum.size() != all.size()) {
+        throw_failure(ErrorCode::kCorrupt, std::string(table->name) + ": sum of the wrong size");
+      }
+      std::ranges::transform(all, sum, all.begin(), std::bit_xor<>());
+    }
+  }
+  if (all != total_) {
+    throw_failure(ErrorCode::kCorrupt, kOthers);
+  }
+}
+
+Result<bool> Vault::look_on() {
+  return guarded([&] {
+    if (left_ && left_->table < options_.tables.size()) {
+      look_at_rows();
+    } else if (left_) {
+      database_.check_structure();
+      left_.reset();
+    }
+    return !left_;
+  });
+}
+
+void Vault::look_at_rows() {
+  const TableShape& table = *options_.tables[left_->table];
+  Row arguments = left_->after;
+  const std::string behind =
+      arguments.empty() ? "TRUE"
+                        : "(" + key_list(table, false) + ") > (" + key_list(table, true) + ")";
+  arguments.emplace_back(kRowsAtOnce);
+  const std::string where = behind + " ORDER BY " + key_list(table, false) + " LIMIT ?" +
+                            std::to_string(arguments.size());
+  const std::uint64_t keys = (std::uint64_t{1} << table.key_columns) - 1;
+  std::int64_t seen = 0;
+  read({table, where, arguments, keys}, [&](Row&& row, const Sum&) {
+    ++seen;
+    row.resize(table.key_columns);
+    left_->after = std::move(row);
+  });
+  if (seen < kRowsAtOnce) {
+    left_ = Left{left_->table + 1, {}};
+  }
+}
+
+}  // namespace latchkey::store
