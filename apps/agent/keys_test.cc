@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
+#include <thread>
 
 #include "base/encoding.h"
 #include "programs.h"
@@ -405,6 +408,40 @@ TEST_F(KeysTest, Row38ADamagedStoreIsSaidAndKept) {
   EXPECT_NE(root(), before);
   // There is nothing wrong any more.
   EXPECT_EQ(latchkey({"store", "start-anew", "--yes"}).exit, 1);
+}
+
+// In a row that nothing needs at the start: the agent is open already, and closes.
+TEST_F(KeysTest, Row38DamageThatIsFoundLaterClosesTheStoreToo) {
+  start();
+  change("/a-mark-that-nobody-reads");
+  agent_.reset();
+  {
+    const auto at = contents(folder() / "agent.db").find("a-mark-that-nobody-reads");
+    ASSERT_NE(at, std::string::npos);
+    std::fstream file(folder() / "agent.db", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put('A');
+  }
+  start();
+  std::string found;
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (found != "damaged" && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    try {
+      Conversation talk(home_.socket());
+      json hello = talk.hello();
+      found = hello.is_object() && hello["result"].contains("locked")
+                  ? hello["result"]["locked"].value("state", "?")
+                  : "open";
+    } catch (const std::runtime_error&) {
+      found = "between two agents";
+    }
+  }
+  expect_locked("damaged");
+  // And every time again.
+  start({"--check-first"});
+  expect_locked("damaged");
+  EXPECT_EQ(latchkey({"store", "start-anew", "--yes"}).exit, 0);
 }
 
 TEST_F(KeysTest, AnOtherServerTakesOverWithoutAGap) {

@@ -102,6 +102,8 @@ void add_gate_options(CLI::App& app, GateOptions& options) {
       ->transform(CLI::CheckedTransformer(kNames).description("WAY"));
   app.add_option("--passphrase-file", options.passphrase_file,
                  "A file with the passphrase, which nobody else may read");
+  app.add_flag("--check-first", options.check_first,
+               "Look at everything that is stored before answering");
 }
 
 // Below the environment and the options, so that a credential of systemd's is found by itself.

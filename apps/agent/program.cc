@@ -1,11 +1,21 @@
 #include "program.h"
 
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <malloc.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
 
 #include "anchor_keeper.h"
 #include "context.h"
@@ -20,6 +30,9 @@ namespace {
 
 // For connections and coroutines to end in.
 constexpr std::chrono::seconds kPatience{2};
+// Between two looks at what is stored, for others.
+constexpr std::chrono::milliseconds kPause{5};
+constexpr const char* kCheckFirst = "--check-first";
 
 }  // namespace
 
@@ -140,9 +153,49 @@ net::Task<void> Program::begin() {
     co_return;
   }
   records_ = *std::move(records);
+  records_->on_damage([this] { check_first(); });
   clock_.restore(records_->get(kClockSetting).value_or(""));
   agent_ = std::make_unique<Agent>(*this, *records_);
   agent_->server.start();
+  tasks_.spawn(look_through());
+}
+
+net::Task<void> Program::look_through() {
+  boost::asio::steady_timer pause(io_);
+  while (!records_->look_on()) {
+    pause.expires_after(kPause);
+    (void)co_await pause.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    if (stopping_) {
+      co_return;
+    }
+  }
+  spdlog::debug("all that is stored is as it was written");
+  (void)::malloc_trim(0);  // what opening and looking took
+}
+
+// What was already answered came from rows that are right; nothing more is. The program begins
+// again from nothing, and this time it finds what is wrong before it is open: store_gate.
+void Program::check_first() {
+  spdlog::error("what is stored is damaged: beginning again, to look at all of it");
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  std::vector<std::string> words;
+  for (std::size_t at = 0; at < text.size();) {
+    words.emplace_back(text.c_str() + at);
+    at += words.back().size() + 1;
+  }
+  if (!options_.gate.check_first && !words.empty()) {
+    words.emplace_back(kCheckFirst);
+    std::vector<char*> arguments;
+    for (std::string& word : words) {
+      arguments.push_back(word.data());
+    }
+    arguments.push_back(nullptr);
+    // Asio's sockets would be handed on.
+    (void)::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+    (void)::execv("/proc/self/exe", arguments.data());
+  }
+  std::_Exit(1);
 }
 
 void Program::fail_with(const std::string& what) {

@@ -32,6 +32,8 @@ class Program {
   struct Agent;  // all that needs the store
   net::Task<void> begin();
   void stop();
+  net::Task<void> look_through();
+  [[noreturn]] void check_first();
   void fail_with(const std::string& what);
 
   Options options_;

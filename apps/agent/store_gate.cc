@@ -96,18 +96,31 @@ void stand(Outcome& outcome, const GateOptions& options) {
   }
 }
 
+store::Result<store::AgentStore> open_store(const GateOptions& options, store::KeptSealer& sealer,
+                                            Keys& keys) {
+  if (options.check_first) {
+    return store::AgentStore::open(options.folder, sealer, keys.random());
+  }
+  auto store = store::AgentStore::open_quickly(options.folder, sealer, keys.random());
+  // What everything hangs from is not left for later.
+  if (auto user = store ? store->user() : store::Result<std::optional<store::User>>(); !user) {
+    return fail(std::move(user).error());
+  }
+  return store;
+}
+
 // Where the keyring changed its mind between being asked and being given a key, a new store is
 // made without it; one that is there is never opened in another way than its own.
 store::Result<store::AgentStore> open_or_make(const Attempt& attempt, bool fresh, SealWay way,
                                               std::unique_ptr<store::KeptSealer>& sealer) {
   sealer = attempt.keys->sealer(way);
-  auto store = store::AgentStore::open(attempt.options.folder, *sealer, attempt.keys->random());
+  auto store = open_store(attempt.options, *sealer, *attempt.keys);
   const bool refused = !store && (store.error().code == store::ErrorCode::kLocked ||
                                   store.error().code == store::ErrorCode::kNoKeeper);
   if (refused && fresh && way == SealWay::kKeyring && !has_store(attempt.options) &&
       attempt.options.new_store == GateOptions::NewStore::kAuto) {
     sealer = attempt.keys->sealer(SealWay::kFile);
-    return store::AgentStore::open(attempt.options.folder, *sealer, attempt.keys->random());
+    return open_store(attempt.options, *sealer, *attempt.keys);
   }
   return store;
 }
@@ -133,7 +146,7 @@ Outcome try_to_open(Attempt attempt) {
     attempt.keys->unlock_keyring();
   }
   const SealWay way = fresh ? way_of_new(attempt, has_passphrase) : SealWay::kFile;
-  OpenedStore opened{attempt.keys, nullptr, nullptr, nullptr};
+  OpenedStore opened{attempt.keys, nullptr, nullptr, nullptr, attempt.options.check_first};
   auto store = open_or_make(attempt, fresh, way, opened.sealer);
   attempt.keys->forget_passphrase();
   if (!store) {

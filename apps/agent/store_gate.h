@@ -24,6 +24,8 @@ struct GateOptions {
   std::filesystem::path witness_folder;
   NewStore new_store = NewStore::kAuto;
   std::filesystem::path passphrase_file;  // empty: none
+  // Everything that is stored is looked at before the store is open, and not afterwards.
+  bool check_first = false;
 };
 
 // A store that may be used, and all that must outlive it.
@@ -32,6 +34,7 @@ struct OpenedStore {
   std::unique_ptr<store::KeptSealer> sealer;
   std::unique_ptr<store::FileWitness> witness;
   std::unique_ptr<store::AgentStore> store;
+  bool checked = false;  // nothing is left for AgentStore::look_on()
 };
 
 class StoreGate {

@@ -11,23 +11,6 @@ const store::Scope kAll = store::Scope::everything();
 // So much of when a grant was last used may be forgotten.
 constexpr std::chrono::milliseconds kUseLoss = std::chrono::minutes(5);
 
-// Look-ups that fail come out empty, changes as false; the log says why.
-template <class T>
-T or_empty(store::Result<T> result) {
-  if (!result) {
-    spdlog::error("store: {}", result.error().detail);
-    return T{};
-  }
-  return *std::move(result);
-}
-
-bool is_done(const store::Result<void>& result) {
-  if (!result) {
-    spdlog::error("store: {}", result.error().detail);
-  }
-  return result.has_value();
-}
-
 latchkey::Result<store::User, std::string> make_user(store::AgentStore& store, Random& random,
                                                      const Clock& clock) {
   const auto key = crypto::PrivateKey::generate();
@@ -68,6 +51,33 @@ StoreRecords::StoreRecords(OpenedStore opened, store::User user, const Clock& cl
       user_(std::make_unique<store::User>(std::move(user))),
       root_{user_->root_key, user_->root_certificate},
       clock_(clock) {}
+
+// Look-ups that fail come out empty, changes as false; the log says why.
+template <class T>
+void StoreRecords::look_at(const store::Result<T>& result) {
+  if (!result) {
+    spdlog::error("store: {}", result.error().detail);
+    if (result.error().code == store::ErrorCode::kCorrupt && damaged_) {
+      damaged_();
+    }
+  }
+}
+
+template <class T>
+T StoreRecords::or_empty(store::Result<T> result) {
+  look_at(result);
+  return result ? *std::move(result) : T{};
+}
+
+bool StoreRecords::is_done(const store::Result<void>& result) {
+  look_at(result);
+  return result.has_value();
+}
+
+bool StoreRecords::look_on() {
+  opened_.checked = opened_.checked || or_empty(store_.look_on());
+  return opened_.checked;
+}
 
 store::Result<void> StoreRecords::reseal(std::unique_ptr<store::KeptSealer> next) {
   const Bytes before = store_.sealed().key;
@@ -208,7 +218,9 @@ bool StoreRecords::settle(const agent::OwedForgetting& owed) {
 }
 
 store::Result<store::Backup> StoreRecords::snapshot(const std::vector<std::string>& stay_behind) {
-  return store_.snapshot(clock_.wall_now(), stay_behind);
+  auto snapshot = store_.snapshot(clock_.wall_now(), stay_behind);
+  look_at(snapshot);
+  return snapshot;
 }
 store::Result<void> StoreRecords::restore(const store::Backup& backup,
                                           const std::vector<std::string>& stay_here) {
@@ -217,7 +229,9 @@ store::Result<void> StoreRecords::restore(const store::Backup& backup,
   return done;
 }
 store::Result<store::Adopted> StoreRecords::adopt(const ProfileId& from, const ProfileId& to) {
-  return store_.adopt(from, to);
+  auto adopted = store_.adopt(from, to);
+  look_at(adopted);
+  return adopted;
 }
 
 std::optional<std::string> StoreRecords::get(std::string_view name) {

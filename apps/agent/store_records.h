@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 
 #include "agent/ports.h"
@@ -69,6 +70,11 @@ class StoreRecords final : public agent::Records, public Settings, public Moving
 
   void flush() { (void)store_.flush(); }
 
+  // Called whenever something that was read is not what this program wrote. It need not return.
+  void on_damage(std::function<void()> damaged) { damaged_ = std::move(damaged); }
+  // Looks at a part of what was not looked at yet (store::AgentStore::look_on). True: all is well.
+  bool look_on();
+
   // --- the store itself ---
   [[nodiscard]] const store::Seal& sealed() const { return store_.sealed(); }
   [[nodiscard]] bool witness_failed() const { return store_.witness_failed(); }
@@ -79,6 +85,11 @@ class StoreRecords final : public agent::Records, public Settings, public Moving
 
  private:
   StoreRecords(OpenedStore opened, store::User user, const Clock& clock);
+  template <class T>
+  void look_at(const store::Result<T>& result);
+  template <class T>
+  T or_empty(store::Result<T> result);
+  bool is_done(const store::Result<void>& result);
   OpenedStore opened_;
   store::AgentStore& store_;
   std::unique_ptr<store::User> user_;
@@ -86,6 +97,7 @@ class StoreRecords final : public agent::Records, public Settings, public Moving
   const Clock& clock_;
   // The store holds another user than the one in memory: nothing may be added any more.
   bool moved_ = false;
+  std::function<void()> damaged_;
   std::optional<MonoTime> uses_written_;
 };
 
