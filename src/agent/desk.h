@@ -149,6 +149,7 @@ class GrantDesk {
   Random& random_;
   const Clock& clock_;
   const TrustSource& trust_;
+  pki::Known known_;
 };
 
 // When the leaf of this grant is renewed.

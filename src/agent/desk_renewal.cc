@@ -27,8 +27,9 @@ SpkiHash hash_of(const crypto::PrivateKey& key) {
 
 // It ends soon, has ended, was made while the clock was ahead, or hangs under a root that was
 // replaced.
-bool needs_new_ca(const AgentGrant& grant, const pki::Authority& root, const Clock& clock) {
-  const auto ca = crypto::parse_certificate(grant.ca_certificate);
+bool needs_new_ca(const AgentGrant& grant, const pki::Authority& root, const Clock& clock,
+                  pki::Known& known) {
+  const auto ca = known.parse(grant.ca_certificate);
   return !ca || ca->fields.not_after - clock.wall_now() < kRollOverBefore ||
          ca->fields.not_before > clock.system_now() ||
          ca->fields.authority_key_id != crypto::key_identifier(root.key.public_key());
@@ -45,7 +46,7 @@ WallTime renewal_time(const GrantId& id, const pki::LeafInfo& leaf) {
 wire::Result<wire::CertMessage> GrantDesk::sign(AgentGrant& grant, const crypto::PublicKey& key) {
   // Dates are for browsers, which ask the system's clock even where it was turned back.
   const WallTime dated = clock_.system_now();
-  if (needs_new_ca(grant, records_.user_root(), clock_)) {
+  if (needs_new_ca(grant, records_.user_root(), clock_, known_)) {
     auto authority = pki::make_grant_ca(records_.user_root(), grant.host, dated, random_);
     if (authority) {
       grant.ca_key = authority->key;
@@ -53,14 +54,14 @@ wire::Result<wire::CertMessage> GrantDesk::sign(AgentGrant& grant, const crypto:
     }
   }
   const pki::Authority authority{grant.ca_key, grant.ca_certificate};
-  auto leaf = pki::issue_leaf(authority, grant.host, key, dated, random_);
+  auto leaf = pki::issue_leaf(authority, grant.host, key, dated, random_, known_);
   if (!leaf) {
     return no(
         leaf.error().code == pki::ErrorCode::kExpired ? ErrorCode::kExpired : ErrorCode::kInternal,
         leaf.error().detail);
   }
   const auto info = pki::check_chain(*leaf, grant.ca_certificate, records_.user_root().certificate,
-                                     grant.host, now());
+                                     grant.host, now(), known_);
   if (!info) {
     return no(
         info.error().code == pki::ErrorCode::kExpired ? ErrorCode::kExpired : ErrorCode::kInternal,
@@ -81,7 +82,10 @@ std::vector<SpkiHash> GrantDesk::forbidden_keys(const DeviceId& device) const {
     keys.emplace_back(device.bytes());  // the hash of its bootstrap key
   }
   for (const AgentGrant& grant : records_.grants_of_device(device)) {
-    keys.push_back(hash_of(grant.ca_key));
+    // Read from its certificate: making it from the private key is a multiplication on the curve.
+    if (const auto key = crypto::certificate_key(grant.ca_certificate)) {
+      keys.push_back(key->spki_hash());
+    }
     keys.push_back(hash_of(grant.ticket_key));
     if (!grant.leaf.empty()) {
       if (const auto key = crypto::certificate_key(grant.leaf)) {
@@ -133,7 +137,7 @@ wire::Result<wire::CertMessage> GrantDesk::certificate_again(const GrantId& id) 
     return no(code_of(*hold), "revoked meanwhile");
   }
   const auto info = pki::check_chain(grant->leaf, grant->ca_certificate,
-                                     records_.user_root().certificate, grant->host, now());
+                                     records_.user_root().certificate, grant->host, now(), known_);
   if (info && pki::renew_at(*info) > now()) {
     return wire::CertMessage{grant->id, grant->leaf, grant->ca_certificate,
                              renewal_time(id, *info)};
@@ -161,7 +165,7 @@ std::optional<AgentGrant> GrantDesk::delivered(const GrantId& id, std::uint16_t 
     return std::nullopt;
   }
   const auto info = pki::check_chain(grant->leaf, grant->ca_certificate,
-                                     records_.user_root().certificate, grant->host, now());
+                                     records_.user_root().certificate, grant->host, now(), known_);
   if (!info) {
     return std::nullopt;
   }

@@ -5,7 +5,9 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 
+#include <algorithm>
 #include <mutex>
+#include <optional>
 
 #include "crypto/asn1_templates.h"
 #include "crypto/hash.h"
@@ -69,9 +71,14 @@ struct PublicKey::State {
   mutable std::once_flag once;
   mutable PkeyPtr key;
 };
+// The same: most private keys are read from a store with what they belong to, and not used. The
+// public key costs a multiplication on the curve, OpenSSL's object some more.
 struct PrivateKey::State {
-  PkeyPtr key;
-  PublicKey public_key;
+  SecretBytes scalar;
+  mutable std::once_flag public_once;
+  mutable std::optional<PublicKey> public_key;
+  mutable std::once_flag once;
+  mutable PkeyPtr key;
 };
 
 Result<PublicKey> PublicKey::from_point(ByteSpan point) {
@@ -154,49 +161,74 @@ bool PublicKey::verify_raw(ByteSpan data, ByteSpan signature) const {
   return der && verify(data, *der);
 }
 
-PrivateKey PrivateKey::generate() {
-  PkeyPtr key = checked(PkeyPtr(EVP_EC_gen("P-256")));
-  const Bytes point = point_of(key.get());
-  auto public_key = PublicKey::from_point(point);
-  LATCHKEY_CHECK(public_key.has_value());
-  return PrivateKey(std::make_shared<const State>(State{std::move(key), std::move(*public_key)}));
-}
+namespace {
 
-Result<PrivateKey> PrivateKey::from_scalar(ByteSpan scalar) {
-  if (scalar.size() != kScalarSize) {
-    return fail(Error{ErrorCode::kMalformed, "a P-256 private key has 32 bytes"});
-  }
-  const auto number =
+BnPtr number_of(ByteSpan scalar) {
+  auto number =
       checked(BnPtr(BN_bin2bn(scalar.data(), static_cast<int>(scalar.size()), BN_secure_new())));
   BN_set_flags(number.get(), BN_FLG_CONSTTIME);
-  if (BN_is_zero(number.get()) || BN_cmp(number.get(), EC_GROUP_get0_order(p256())) >= 0) {
-    return fail(Error{ErrorCode::kMalformed, "out of range for a P-256 private key"});
-  }
+  return number;
+}
+
+PublicKey public_key_of(ByteSpan scalar) {
+  const BnPtr number = number_of(scalar);
   const auto ctx = checked(BnCtxPtr(BN_CTX_secure_new()));
   const auto point = checked(EcPointPtr(EC_POINT_new(p256())));
   Bytes octets(kPointSize);
   LATCHKEY_CHECK(EC_POINT_mul(p256(), point.get(), number.get(), nullptr, nullptr, ctx.get()) == 1);
   LATCHKEY_CHECK(EC_POINT_point2oct(p256(), point.get(), POINT_CONVERSION_UNCOMPRESSED,
                                     octets.data(), octets.size(), ctx.get()) == kPointSize);
-  PkeyPtr key = pkey_from(octets, number.get());
-  auto public_key = PublicKey::from_point(octets);
-  LATCHKEY_CHECK(key != nullptr && public_key.has_value());
-  return PrivateKey(std::make_shared<const State>(State{std::move(key), std::move(*public_key)}));
+  auto key = PublicKey::from_point(octets);
+  LATCHKEY_CHECK(key.has_value());
+  return *std::move(key);
+}
+
+}  // namespace
+
+PrivateKey PrivateKey::generate() {
+  PkeyPtr key = checked(PkeyPtr(EVP_EC_gen("P-256")));
+  auto public_key = PublicKey::from_point(point_of(key.get()));
+  BIGNUM* number = nullptr;
+  LATCHKEY_CHECK(public_key.has_value() &&
+                 EVP_PKEY_get_bn_param(key.get(), OSSL_PKEY_PARAM_PRIV_KEY, &number) == 1);
+  const BnPtr owned(number);
+  auto state = std::make_shared<State>();
+  state->scalar = SecretBytes(kScalarSize);
+  LATCHKEY_CHECK(BN_bn2binpad(number, state->scalar.writable().data(), kScalarSize) == kScalarSize);
+  std::call_once(state->public_once, [&] { state->public_key = *std::move(public_key); });
+  std::call_once(state->once, [&] { state->key = std::move(key); });
+  return PrivateKey(std::move(state));
+}
+
+Result<PrivateKey> PrivateKey::from_scalar(ByteSpan scalar) {
+  if (scalar.size() != kScalarSize) {
+    return fail(Error{ErrorCode::kMalformed, "a P-256 private key has 32 bytes"});
+  }
+  const BnPtr number = number_of(scalar);
+  if (BN_is_zero(number.get()) || BN_cmp(number.get(), EC_GROUP_get0_order(p256())) >= 0) {
+    return fail(Error{ErrorCode::kMalformed, "out of range for a P-256 private key"});
+  }
+  auto state = std::make_shared<State>();
+  state->scalar = SecretBytes(kScalarSize);
+  std::copy(scalar.begin(), scalar.end(), state->scalar.writable().begin());
+  return PrivateKey(std::move(state));
 }
 
 SecretBytes PrivateKey::scalar() const {
-  BIGNUM* number = nullptr;
-  LATCHKEY_CHECK(EVP_PKEY_get_bn_param(handle(), OSSL_PKEY_PARAM_PRIV_KEY, &number) == 1);
-  const BnPtr owned(number);
-  SecretBytes out(kScalarSize);
-  LATCHKEY_CHECK(BN_bn2binpad(number, out.writable().data(), kScalarSize) == kScalarSize);
-  return out;
+  return state_->scalar.clone();
 }
 
 const PublicKey& PrivateKey::public_key() const {
-  return state_->public_key;
+  std::call_once(state_->public_once,
+                 [this] { state_->public_key = public_key_of(state_->scalar.span()); });
+  return *state_->public_key;
 }
+
 evp_pkey_st* PrivateKey::handle() const {
+  std::call_once(state_->once, [this] {
+    const BnPtr number = number_of(state_->scalar.span());
+    state_->key = checked(pkey_from(public_key().point(), number.get()));
+  });
   return state_->key.get();
 }
 

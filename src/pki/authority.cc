@@ -51,7 +51,13 @@ Result<crypto::PublicKey> accept_csr(ByteSpan csr, std::span<const SpkiHash> for
 
 Result<Bytes> issue_leaf(const Authority& grant_ca, const HostName& host,
                          const crypto::PublicKey& key, WallTime now, Random& random) {
-  const auto ca = crypto::parse_certificate(grant_ca.certificate);
+  Known known;
+  return issue_leaf(grant_ca, host, key, now, random, known);
+}
+
+Result<Bytes> issue_leaf(const Authority& grant_ca, const HostName& host,
+                         const crypto::PublicKey& key, WallTime now, Random& random, Known& known) {
+  const auto ca = known.parse(grant_ca.certificate);
   if (!ca || !(ca->key == grant_ca.key.public_key()) ||
       ca->fields.permitted_dns != std::vector<std::string>{host.text()}) {
     return fail(Error{ErrorCode::kWrongProfile, "this CA is for another host"});
@@ -62,7 +68,7 @@ Result<Bytes> issue_leaf(const Authority& grant_ca, const HostName& host,
   const WallTime not_after = std::min(now + kLeafValidity, ca->fields.not_after);
   const auto fields = leaf_profile(key, crypto::key_identifier(grant_ca.key.public_key()), host,
                                    {now - kBackdate, not_after});
-  return sign_checked(fields, key, grant_ca.key, random);
+  return sign_checked(fields, key, grant_ca.key, random, &known);
 }
 
 }  // namespace latchkey::pki

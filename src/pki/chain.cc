@@ -19,12 +19,10 @@ bool no_longer_than(const crypto::CertificateFields& fields, seconds validity) {
   return fields.not_after - fields.not_before <= validity + kBackdate;
 }
 
-}  // namespace
-
-Result<void> check_root(ByteSpan root, WallTime now) {
-  const auto parsed = crypto::parse_certificate(root);
+Result<void> check_root(ByteSpan root, WallTime now, Known& known) {
+  const auto parsed = known.parse(root);
   if (!parsed) {
-    return fail(from_crypto(parsed.error()));
+    return fail(Error{ErrorCode::kMalformed, "a root that fits no template"});
   }
   const auto& fields = parsed->fields;
   const Dates dates{fields.not_before, fields.not_after};
@@ -32,7 +30,7 @@ Result<void> check_root(ByteSpan root, WallTime now) {
       !no_longer_than(fields, kRootValidity)) {
     return fail(Error{ErrorCode::kWrongProfile, "not a user root"});
   }
-  if (!crypto::certificate_signed_by(root, parsed->key)) {
+  if (!known.is_signed(root, parsed->key)) {
     return fail(Error{ErrorCode::kBadSignature, "the root's signature does not hold"});
   }
   if (!within_dates(fields, now)) {
@@ -41,10 +39,23 @@ Result<void> check_root(ByteSpan root, WallTime now) {
   return {};
 }
 
+}  // namespace
+
+Result<void> check_root(ByteSpan root, WallTime now) {
+  Known known;
+  return check_root(root, now, known);
+}
+
 Result<LeafInfo> check_chain(ByteSpan leaf, ByteSpan grant_ca, std::optional<ByteSpan> root,
                              const HostName& host, WallTime now) {
-  const auto parsed_ca = crypto::parse_certificate(grant_ca);
-  const auto parsed_leaf = crypto::parse_certificate(leaf);
+  Known known;
+  return check_chain(leaf, grant_ca, root, host, now, known);
+}
+
+Result<LeafInfo> check_chain(ByteSpan leaf, ByteSpan grant_ca, std::optional<ByteSpan> root,
+                             const HostName& host, WallTime now, Known& known) {
+  const auto parsed_ca = known.parse(grant_ca);
+  const auto parsed_leaf = known.parse(leaf);
   if (!parsed_ca || !parsed_leaf) {
     return fail(Error{ErrorCode::kMalformed, "a certificate that fits no template"});
   }
@@ -53,12 +64,12 @@ Result<LeafInfo> check_chain(ByteSpan leaf, ByteSpan grant_ca, std::optional<Byt
   // The device does not know the root: whose key identifier it is cannot be judged there.
   Bytes root_key_id = ca.authority_key_id;
   if (root) {
-    const auto parsed_root = crypto::parse_certificate(*root);
-    if (auto usable = check_root(*root, now); !usable || !parsed_root) {
+    const auto parsed_root = known.parse(*root);
+    if (auto usable = check_root(*root, now, known); !usable || !parsed_root) {
       return fail(usable ? Error{ErrorCode::kMalformed, "no root"} : usable.error());
     }
     root_key_id = crypto::key_identifier(parsed_root->key);
-    if (!crypto::certificate_signed_by(grant_ca, parsed_root->key)) {
+    if (!known.is_signed(grant_ca, parsed_root->key)) {
       return fail(Error{ErrorCode::kBadSignature, "the grant's CA is not under this root"});
     }
   }
@@ -73,7 +84,7 @@ Result<LeafInfo> check_chain(ByteSpan leaf, ByteSpan grant_ca, std::optional<Byt
       !no_longer_than(end, kLeafValidity) || parsed_leaf->key == parsed_ca->key) {
     return fail(Error{ErrorCode::kWrongProfile, "not a leaf for this host"});
   }
-  if (!crypto::certificate_signed_by(leaf, parsed_ca->key)) {
+  if (!known.is_signed(leaf, parsed_ca->key)) {
     return fail(Error{ErrorCode::kBadSignature, "the leaf is not of this CA"});
   }
   if (!within_dates(ca, now) || !within_dates(end, now)) {

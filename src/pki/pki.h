@@ -16,6 +16,7 @@
 #include "base/ids.h"
 #include "base/random.h"
 #include "crypto/keys.h"
+#include "pki/known.h"
 
 namespace latchkey::pki {
 
@@ -58,6 +59,8 @@ Result<crypto::PublicKey> accept_csr(ByteSpan csr, std::span<const SpkiHash> for
 // Never outlives the grant CA.
 Result<Bytes> issue_leaf(const Authority& grant_ca, const HostName& host,
                          const crypto::PublicKey& key, WallTime now, Random& random);
+Result<Bytes> issue_leaf(const Authority& grant_ca, const HostName& host,
+                         const crypto::PublicKey& key, WallTime now, Random& random, Known& known);
 
 // What a checked leaf says.
 struct LeafInfo {
@@ -70,6 +73,8 @@ struct LeafInfo {
 // root and passes nothing). Clock difference up to 5 minutes is allowed on notBefore.
 Result<LeafInfo> check_chain(ByteSpan leaf, ByteSpan grant_ca, std::optional<ByteSpan> root,
                              const HostName& host, WallTime now);
+Result<LeafInfo> check_chain(ByteSpan leaf, ByteSpan grant_ca, std::optional<ByteSpan> root,
+                             const HostName& host, WallTime now, Known& known);
 Result<void> check_root(ByteSpan root, WallTime now);
 // When a leaf is to be renewed.
 WallTime renew_at(const LeafInfo& leaf);

@@ -27,7 +27,8 @@ crypto::CertificateFields leaf_profile(const crypto::PublicKey& key, const Bytes
 
 // Signs, parses the result and compares it with what was asked for.
 Result<Bytes> sign_checked(crypto::CertificateFields fields, const crypto::PublicKey& key,
-                           const crypto::PrivateKey& issuer, Random& random);
+                           const crypto::PrivateKey& issuer, Random& random,
+                           Known* known = nullptr);
 
 Error from_crypto(const crypto::Error& error);
 
