@@ -86,6 +86,24 @@ ProviderMemory memory_from(const std::string& text) {
   return memory;
 }
 
+namespace {
+constexpr std::string_view kMemoryPrefix = "provider.";
+}  // namespace
+
+std::string memory_name(const std::string& url) {
+  return std::string(kMemoryPrefix) + provider_id(url);
+}
+
+bool is_memory_name(const std::string& setting) {
+  return setting.starts_with(kMemoryPrefix);
+}
+
+std::string merged_memory(const std::string& here, const std::string& there) {
+  ProviderMemory memory = memory_from(here);
+  memory.floor = attest::higher(memory.floor, memory_from(there).floor);
+  return memory_text(memory);
+}
+
 std::filesystem::path MetadataFolder::table_path(TableKind kind, const Digest256& hash) const {
   return folder_ /
          (std::string(attest::name_of(kind)) + "-" + hex_encode(ByteSpan(hash).first(16)) + ".lkt");

@@ -35,6 +35,12 @@ struct ProviderMemory {
 };
 std::string memory_text(const ProviderMemory& memory);
 ProviderMemory memory_from(const std::string& text);  // empty where it cannot be read
+// The setting that holds it.
+std::string memory_name(const std::string& url);
+bool is_memory_name(const std::string& setting);
+// After an import: what was accepted here or there stays accepted, and nothing older ever is; the
+// files are those of this computer.
+std::string merged_memory(const std::string& here, const std::string& there);
 
 class MetadataFolder {
  public:

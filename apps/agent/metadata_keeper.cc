@@ -14,10 +14,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kRefreshPatience = std::chrono::seconds(45);
 
-std::string setting_name(const std::string& url) {
-  return "provider." + provider_id(url);
-}
-
 }  // namespace
 
 struct MetadataKeeper::Provider {
@@ -55,7 +51,7 @@ MetadataKeeper::MetadataKeeper(net::Executor executor, const Clock& clock, Rando
     auto files = std::make_shared<const MetadataFolder>(folder / provider_id(one.url), one,
                                                         options_.ca_file);
     const ProviderMemory memory =
-        memory_from(settings_.get(setting_name(one.url)).value_or(std::string()));
+        memory_from(settings_.get(memory_name(one.url)).value_or(std::string()));
     auto loaded = files->load(memory, clock_.wall_now());
     if (loaded.snapshot == nullptr && memory.held > 0) {
       spdlog::warn("provider {}: its files are damaged or old; they will be fetched again",
@@ -152,7 +148,7 @@ net::Task<void> MetadataKeeper::ask(Provider* provider) {
 }
 
 bool MetadataKeeper::remember(Provider& provider, const ProviderMemory& memory) {
-  if (!settings_.set(setting_name(provider.options.url), memory_text(memory))) {
+  if (!settings_.set(memory_name(provider.options.url), memory_text(memory))) {
     return false;
   }
   provider.memory = memory;

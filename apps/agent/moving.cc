@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "metadata_folder.h"
 #include "platform/paths.h"
 #include "platform/system_random.h"
 
@@ -35,6 +36,13 @@ std::vector<std::string> of_this_computer() {
   std::vector<std::string> names = kBrowsersHere;
   names.insert(names.end(), kTrustHere.begin(), kTrustHere.end());
   return names;
+}
+
+// Everything else is the backup's; but what a provider has withdrawn, as far as this computer or
+// the other one knew it, stays withdrawn.
+std::optional<std::string> merge(const std::string& name, const std::optional<std::string>& here,
+                                 const std::optional<std::string>& there) {
+  return here && is_memory_name(name) ? merged_memory(*here, there.value_or("")) : there;
 }
 
 tl::unexpected<agent::Error> refuse(ErrorCode code, std::string message) {
@@ -184,7 +192,7 @@ net::Task<Reply> import_backup(Context* context, agent::BackupImport wish) {
     kept = aside.string();
   }
   const Counts counts = counts_of(***opened);
-  if (const auto restored = context->moving->restore(***opened, kBrowsersHere); !restored) {
+  if (const auto restored = context->moving->restore(***opened, kBrowsersHere, merge); !restored) {
     spdlog::error("store: {}", restored.error().detail);
     co_return restored.error().code == store::ErrorCode::kTooNew
         ? refuse(ErrorCode::kUnsupported,

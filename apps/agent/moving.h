@@ -21,7 +21,8 @@ class Moving {
   virtual store::Result<bool> is_unused() = 0;
   // Afterwards what is in memory is not what is stored: the agent has to start anew.
   virtual store::Result<void> restore(const store::Backup& backup,
-                                      const std::vector<std::string>& stay_here) = 0;
+                                      const std::vector<std::string>& stay_here,
+                                      const store::AgentStore::Merge& merge) = 0;
   [[nodiscard]] virtual bool has_moved() const = 0;
   virtual store::Result<store::Adopted> adopt(const ProfileId& from, const ProfileId& to) = 0;
 };

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "programs.h"
+#include "test_keyring.h"
 
 namespace latchkey::programs {
 namespace {
@@ -32,10 +33,20 @@ class MovingTest : public ::testing::Test {
     start(next_, next_agent_);
   }
   void start(const Home& home, std::optional<Background>& agent) {
+    start(home.environment(), agent, {});
+  }
+  void start(const Environment& environment, std::optional<Background>& agent,
+             const Arguments& more) {
     agent.reset();
-    agent.emplace(Arguments{program("latchkey-agent"), "run", "--mdns", "off", "--allow-loopback",
-                            "--static-device", "media-cache,Kitchen,127.0.0.1," + port_},
-                  home.environment(), "listening on ");
+    Arguments arguments{program("latchkey-agent"),
+                        "run",
+                        "--mdns",
+                        "off",
+                        "--allow-loopback",
+                        "--static-device",
+                        "media-cache,Kitchen,127.0.0.1," + port_};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    agent.emplace(arguments, environment, "listening on ");
   }
   [[nodiscard]] std::string state() const { return (old_.path() / "device").string(); }
   [[nodiscard]] std::string file() const { return (old_.path() / "moving.latchkey").string(); }
@@ -238,6 +249,64 @@ TEST_F(MovingTest, TheBrowsersOfTheNewComputerFollow) {
   ASSERT_EQ(latchkey(next_, {"setup", "--undo"}).exit, 0);
   EXPECT_THAT(certutil(profile, "-L"), Not(HasSubstr("Latchkey")));
   EXPECT_THAT(certutil(chromium, "-L"), Not(HasSubstr("Latchkey")));
+}
+
+// What comes in is sealed as the store here is, not as it was where it comes from.
+TEST_F(MovingTest, AStoreWithAPassphraseStaysLockedByIt) {
+  const auto video = granted(old_, kOldProfile);
+  ASSERT_EQ(save(old_).exit, 0);
+  const Home sealed;
+  const std::string own = "correct horse\n";
+  const auto unlock = [&] {
+    return latchkey(sealed, {"keys", "unlock", "--passphrase-fd", "0"}, own);
+  };
+  std::optional<Background> agent;
+  start(sealed.environment(), agent, {"--keys", "passphrase"});
+  // There is nothing to put it into yet.
+  const auto refused = load(sealed, kPassphrase);
+  EXPECT_EQ(refused.exit, 1);
+  EXPECT_EQ(refused.json()["error"]["code"], "locked") << refused.out;
+  ASSERT_EQ(unlock().exit, 0);
+  for (const Arguments& more : {Arguments{}, Arguments{"--replace"}}) {
+    const auto loaded = load(sealed, kPassphrase, more);
+    ASSERT_EQ(loaded.exit, 0) << loaded.out << loaded.err;
+    EXPECT_EQ(agent->wait(), 0);
+    start(sealed.environment(), agent, {});
+    EXPECT_EQ(latchkey(sealed, {"keys", "status", "--json"}).json()["state"], "passphrase_needed");
+    EXPECT_NE(fetch(sealed, video).exit, 0);
+    ASSERT_EQ(unlock().exit, 0);
+    EXPECT_EQ(fetch(sealed, video).out, "hello");
+    EXPECT_EQ(latchkey(sealed, {"keys", "status", "--json"}).json()["sealed"], "passphrase");
+  }
+}
+
+TEST_F(MovingTest, AStoreThatTheKeyringSealsStaysSealedByIt) {
+  const auto video = granted(old_, kOldProfile);
+  ASSERT_EQ(save(old_).exit, 0);
+  const Home sealed;
+  Keyring keyring(sealed);
+  const auto latchkey = [&](Arguments arguments, const std::string& input = {}) {
+    arguments.insert(arguments.begin(), program("latchkey"));
+    return run(arguments, keyring.environment(), input);
+  };
+  const auto state = [&] { return latchkey({"keys", "status", "--json"}).json(); };
+  std::optional<Background> agent;
+  start(keyring.environment(), agent, {});
+  ASSERT_EQ(state()["sealed"], "keyring");
+  const auto loaded = latchkey({"import", file(), "--passphrase-fd", "0", "--json"}, kPassphrase);
+  ASSERT_EQ(loaded.exit, 0) << loaded.out << loaded.err;
+  EXPECT_EQ(agent->wait(), 0);
+  keyring.lock();
+  start(keyring.environment(), agent, {});
+  EXPECT_EQ(state()["state"], "keyring_locked");
+  keyring.stop();
+  keyring.start();
+  ASSERT_EQ(latchkey({"keys", "unlock"}).exit, 0);
+  EXPECT_EQ(state()["sealed"], "keyring");
+  EXPECT_EQ(
+      latchkey({"fetch", video.value("host", "") + "/hello.txt", "--resolve", "127.0.0.1:" + port_})
+          .out,
+      "hello");
 }
 
 TEST_F(MovingTest, OnlyTheCommandLineMayAsk) {

@@ -223,8 +223,9 @@ store::Result<store::Backup> StoreRecords::snapshot(const std::vector<std::strin
   return snapshot;
 }
 store::Result<void> StoreRecords::restore(const store::Backup& backup,
-                                          const std::vector<std::string>& stay_here) {
-  auto done = store_.restore(backup, stay_here);
+                                          const std::vector<std::string>& stay_here,
+                                          const store::AgentStore::Merge& merge) {
+  auto done = store_.restore(backup, stay_here, merge);
   moved_ = moved_ || done.has_value();
   return done;
 }

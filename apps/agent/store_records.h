@@ -64,7 +64,8 @@ class StoreRecords final : public agent::Records, public Settings, public Moving
   store::Result<store::Backup> snapshot(const std::vector<std::string>& stay_behind) override;
   store::Result<bool> is_unused() override { return store_.is_unused(); }
   store::Result<void> restore(const store::Backup& backup,
-                              const std::vector<std::string>& stay_here) override;
+                              const std::vector<std::string>& stay_here,
+                              const store::AgentStore::Merge& merge) override;
   bool has_moved() const override { return moved_; }
   store::Result<store::Adopted> adopt(const ProfileId& from, const ProfileId& to) override;
 

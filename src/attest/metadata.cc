@@ -362,6 +362,10 @@ bool is_signed_with(std::string_view jws, ByteSpan certificate) {
   return chain && chain->front() == to_bytes(certificate);
 }
 
+Floor higher(const Floor& a, const Floor& b) {
+  return {std::max(a.no, b.no), std::max(a.signer_not_before, b.signer_not_before)};
+}
+
 Result<Floor> raise(const Floor& floor, const SignedMetadata& candidate) {
   if (candidate.metadata.no <= floor.no) {
     return fail(Error{ErrorCode::kRolledBack, "number " + std::to_string(candidate.metadata.no) +

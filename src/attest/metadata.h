@@ -100,6 +100,8 @@ struct Floor {
   WallTime signer_not_before;
   friend bool operator==(const Floor&, const Floor&) = default;
 };
+// What two that accepted pages of one provider have accepted together.
+Floor higher(const Floor& a, const Floor& b);
 // kRolledBack where it is not newer. The same `no` is not newer.
 Result<Floor> raise(const Floor& floor, const SignedMetadata& candidate);
 

@@ -162,6 +162,14 @@ TEST_F(MetadataTest, OnlyNewerIsAccepted) {
   EXPECT_EQ(raise(*higher, *first).error().code, ErrorCode::kRolledBack);
 }
 
+TEST_F(MetadataTest, TheHigherOfTwoFloorsIsHigherInEachPart) {
+  const Floor a{7, {100}};
+  const Floor b{3, {200}};
+  EXPECT_EQ(higher(a, b), (Floor{7, {200}}));
+  EXPECT_EQ(higher(b, a), (Floor{7, {200}}));
+  EXPECT_EQ(higher({}, a), a);
+}
+
 TEST_F(MetadataTest, AfterAKeyRolloverTheOldKeySignsNothingMore) {
   const auto old_key = *provider.key;
   const Bytes old_certificate = provider.certificate;

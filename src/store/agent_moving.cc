@@ -1,6 +1,7 @@
 // The agent's store on its way to another computer: what is taken along, and how it arrives.
 #include <algorithm>
 #include <array>
+#include <map>
 #include <string_view>
 #include <utility>
 
@@ -27,6 +28,11 @@ const std::array<Part, 7> kParts{{
     {&tables::kDeletion, "TRUE"},
     {&tables::kSetting, "TRUE"},
 }};
+
+struct Settings {
+  std::optional<std::string> here;
+  std::optional<std::string> there;
+};
 
 [[noreturn]] void refuse(const std::string& what) {
   throw_failure(ErrorCode::kCorrupt, "the backup's " + what);
@@ -164,22 +170,19 @@ Result<bool> AgentStore::is_unused() {
   });
 }
 
-Result<void> AgentStore::restore(const Backup& backup, const std::vector<std::string>& stay_here) {
+Result<void> AgentStore::restore(const Backup& backup, const std::vector<std::string>& stay_here,
+                                 const Merge& merge) {
   if (backup.schema > tables::schema_version()) {
     return fail(Error{ErrorCode::kTooNew, "the backup was made by a newer version"});
   }
-  const auto stays = [&](const Row& row) {
-    return std::ranges::find(stay_here, std::get<std::string>(row.at(0))) != stay_here.end();
-  };
   // Of grants that will not be here any more.
   auto touched = std::exchange(state_->touched, {});
   auto done = state_->change([&] {
-    std::vector<Row> own = state_->vault.select(tables::kSetting, "TRUE", {});
-    std::erase_if(own, [&](const Row& row) { return !stays(row); });
-    state_->vault.erase_everything();
-    for (Row& row : own) {
-      state_->vault.insert(tables::kSetting, std::move(row));
+    std::map<std::string, Settings> settings;
+    for (const Row& row : state_->vault.select(tables::kSetting, "TRUE", {})) {
+      settings[std::get<std::string>(row.at(0))].here = std::get<std::string>(row.at(1));
     }
+    state_->vault.erase_everything();
     for (const BackupRow& row : backup.rows) {
       const auto part = std::find_if(kParts.begin(), kParts.end(),
                                      [&](const Part& one) { return row.table == one.table->name; });
@@ -187,8 +190,27 @@ Result<void> AgentStore::restore(const Backup& backup, const std::vector<std::st
         refuse("tables are not ours");
       }
       Row here = row_from(state_->vault, *part->table, row);
-      if (part->table != &tables::kSetting || !stays(here)) {
+      if (part->table != &tables::kSetting) {
         state_->vault.insert(*part->table, std::move(here));
+        continue;
+      }
+      auto& there = settings[std::get<std::string>(here.at(0))].there;
+      if (there) {
+        refuse("settings are there twice");
+      }
+      there = std::get<std::string>(here.at(1));
+    }
+    for (const auto& [name, setting] : settings) {
+      auto value = setting.there;
+      if (std::ranges::find(stay_here, name) != stay_here.end()) {
+        value = setting.here;
+      } else if (merge) {
+        value = merge(name, setting.here, setting.there);
+      }
+      if (value) {
+        state_->vault.insert(
+            tables::kSetting,
+            RowWriter(state_->vault, tables::kSetting).text(name).text(*value).row());
       }
     }
     check_values(*state_);

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -211,8 +212,13 @@ class AgentStore {
   // Puts the backup in the place of everything that is there, as one change, but for the settings
   // named: those are as they were here. The store stays this one: its id, its seal and its witness
   // are its own, and its generation goes up as with any change. kTooNew; kCorrupt: not what this
-  // program writes, and nothing changed.
-  Result<void> restore(const Backup& backup, const std::vector<std::string>& stay_here);
+  // program writes, and nothing changed. `merge`, where there is one, says what becomes of each
+  // other setting that is here, in the backup or both; nothing: it is not there afterwards.
+  using Merge = std::function<std::optional<std::string>(const std::string& name,
+                                                         const std::optional<std::string>& here,
+                                                         const std::optional<std::string>& there)>;
+  Result<void> restore(const Backup& backup, const std::vector<std::string>& stay_here,
+                       const Merge& merge = {});
   // Gives the grants of one profile to another. Hosts and subjects stay as they are.
   Result<Adopted> adopt(const ProfileId& from, const ProfileId& to);
 

@@ -155,6 +155,33 @@ TEST_F(BackupTest, WhatSpeaksOfTheNewComputerStaysAsItIsThere) {
   EXPECT_EQ(next.store->setting("kept").value(), "yes");
 }
 
+TEST_F(BackupTest, SettingsThatAreOnBothSidesAreMergedWhereSomebodyKnowsHow) {
+  Computer old(bound_);
+  fill(*old.store);
+  ASSERT_TRUE(old.store->set_setting({"floor.a", "3"}));
+  ASSERT_TRUE(old.store->set_setting({"floor.b", "9"}));
+  const Backup backup = old.store->snapshot(kNow, {}).value();
+  Computer next(plain_);
+  ASSERT_TRUE(next.store->set_setting({"floor.a", "7"}));
+  ASSERT_TRUE(next.store->set_setting({"floor.b", "7"}));
+  ASSERT_TRUE(next.store->set_setting({"floor.c", "7"}));
+  ASSERT_TRUE(next.store->set_setting({"databases", "the new one's"}));
+  ASSERT_TRUE(next.store->set_setting({"gone", "the new one's"}));
+  const auto higher = [](const std::string& name, const std::optional<std::string>& here,
+                         const std::optional<std::string>& there) {
+    EXPECT_NE(name, "databases") << "that stays, whatever anybody says";
+    return name.starts_with("floor.") ? std::max(here, there) : there;
+  };
+  ASSERT_TRUE(next.store->restore(backup, {"databases", "firefox"}, higher));
+  next.reopen();
+  EXPECT_EQ(next.store->setting("floor.a").value(), "7");
+  EXPECT_EQ(next.store->setting("floor.b").value(), "9");
+  EXPECT_EQ(next.store->setting("floor.c").value(), "7");
+  EXPECT_EQ(next.store->setting("databases").value(), "the new one's");
+  EXPECT_EQ(next.store->setting("gone").value(), std::nullopt);
+  EXPECT_EQ(next.store->setting("kept").value(), "yes");
+}
+
 // The new computer's store is still itself, one change further: neither can the copy from before
 // the import be put back unnoticed, nor does the old computer's count mean anything here.
 TEST_F(BackupTest, AnImportIsAChangeLikeAnyOtherToTheWitness) {
