@@ -1,8 +1,9 @@
-// Many grants: what the agent needs of memory for them, and from start to listening.
+// Many grants: what the agent and a device need of memory for them, and the agent from start to
+// listening: on the clock, and of the processor.
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { bin, median, rssKiB, save, scratch, startAgent, stop } from './lib/processes.mjs';
+import { bin, cpuMs, median, rssKiB, save, scratch, startAgent, startDevice, stop } from './lib/processes.mjs';
 
 const counts = [0, 1000, 10_000];
 const starts = 7;
@@ -15,23 +16,43 @@ for (const count of counts) {
     execFileSync(join(bin, 'fill_grants'),
       [join(home, 'agent'), join(home, '.config/latchkey/witness'), String(count)]);
   }
-  const times = [], rss = [];
+  const times = [], cpu = [], rss = [];
   for (let i = 0; i < starts; i += 1) {
     const agent = await startAgent(home);
-    if (i > 0 || count > 0) times.push(agent.startMs); // the very first also makes keys
+    if (i > 0 || count > 0) { // the very first also makes keys
+      times.push(agent.startMs);
+      cpu.push(cpuMs(agent.pid));
+    }
     if (i % 3 === 0) {
-      await wait(1500); // settled
+      await wait(4000); // looked through
       rss.push(rssKiB(agent.pid) / 1024);
     }
     await stop(agent);
   }
-  rows.push({ count, start_ms: median(times), mib: median(rss) });
+  rows.push({ count, start_ms: median(times), start_cpu_ms: median(cpu), mib: median(rss) });
 }
 const most = rows.at(-1);
-const result = { rows, mib_per_1000: ((most.mib - rows[0].mib) * 1000) / most.count, target };
-save('many_grants', result);
-for (const { count, start_ms, mib } of rows) {
-  console.log(`${String(count).padStart(6)} grants: start to listening ${start_ms.toFixed(0)} ms, ${mib.toFixed(1)} MiB`);
+
+// A device holds what it serves, keys and chains, ready for the next connection.
+const deviceGrants = 1000;
+const deviceMib = [];
+for (const count of [0, deviceGrants]) {
+  const home = scratch();
+  if (count > 0) execFileSync(join(bin, 'fill_grants'), ['--device', join(home, 'device'), String(count)]);
+  const device = await startDevice(home);
+  await wait(1500);
+  deviceMib.push(rssKiB(device.pid) / 1024);
+  await stop(device);
 }
-console.log(`${result.mib_per_1000.toFixed(2)} MiB for 1,000 grants (target ${target.mib_per_1000}); start with 10,000: ` +
+const result = {
+  rows,
+  mib_per_1000: ((most.mib - rows[0].mib) * 1000) / most.count,
+  device_mib_per_1000: ((deviceMib[1] - deviceMib[0]) * 1000) / deviceGrants,
+  target,
+};
+save('many_grants', result);
+for (const { count, start_ms, start_cpu_ms, mib } of rows) {
+  console.log(`${String(count).padStart(6)} grants: start to listening ${start_ms.toFixed(0)} ms, ${start_cpu_ms.toFixed(0)} of the processor; ${mib.toFixed(1)} MiB`);
+}
+console.log(`${result.mib_per_1000.toFixed(2)} MiB for 1,000 grants (target ${target.mib_per_1000}), ${result.device_mib_per_1000.toFixed(2)} in a device; start with 10,000: ` +
   `${most.start_ms.toFixed(0)} ms (target ${target.start_ms})`);
