@@ -10,7 +10,7 @@
 //
 // With Check::kAll every row, every page and every index is looked at before open() returns. With
 // Check::kLater that is the owner's duty, by look_on(): until it has said true, a row that was
-// changed is noticed when it is read, and an index that lies is not (docs/adr/0015).
+// changed is noticed when it is read, and an index that lies is not (docs/adr/0017).
 //
 // `head` is such a sum over the store's id, its generation and the exclusive-or: no row of an older
 // copy can be put in the place of today's. The generation grows with every change but those made by
