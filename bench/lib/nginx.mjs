@@ -112,6 +112,8 @@ export async function startNginx(sites, port, core = serverCore) {
   const child = adopt(spawn('taskset', ['-c', String(core), 'nginx', '-e', join(folder, 'error.log'), '-c', config],
     { stdio: ['ignore', 'ignore', 'inherit'] }));
   await isListening(port);
-  const worker = Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ')[0]);
+  const children = () => readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim();
+  while (children() === '') await wait(5); // it listens before it has its worker
+  const worker = Number(children().split(' ')[0]);
   return { child, pid: worker, master: child.pid, port, folder };
 }
