@@ -1,39 +1,31 @@
-// One line a request: `<ISO time> <host> <origin or -> "<METHOD> <path>" <status> <bytes of body>`.
-// Queries, tickets and cookies are never in it.
+// Where the lines of front/access_line.h go.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 
-#include "base/clock.h"
+#include "front/access_line.h"
 #include "net/local_message.h"
-#include "wire/http_head.h"
 
 namespace latchkey::device {
-
-struct AccessLine {
-  WallTime time;
-  std::string host;
-  std::string origin;  // empty: none
-  std::string method;
-  std::string target;  // as sent; cut at '?' here
-  int status = 0;
-  std::uint64_t bytes = 0;
-};
-std::string format(const AccessLine& line);
 
 class AccessLog {
  public:
   // A file to append to, "-" for standard output, empty for none. Nothing where it cannot be
   // opened.
-  static std::unique_ptr<AccessLog> open(const std::string& path);
-  void write(const AccessLine& line) const;
+  static std::unique_ptr<AccessLog> open(
+      const std::string& path, front::AccessFormat format = front::AccessFormat::kCombined);
+  [[nodiscard]] bool is_on() const { return file_.is_open(); }
+  void write(const front::AccessLine& line) const;
+  // Opens the file anew, for whoever has moved the old one away. False: the old one stays.
+  bool reopen();
 
  private:
-  explicit AccessLog(net::OwnedFd file) : file_(std::move(file)) {}
+  AccessLog(net::OwnedFd file, std::string path, front::AccessFormat format)
+      : file_(std::move(file)), path_(std::move(path)), format_(format) {}
   net::OwnedFd file_;
+  std::string path_;
+  front::AccessFormat format_;
 };
 
 }  // namespace latchkey::device

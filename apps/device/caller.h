@@ -9,6 +9,7 @@
 #include <string>
 
 #include "front/answers.h"
+#include "front/metrics.h"
 #include "grant/session.h"
 #include "net/stream.h"
 #include "net/task.h"
@@ -26,6 +27,7 @@ struct Timeouts {
   std::chrono::milliseconds connect = std::chrono::seconds(3);   // to the service behind
   std::chrono::milliseconds answer = std::chrono::seconds(120);  // its head, or more of its body
   std::chrono::milliseconds tunnel = std::chrono::hours(2);      // a WebSocket that says nothing
+  std::uint64_t upload_rate = 64;  // bytes a second that a body has to keep up, after `body`
 };
 
 class Caller : public net::Closable {
@@ -73,6 +75,9 @@ class Caller : public net::Closable {
   virtual net::ByteStream* tunnel() = 0;
   virtual Bytes take_rest() = 0;
 
+  [[nodiscard]] virtual std::string_view protocol() const = 0;  // as logs name it: "HTTP/1.1"
+  // Why it was given up, if it was.
+  [[nodiscard]] const std::optional<front::Refusal>& given_up() const { return given_up_; }
   // What was answered, for the log. Status 0: nothing.
   [[nodiscard]] int status() const { return status_; }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
@@ -81,6 +86,7 @@ class Caller : public net::Closable {
  protected:
   int status_ = 0;
   std::uint64_t bytes_ = 0;  // of the body
+  std::optional<front::Refusal> given_up_;
 };
 
 // One of our own answers.

@@ -107,6 +107,7 @@ class Device {
   store::DeviceStore& store() { return store_; }
   Records& records() { return records_; }
   [[nodiscard]] bool is_live(const grant::GrantKey& key) const;
+  [[nodiscard]] std::size_t sessions() const { return sessions_.size(); }
   const Clock& clock() const { return clock_; }
   Random& random() { return random_; }
 

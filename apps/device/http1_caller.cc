@@ -14,6 +14,7 @@ Http1Caller::Http1Caller(net::HttpStream& http, net::ByteStream& stream, const T
     : http_(http),
       stream_(stream),
       timeouts_(timeouts),
+      pace_(timeouts.body, timeouts.upload_rate),
       keep_(http.message().keep_alive()),
       head_only_(http.message().request_head().method == "HEAD") {}
 
@@ -30,7 +31,23 @@ std::optional<std::uint64_t> Http1Caller::body_length() const {
 }
 
 net::Task<net::Result<ByteSpan>> Http1Caller::read_body() {
-  return http_.read_body(net::after(timeouts_.body));
+  const net::Deadline begun = std::chrono::steady_clock::now();
+  auto piece = co_await http_.read_body(begun + std::min(timeouts_.body, pace_.left()));
+  if (piece) {
+    pace_.on_piece(std::chrono::duration_cast<std::chrono::milliseconds>(
+                       std::chrono::steady_clock::now() - begun),
+                   piece->size());
+  } else if (piece.error().code == net::Error::Code::kTimeout) {
+    given_up_ = front::Refusal::kSlowBody;
+  }
+  co_return piece;
+}
+
+net::Result<void> Http1Caller::noted(net::Result<void> written) {
+  if (!written && written.error().code == net::Error::Code::kTimeout) {
+    given_up_ = front::Refusal::kSlowReader;
+  }
+  return written;
 }
 
 net::Task<net::Result<void>> Http1Caller::send_continue() {
@@ -68,12 +85,12 @@ std::string Http1Caller::frame(wire::HttpResponseHead head, std::optional<std::u
 
 net::Task<net::Result<void>> Http1Caller::write_head(wire::HttpResponseHead head,
                                                      std::optional<std::uint64_t> length) {
-  return http_.write(frame(std::move(head), length), timeouts_.stall);
+  co_return noted(co_await http_.write(frame(std::move(head), length), timeouts_.stall));
 }
 
 net::Task<net::Result<void>> Http1Caller::write_piece(ByteSpan piece) {
   LATCHKEY_CHECK(!left_ || piece.size() <= *left_);
-  const auto written = co_await http_.write_piece(piece, chunked_, timeouts_.stall);
+  const auto written = noted(co_await http_.write_piece(piece, chunked_, timeouts_.stall));
   if (written) {
     bytes_ += piece.size();
     left_ = left_ ? std::optional(*left_ - piece.size()) : left_;
@@ -103,7 +120,7 @@ net::Task<net::Result<void>> Http1Caller::write_whole(wire::HttpResponseHead hea
   if (sends) {
     bytes.append(body);
   }
-  const auto written = co_await http_.write(std::move(bytes), timeouts_.stall);
+  const auto written = noted(co_await http_.write(std::move(bytes), timeouts_.stall));
   if (written) {
     bytes_ = sends ? size : 0;
     finished_ = true;

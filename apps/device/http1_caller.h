@@ -2,6 +2,7 @@
 #pragma once
 
 #include "device/caller.h"
+#include "front/pace.h"
 #include "net/http_stream.h"
 
 namespace latchkey::device {
@@ -32,6 +33,9 @@ class Http1Caller final : public Caller {
   net::Task<void> gone() override;
   net::ByteStream* tunnel() override { return &stream_; }
   Bytes take_rest() override { return http_.take_rest(); }
+  [[nodiscard]] std::string_view protocol() const override {
+    return http_.message().request_head().minor_version == 0 ? "HTTP/1.0" : "HTTP/1.1";
+  }
 
   // Whether the answer is whole and a next request may begin on the connection.
   [[nodiscard]] bool reusable() const { return finished_ && keep_ && body_done(); }
@@ -42,6 +46,8 @@ class Http1Caller final : public Caller {
   net::HttpStream& http_;
   net::ByteStream& stream_;
   const Timeouts& timeouts_;
+  net::Result<void> noted(net::Result<void> written);
+  front::Pace pace_;
   bool keep_;
   bool head_only_;
   bool chunked_ = false;

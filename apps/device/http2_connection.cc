@@ -102,6 +102,7 @@ net::Task<void> Http2Connection::watch() {
     const bool slow_head = head_begun_ != net::kNoDeadline && now >= head_begun_ + timeouts_.head;
     const bool silent = !session_.greeted() && now >= last_use_ + timeouts_.head;
     if (slow_head || silent) {
+      slow_head_ = true;
       co_return;
     }
     if (!callers_.empty()) {
@@ -149,6 +150,7 @@ void Http2Connection::dispatch() {
 Http2Caller::Http2Caller(std::shared_ptr<Http2Connection> connection, std::int32_t stream)
     : connection_(std::move(connection)),
       id_(stream),
+      pace_(connection_->timeouts_.body, connection_->timeouts_.upload_rate),
       readable_(connection_->executor_),
       writable_(connection_->executor_),
       gone_(connection_->executor_) {
@@ -190,16 +192,21 @@ net::Task<net::Result<ByteSpan>> Http2Caller::read_body() {
   net::Http2Session& session = connection_->session_;
   session.consume(id_, std::exchange(piece_, {}).size());
   connection_->flush();
-  const net::Deadline deadline = net::after(timeouts().body);
+  const net::Deadline begun = std::chrono::steady_clock::now();
+  const net::Deadline deadline = begun + std::min(timeouts().body, pace_.left());
   while (is_open()) {
     if (session.body_waiting(id_) > 0) {
       piece_ = session.take_body(id_);
+      pace_.on_piece(std::chrono::duration_cast<std::chrono::milliseconds>(
+                         std::chrono::steady_clock::now() - begun),
+                     piece_.size());
       co_return ByteSpan(piece_);
     }
     if (session.body_ended(id_)) {
       co_return ByteSpan{};
     }
     if (std::chrono::steady_clock::now() >= deadline) {
+      given_up_ = front::Refusal::kSlowBody;
       co_return fail(net::Error{net::Error::Code::kTimeout, "too slow"});
     }
     co_await readable_.wait(deadline);
@@ -259,6 +266,7 @@ net::Task<net::Result<void>> Http2Caller::write_piece(ByteSpan piece) {
       left = session.offered(id_);
       deadline = net::after(timeouts().stall);
     } else if (std::chrono::steady_clock::now() >= deadline) {
+      given_up_ = front::Refusal::kSlowReader;
       close();
       co_return fail(net::Error{net::Error::Code::kTimeout, "does not read"});
     }

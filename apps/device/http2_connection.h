@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "device/caller.h"
+#include "front/pace.h"
 #include "net/http2_session.h"
 #include "net/tls_stream.h"
 
@@ -35,6 +36,8 @@ class Http2Connection {
   // Until the connection is over and nobody serves a stream of it. `serve` starts what makes an
   // Http2Caller for the stream.
   net::Task<void> run(std::function<void(std::int32_t)> serve);
+  // Whether it ended because a head did not get to its end.
+  [[nodiscard]] bool had_slow_head() const { return slow_head_; }
   // Takes no more requests; ends when those under way are answered.
   void drain();
 
@@ -58,6 +61,7 @@ class Http2Connection {
   Wake released_;
   net::Deadline last_use_;
   net::Deadline head_begun_ = net::kNoDeadline;
+  bool slow_head_ = false;
   bool broken_ = false;  // what came was no HTTP/2
   bool over_ = false;    // nothing moves any more
 };
@@ -88,6 +92,7 @@ class Http2Caller final : public Caller {
   net::Task<void> gone() override;
   net::ByteStream* tunnel() override { return nullptr; }
   Bytes take_rest() override { return {}; }
+  [[nodiscard]] std::string_view protocol() const override { return "HTTP/2.0"; }
 
  private:
   friend class Http2Connection;
@@ -96,6 +101,7 @@ class Http2Caller final : public Caller {
   std::shared_ptr<Http2Connection> connection_;
   std::int32_t id_;
   Bytes piece_;  // of the body, that the reader has
+  front::Pace pace_;
   bool bodiless_ = false;
   bool cut_ = false;
   Wake readable_;

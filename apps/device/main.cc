@@ -71,6 +71,33 @@ void add_seal(CLI::App& app, SealOptions& to) {
                  "Where to remember how new the records are, so that older ones are noticed");
 }
 
+void add_limits(CLI::App& app, device::FrontOptions& to) {
+  app.add_option("--max-connections", to.max_connections, "Open connections, of all clients")
+      ->check(CLI::Range(16U, 100000U))
+      ->capture_default_str();
+  app.add_option("--max-connections-per-address", to.max_connections_per_address,
+                 "Open connections of one client")
+      ->check(CLI::Range(4U, 100000U))
+      ->capture_default_str();
+  app.add_option("--max-streams", to.max_streams, "HTTP/2: requests at once on one connection")
+      ->check(CLI::Range(1U, 1000U))
+      ->capture_default_str();
+  const auto seconds = [&app](const char* name, unsigned& value, const char* help,
+                              unsigned least = 1) {
+    app.add_option(name, value, help)->check(CLI::Range(least, 86400U))->capture_default_str();
+  };
+  seconds("--idle-seconds", to.idle_seconds, "How long a connection may do nothing");
+  seconds("--head-seconds", to.head_seconds, "How long the head of a request may take");
+  seconds("--body-seconds", to.body_seconds, "How long an upload may pause");
+  seconds("--stall-seconds", to.stall_seconds, "How long a client may take nothing of an answer");
+  app.add_option("--min-upload-rate", to.min_upload_rate,
+                 "Bytes a second an upload must keep up; 0: any")
+      ->check(CLI::Range(0U, 1000000U))
+      ->capture_default_str();
+  seconds("--drain-seconds", to.drain_seconds,
+          "At the end, how long answers that are under way may take", 0);
+}
+
 int run(int argc, char** argv) {
   RunOptions options;
   std::string state;
@@ -89,6 +116,12 @@ int run(int argc, char** argv) {
   auto* serve = app.add_option("--serve", options.serve, "Serve the files of this folder instead");
   upstream->excludes(serve);
   app.add_option("--access-log", options.access_log, "One line a request: a file, or -");
+  app.add_option("--access-log-format", options.access_log_format, "combined or json")
+      ->check(CLI::IsMember({"combined", "json"}))
+      ->capture_default_str();
+  app.add_option("--metrics", options.metrics,
+                 "Serve counters for Prometheus at 127.0.0.1:PORT, path /metrics");
+  add_limits(app, options.front);
   app.add_option("--mdns", options.mdns, "auto, system, builtin or off")->capture_default_str();
   app.add_option("--interface", options.interfaces, "Announce on this network interface only");
   app.add_option("--allow-window-from-page", options.window_from_page,

@@ -27,6 +27,19 @@ struct SealOptions {
   std::filesystem::path witness;  // of the newest records; empty: in the state's folder
 };
 
+// What clients may cost. Seconds, but for what says otherwise.
+struct FrontOptions {
+  unsigned max_connections = 1024;
+  unsigned max_connections_per_address = 192;
+  unsigned max_streams = 100;
+  unsigned idle_seconds = 75;
+  unsigned head_seconds = 10;
+  unsigned body_seconds = 30;
+  unsigned stall_seconds = 60;
+  unsigned min_upload_rate = 64;  // bytes a second
+  unsigned drain_seconds = 10;
+};
+
 struct RunOptions {
   AttestationOptions attestation;
   SealOptions seal;
@@ -39,6 +52,9 @@ struct RunOptions {
   std::string upstream;  // "http://127.0.0.1:PORT", or
   std::string serve;     // a folder
   std::string access_log;
+  std::string access_log_format = "combined";
+  std::string metrics;  // where Prometheus reads; empty: nowhere
+  FrontOptions front;
   std::string mdns = "auto";
   std::vector<std::string> interfaces;
   std::vector<std::filesystem::path> reset_erases;  // the service's folders, emptied at a reset

@@ -16,6 +16,7 @@
 #include "device/control.h"
 #include "device/device.h"
 #include "device/file_backend.h"
+#include "device/metrics_server.h"
 #include "device/opening.h"
 #include "device/profile.h"
 #include "device/reset.h"
@@ -38,9 +39,12 @@ constexpr std::chrono::milliseconds kBeacon = std::chrono::hours(1);
 class Life final : public Watcher {
  public:
   Life(asio::io_context& io, Device& device, WindowOpener& opener, Server::Parts parts,
-       std::filesystem::path state, const std::optional<std::string>& given_name, ErasePlan plan)
+       std::filesystem::path state, const std::optional<std::string>& given_name, ErasePlan plan,
+       std::chrono::milliseconds drain)
       : io_(io),
         device_(device),
+        log_(parts.log),
+        drain_(drain),
         state_(std::move(state)),
         plan_(std::move(plan)),
         server_(io.get_executor(), parts),
@@ -48,7 +52,13 @@ class Life final : public Watcher {
                  {device, opener, state_, given_name,
                   [this] { return beacon_ ? beacon_->status() : nlohmann::json(nullptr); },
                   [this] { return factory_reset(); }}),
+        metrics_(io.get_executor(),
+                 [this, &metrics = parts.metrics] {
+                   return front::exposition(metrics, {server_.connections(), device_.sessions(),
+                                                      device_.live_grants().size()});
+                 }),
         signals_(io, SIGTERM, SIGINT),
+        reopen_(io, SIGHUP),
         deadline_(io),
         beacon_time_(io),
         stop_time_(io) {}
@@ -58,11 +68,8 @@ class Life final : public Watcher {
       return false;
     }
     server_.start(listener);
-    signals_.async_wait([this](const boost::system::error_code& error, int) {
-      if (!error) {
-        end(false);
-      }
-    });
+    wait_for_signal();
+    wait_for_reopen();
     device_.watch(this);
     deadline_changed();
     return true;
@@ -71,6 +78,7 @@ class Life final : public Watcher {
     beacon_.emplace(io_, device_, std::move(options));
     renew_hourly();
   }
+  void serve_metrics(int listener) { metrics_.start(listener); }
   [[nodiscard]] bool reset() const { return reset_; }
   // Why a factory reset that has begun is not done.
   [[nodiscard]] const std::optional<std::string>& failed() const { return failed_; }
@@ -102,6 +110,41 @@ class Life final : public Watcher {
       if (!error) {
         device_.on_time();
         deadline_changed();
+      }
+    });
+  }
+
+  // The first one lets answers that are under way go on for a while, the second one does not.
+  void wait_for_signal() {
+    signals_.async_wait([this](const boost::system::error_code& error, int) {
+      if (error || stopping_) {
+        return;
+      }
+      if (draining_ || resetting_ || drain_.count() == 0) {
+        end(false);
+        return;
+      }
+      draining_ = true;
+      beacon_.reset();
+      stop_time_.expires_after(drain_);
+      stop_time_.async_wait([this](const boost::system::error_code& cut) {
+        if (!cut) {
+          end(false);
+        }
+      });
+      wait_for_signal();
+      // Not from inside of what has just been answered.
+      server_.drain([this] { asio::post(io_, [this] { end(false); }); });
+    });
+  }
+  void wait_for_reopen() {
+    reopen_.async_wait([this](const boost::system::error_code& error, int) {
+      if (!error) {
+        if (!log_.reopen()) {
+          spdlog::error(
+              "the access log could not be opened anew; the old file is still written to");
+        }
+        wait_for_reopen();
       }
     });
   }
@@ -156,6 +199,7 @@ class Life final : public Watcher {
     device_.watch(nullptr);
     boost::system::error_code ignored;
     signals_.cancel(ignored);
+    reopen_.cancel(ignored);
     deadline_.cancel();
     beacon_time_.cancel();
     // After a moment, so that whoever asked for it gets an answer, and others read "goodbye".
@@ -166,12 +210,13 @@ class Life final : public Watcher {
     beacon_.reset();
     server_.stop();
     control_.stop();
+    metrics_.stop();
     stop_time_.expires_after(kStopTime);
     stop_time_.async_wait([this](const boost::system::error_code&) { io_.stop(); });
     wait_for_empty();
   }
   void wait_for_empty() {
-    if (server_.empty() && control_.empty()) {
+    if (server_.empty() && control_.empty() && metrics_.empty()) {
       stop_time_.cancel();
       return;
     }
@@ -181,17 +226,22 @@ class Life final : public Watcher {
 
   asio::io_context& io_;
   Device& device_;
+  AccessLog& log_;
+  std::chrono::milliseconds drain_;
   std::filesystem::path state_;
   ErasePlan plan_;
   net::Worker eraser_;
   Server server_;
   Control control_;
+  MetricsServer metrics_;
   asio::signal_set signals_;
+  asio::signal_set reopen_;
   asio::steady_timer deadline_;
   asio::steady_timer beacon_time_;
   asio::steady_timer stop_time_;
   std::optional<Beacon> beacon_;
   bool stopping_ = false;
+  bool draining_ = false;
   bool reset_ = false;
   bool resetting_ = false;
   std::optional<std::string> failed_;
@@ -201,18 +251,40 @@ struct Setup {
   std::unique_ptr<store::DeviceStore> store;
   std::unique_ptr<AccessLog> log;
   Listening listening;
+  std::optional<Listening> metrics;
   discovery::NetworkOptions network;
   std::unique_ptr<attest::Attester> attester;
   std::optional<oidc::Config> sso;
 };
 
 std::unique_ptr<Backend> make_backend(const RunOptions& options, net::Executor executor,
-                                      const Timeouts& timeouts, const Clock& clock) {
+                                      const Timeouts& timeouts, const Clock& clock,
+                                      front::Metrics& metrics) {
   if (!options.serve.empty()) {
     return FileBackend::open(options.serve, clock);
   }
   const auto to = parse_upstream(options.upstream);
-  return to ? std::make_unique<UpstreamBackend>(std::move(executor), *to, timeouts) : nullptr;
+  return to ? std::make_unique<UpstreamBackend>(std::move(executor), *to, timeouts, metrics)
+            : nullptr;
+}
+
+Timeouts timeouts_of(const FrontOptions& options) {
+  Timeouts timeouts;
+  timeouts.idle = std::chrono::seconds(options.idle_seconds);
+  timeouts.head = std::chrono::seconds(options.head_seconds);
+  timeouts.handshake = timeouts.head;
+  timeouts.body = std::chrono::seconds(options.body_seconds);
+  timeouts.stall = std::chrono::seconds(options.stall_seconds);
+  timeouts.upload_rate = options.min_upload_rate;
+  return timeouts;
+}
+
+Limits limits_of(const FrontOptions& options) {
+  Limits limits;
+  limits.connections = options.max_connections;
+  limits.per_address = options.max_connections_per_address;
+  limits.streams = options.max_streams;
+  return limits;
 }
 
 // True: live again, after a factory reset. The name that the options give is the old owner's then:
@@ -220,8 +292,9 @@ std::unique_ptr<Backend> make_backend(const RunOptions& options, net::Executor e
 Result<bool, std::string> live(const RunOptions& options, Setup& setup, Random& random,
                                const Clock& clock, GivenName keep) {
   asio::io_context io(1);
-  const Timeouts timeouts;
-  const auto backend = make_backend(options, io.get_executor(), timeouts, clock);
+  const Timeouts timeouts = timeouts_of(options.front);
+  front::Metrics metrics;
+  const auto backend = make_backend(options, io.get_executor(), timeouts, clock, metrics);
   if (!backend) {
     return fail(std::string("nothing to serve"));
   }
@@ -247,11 +320,17 @@ Result<bool, std::string> live(const RunOptions& options, Setup& setup, Random& 
     (*device)->on_sessions_ended([&sso](const auto& ended) { sso->sessions_ended(ended); });
   }
   Life life(io, **device, opener,
-            {**device, *backend, page, *setup.log, timeouts, Limits{}, sso ? &*sso : nullptr},
-            options.state, options.name, plan_of(options));
+            {**device, *backend, page, *setup.log, metrics, timeouts, limits_of(options.front),
+             sso ? &*sso : nullptr},
+            options.state, options.name, plan_of(options),
+            std::chrono::seconds(options.front.drain_seconds));
   const int listener = ::dup(setup.listening.fd);
   if (!life.start(listener)) {
     return fail(std::string("the control socket could not be made"));
+  }
+  if (setup.metrics) {
+    life.serve_metrics(::dup(setup.metrics->fd));
+    std::cout << "metrics on " << setup.metrics->address << ':' << setup.metrics->port << '\n';
   }
   std::cout << "listening on " << setup.listening.address << ':' << setup.listening.port
             << std::endl;
@@ -297,7 +376,14 @@ int prepare(const RunOptions& options, Random& random, StoreDoor& door, Setup& s
     }
     setup.sso = *std::move(sso);
   }
-  setup.log = AccessLog::open(options.access_log);
+  const auto metrics = parse_metrics_address(options.metrics);
+  if (!options.metrics.empty() && !metrics) {
+    return complain(kMisused, "--metrics must be a port of this machine itself.",
+                    "For example: --metrics 127.0.0.1:9464");
+  }
+  setup.log =
+      AccessLog::open(options.access_log, front::parse_access_format(options.access_log_format)
+                                              .value_or(front::AccessFormat::kCombined));
   if (!setup.log) {
     return complain(kFailed, "The access log " + options.access_log + " cannot be written.",
                     "Check the folder and its permissions.");
@@ -313,6 +399,14 @@ int prepare(const RunOptions& options, Random& random, StoreDoor& door, Setup& s
                     "Choose another with --port, or stop the program that has it.");
   }
   setup.listening = *listening;
+  if (metrics) {
+    const auto at = listen_on(metrics->ip, metrics->port);
+    if (!at) {
+      return complain(kFailed, "The port for --metrics cannot be opened: " + at.error().detail,
+                      "Choose another, or stop the program that has it.");
+    }
+    setup.metrics = *at;
+  }
   return kDone;
 }
 
@@ -328,6 +422,7 @@ int run(const RunOptions& options) {
     return code;
   }
   const net::OwnedFd listener(setup.listening.fd);
+  const net::OwnedFd metrics(setup.metrics ? setup.metrics->fd : -1);
   GivenName keep = GivenName::kStored;
   while (true) {
     const auto again = live(options, setup, random, clock, keep);

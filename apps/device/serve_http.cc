@@ -1,5 +1,6 @@
 // Connections of granted hosts.
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
 
 #include "device/http1_caller.h"
 #include "device/http2_connection.h"
@@ -16,15 +17,65 @@ constexpr std::size_t kLingerBytes = 256 * 1024;
 
 }  // namespace
 
+// What is to happen to a connection when the server takes no more requests.
+class Server::Serving {
+ public:
+  Serving(Server& server, std::function<void()> drain) : server_(server), drain_(std::move(drain)) {
+    server_.serving_.insert(this);
+  }
+  ~Serving() {
+    server_.serving_.erase(this);
+    if (server_.serving_.empty() && server_.drained_) {
+      std::exchange(server_.drained_, nullptr)();
+    }
+  }
+  Serving(const Serving&) = delete;
+  Serving& operator=(const Serving&) = delete;
+  void drain() const { drain_(); }
+
+ private:
+  Server& server_;
+  std::function<void()> drain_;
+};
+
+void Server::drain(std::function<void()> done) {
+  draining_ = true;
+  if (listener_ && listener_->is_open()) {
+    // Whoever else has the socket open: nobody is to wait in its queue.
+    (void)::shutdown(listener_->fd(), SHUT_RD);
+    listener_->close();
+  }
+  if (serving_.empty()) {
+    done();
+    return;
+  }
+  drained_ = std::move(done);
+  const std::set<Serving*> all = serving_;
+  for (const Serving* one : all) {
+    one->drain();
+  }
+}
+
 net::Task<void> Server::serve_http(std::shared_ptr<Client> shared) {
   Client& client = *shared;
   net::TlsStream& stream = *client.stream;
   const auto listed = parts_.device.streams().list_grant(stream.tag(), stream);
+  if (draining_) {
+    co_return co_await stream.shutdown();
+  }
   if (stream.alpn() == "h2") {
     co_return co_await serve_http2(std::move(shared));
   }
   net::HttpStream http(stream);
-  while (stream.is_open()) {
+  Http1Caller* answering = nullptr;
+  const Serving serving(*this, [&answering, &stream] {
+    if (answering != nullptr) {
+      answering->distrust();
+    } else {
+      stream.stop_reading();
+    }
+  });
+  while (stream.is_open() && !draining_) {
     if (http.buffered() == 0) {
       http.release_buffer();
     }
@@ -34,11 +85,15 @@ net::Task<void> Server::serve_http(std::shared_ptr<Client> shared) {
       if (http.fault()) {
         co_await refuse_malformed(http);
         co_await net::linger(stream, kLingerBytes);
+      } else if (read.error().code == net::Error::Code::kTimeout && http.buffered() > 0) {
+        parts_.metrics.count(front::Refusal::kSlowHead);
       }
       break;
     }
     Http1Caller caller(http, stream, parts_.timeouts);
+    answering = &caller;
     co_await serve_request(client, caller, http.message().request_head());
+    answering = nullptr;
     if (!caller.reusable()) {
       if (stream.is_open() && !http.message().done()) {
         co_await net::linger(stream, kLingerBytes);
@@ -50,14 +105,20 @@ net::Task<void> Server::serve_http(std::shared_ptr<Client> shared) {
 }
 
 net::Task<void> Server::serve_http2(std::shared_ptr<Client> client) {
-  const auto connection = std::make_shared<Http2Connection>(executor_, *client->stream,
-                                                            parts_.timeouts, net::Http2Limits{});
+  net::Http2Limits limits;
+  limits.streams = parts_.limits.streams;
+  const auto connection =
+      std::make_shared<Http2Connection>(executor_, *client->stream, parts_.timeouts, limits);
+  const Serving serving(*this, [&connection] { connection->drain(); });
   // What serves a stream holds both, so that neither is gone before it.
   const std::weak_ptr<Http2Connection> weak = connection;
   std::function<void(std::int32_t)> serve = [this, client, weak](std::int32_t stream) {
     tasks_.spawn(serve_stream(client, weak.lock(), stream));
   };
   co_await connection->run(std::move(serve));
+  if (connection->had_slow_head()) {
+    parts_.metrics.count(front::Refusal::kSlowHead);
+  }
 }
 
 net::Task<void> Server::serve_stream(std::shared_ptr<Client> client,
@@ -67,6 +128,7 @@ net::Task<void> Server::serve_stream(std::shared_ptr<Client> client,
   if (const int refused = caller.request().refused; refused != 0) {
     const std::string_view code = refused == 431 ? "too_large" : "bad_request";
     (void)co_await write_answer(caller, front::error_answer(refused, code), true);
+    parts_.metrics.count_request(true, refused, caller.bytes());
     co_return;
   }
   co_await serve_request(*client, caller, caller.request().head);
@@ -75,6 +137,7 @@ net::Task<void> Server::serve_stream(std::shared_ptr<Client> client,
 net::Task<void> Server::refuse_malformed(net::HttpStream& http) {
   const int status = net::status_of(*http.fault());
   const std::string_view code = status == 431 ? "too_large" : "bad_request";
+  parts_.metrics.count_request(false, status, 0);
   (void)co_await write_plain(http, front::error_answer(status, code), false, parts_.timeouts.head);
 }
 
@@ -103,16 +166,6 @@ net::Task<void> Server::serve_request(Client& client, Caller& caller,
   if (!live) {
     client.stream->close();
     co_return;
-  }
-  AccessLine line{parts_.device.clock().wall_now(),
-                  live->grant.host.text(),
-                  {},
-                  head.method,
-                  head.target,
-                  0,
-                  0};
-  if (const std::string* origin = head.fields.find("Origin")) {
-    line.origin = *origin;
   }
   const bool has_root = head.target != "/" || parts_.backend.has_root_page();
   front::Decision decision =
@@ -145,9 +198,24 @@ net::Task<void> Server::serve_request(Client& client, Caller& caller,
     Exchange exchange{caller, std::move(pass), live};
     co_await parts_.backend.serve(std::move(exchange));
   }
-  line.status = caller.status();
-  line.bytes = caller.bytes();
-  parts_.log.write(line);
+  parts_.metrics.count_request(caller.protocol() == "HTTP/2.0", caller.status(), caller.bytes());
+  if (caller.given_up()) {
+    parts_.metrics.count(*caller.given_up());
+  }
+  if (parts_.log.is_on()) {
+    write_line(client, caller, head, live->grant.host);
+  }
+}
+
+void Server::write_line(const Client& client, const Caller& caller,
+                        const wire::HttpRequestHead& head, const HostName& host) {
+  const auto field = [&head](std::string_view name) {
+    const std::string* value = head.fields.find(name);
+    return value == nullptr ? std::string() : *value;
+  };
+  parts_.log.write({parts_.device.clock().wall_now(), host.text(), client.address, field("Origin"),
+                    head.method, head.target, std::string(caller.protocol()), field("User-Agent"),
+                    caller.status(), caller.bytes()});
 }
 
 }  // namespace latchkey::device

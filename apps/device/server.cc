@@ -93,10 +93,17 @@ void Server::admit(net::OwnedFd fd, const net::PeerAddress& peer) {
   const auto known = peers_.find(key);
   const Peer count = known == peers_.end() ? Peer{} : known->second;
   const Limits& limits = parts_.limits;
-  if (open_ >= limits.connections || handshakes_ >= limits.handshakes ||
-      count.connections >= limits.per_address ||
-      count.handshakes >= limits.handshakes_per_address) {
-    return;
+  using front::Refusal;
+  const std::pair<bool, Refusal> rules[] = {
+      {open_ >= limits.connections, Refusal::kConnections},
+      {count.connections >= limits.per_address, Refusal::kConnectionsOfAddress},
+      {handshakes_ >= limits.handshakes, Refusal::kHandshakes},
+      {count.handshakes >= limits.handshakes_per_address, Refusal::kHandshakesOfAddress}};
+  for (const auto& [refused, why] : rules) {
+    if (refused) {
+      parts_.metrics.count(why);
+      return;
+    }
   }
   const int on = 1;
   (void)setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
@@ -109,9 +116,11 @@ net::Task<void> Server::serve(int fd, std::string address, std::string key,
       co_await net::TlsStream::accept(executor_, fd, tls_, net::after(parts_.timeouts.handshake));
   seat->shaken();
   if (!stream) {
+    ++parts_.metrics.failed_handshakes;
     spdlog::debug("handshake with {}: {}", address, stream.error().detail);
     co_return;
   }
+  ++parts_.metrics.handshakes[(*stream)->resumed() ? 1 : 0];
   Client client{*std::move(stream), std::move(address), std::move(key)};
   switch (client.stream->tag()) {
     case kPairTag:

@@ -1,6 +1,7 @@
 // The device's one TLS port: accepts, limits, and serves each connection as its ALPN says.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -11,6 +12,7 @@
 #include "device/device.h"
 #include "device/page_acts.h"
 #include "device/single_sign_on.h"
+#include "front/metrics.h"
 #include "net/accepting.h"
 #include "net/http_stream.h"
 #include "net/stream.h"
@@ -32,6 +34,7 @@ struct Limits {
   std::size_t pairing_per_address = 4;
   std::size_t management = 64;
   std::size_t management_per_address = 16;
+  std::size_t streams = 100;  // of HTTP/2, on one connection
 };
 
 class Server {
@@ -40,7 +43,8 @@ class Server {
     Device& device;
     Backend& backend;
     PageActs& page;
-    const AccessLog& log;
+    AccessLog& log;
+    front::Metrics& metrics;
     Timeouts timeouts;
     Limits limits;
     SingleSignOn* sso = nullptr;  // where the device takes part in it
@@ -52,6 +56,9 @@ class Server {
 
   // A listening socket, taken over.
   void start(int listener);
+  // Takes no more connections, and no more requests on those that there are; calls back once when
+  // nothing is being answered any more.
+  void drain(std::function<void()> done);
   // Ends everything; the server may go when empty().
   void stop();
   [[nodiscard]] bool empty() const { return tasks_.empty(); }
@@ -60,7 +67,8 @@ class Server {
   [[nodiscard]] std::size_t connections() const { return open_; }
 
  private:
-  class Seat;  // counts a connection while it lives
+  class Seat;     // counts a connection while it lives
+  class Serving;  // lists a connection of a granted host
   struct Peer {
     std::size_t connections = 0;
     std::size_t handshakes = 0;
@@ -81,6 +89,8 @@ class Server {
                                std::shared_ptr<Http2Connection> connection, std::int32_t stream);
   // One request of whatever protocol; `head` lives as long as `caller`.
   net::Task<void> serve_request(Client& client, Caller& caller, const wire::HttpRequestHead& head);
+  void write_line(const Client& client, const Caller& caller, const wire::HttpRequestHead& head,
+                  const HostName& host);
   net::Task<void> refuse_malformed(net::HttpStream& http);
   net::Task<void> serve_management(Client client);
   net::Task<bool> serve_management_request(net::HttpStream& http, const SpkiHash& agent,
@@ -99,6 +109,9 @@ class Server {
   std::size_t pairing_ = 0;
   std::size_t management_ = 0;
   std::set<net::ByteStream*> unproven_;
+  std::set<Serving*> serving_;
+  std::function<void()> drained_;
+  bool draining_ = false;
   net::TaskGroup tasks_;  // last: its coroutines use all of the above
 };
 

@@ -90,7 +90,7 @@ void House::bring_up() {
   device_ = Device::open({*store_, random_, clock_}, *std::move(profile), port_).value();
   opener_ = std::make_unique<WindowOpener>(io_.get_executor(), *device_);
   page_ = std::make_unique<PageActs>(PageActs::Parts{*device_, *opener_, may_open_window_});
-  const Server::Parts parts{*device_, *backend_, *page_, *log_, timeouts_, limits_};
+  const Server::Parts parts{*device_, *backend_, *page_, *log_, metrics_, timeouts_, limits_};
   server_ = std::make_unique<Server>(io_.get_executor(), parts);
   server_->start(listening->fd);
 }

@@ -130,6 +130,7 @@ class House : public ::testing::Test {
   std::unique_ptr<WindowOpener> opener_;
   std::unique_ptr<PageActs> page_;
   std::unique_ptr<AccessLog> log_;
+  front::Metrics metrics_;
   bool may_open_window_ = true;
   std::unique_ptr<Server> server_;
   Timeouts timeouts_;

@@ -98,6 +98,7 @@ net::Task<void> UpstreamBackend::serve(Exchange exchange) {
     // A body can be sent once only, so it goes where nobody can have closed in the meantime.
     auto connection = co_await connect(fresh || has_body);
     if (!connection) {
+      metrics_.count(front::UpstreamError::kUnreachable);
       co_return co_await answer_error(exchange, 502, "bad_gateway");
     }
     Passage passage{exchange, *std::move(connection), !has_body, false};
@@ -117,6 +118,7 @@ net::Task<void> UpstreamBackend::serve(Exchange exchange) {
       continue;
     }
     if (client.status() == 0 && client.is_open()) {
+      metrics_.count(front::UpstreamError::kNoAnswer);
       co_await answer_error(exchange, 502, "bad_gateway");
     }
     co_return;
@@ -232,7 +234,11 @@ net::Task<void> UpstreamBackend::relay_body(Passage& passage) {
   net::HttpStream& service = *passage.connection.http;
   while (true) {
     const auto piece = co_await service.read_body(net::after(timeouts_.answer));
-    if (!piece || piece->empty() || !co_await passage.exchange.client.write_piece(*piece)) {
+    if (!piece) {
+      metrics_.count(front::UpstreamError::kCut);
+      co_return;
+    }
+    if (piece->empty() || !co_await passage.exchange.client.write_piece(*piece)) {
       co_return;
     }
   }

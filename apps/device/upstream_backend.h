@@ -23,8 +23,12 @@ std::optional<UpstreamAddress> parse_upstream(std::string_view url);
 class UpstreamBackend final : public Backend {
  public:
   static constexpr std::size_t kMaxIdle = 16;
-  UpstreamBackend(net::Executor executor, UpstreamAddress to, const Timeouts& timeouts)
-      : executor_(std::move(executor)), to_(std::move(to)), timeouts_(timeouts) {}
+  UpstreamBackend(net::Executor executor, UpstreamAddress to, const Timeouts& timeouts,
+                  front::Metrics& metrics)
+      : executor_(std::move(executor)),
+        to_(std::move(to)),
+        timeouts_(timeouts),
+        metrics_(metrics) {}
   net::Task<void> serve(Exchange exchange) override;
 
  private:
@@ -54,6 +58,7 @@ class UpstreamBackend final : public Backend {
   net::Executor executor_;
   UpstreamAddress to_;
   Timeouts timeouts_;
+  front::Metrics& metrics_;
   std::deque<Connection> idle_;
 };
 

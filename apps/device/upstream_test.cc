@@ -19,11 +19,11 @@ class UpstreamTest : public House {
     listener_ = net::WatchedFd::take(io_.get_executor(), listening.fd);
     script_ = std::move(script);
     spawn(accept(*this));
-    start(
-        std::make_unique<UpstreamBackend>(
-            io_.get_executor(),
-            asio::ip::tcp::endpoint(asio::ip::make_address("127.0.0.1"), listening.port), timeouts),
-        timeouts);
+    start(std::make_unique<UpstreamBackend>(
+              io_.get_executor(),
+              asio::ip::tcp::endpoint(asio::ip::make_address("127.0.0.1"), listening.port),
+              timeouts, metrics_),
+          timeouts);
     id_ = pair();
     ASSERT_EQ(run(sign_in(grant(*id_))), 204);
   }

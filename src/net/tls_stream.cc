@@ -302,6 +302,12 @@ Task<void> TlsStream::shutdown() {
   co_return;
 }
 
+void TlsStream::stop_reading() {
+  if (fd_->is_open()) {
+    (void)::shutdown(fd_->fd(), SHUT_RD);
+  }
+}
+
 void TlsStream::close() {
   fd_->abort();
 }

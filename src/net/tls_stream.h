@@ -83,6 +83,8 @@ class TlsStream final : public ByteStream {
   [[nodiscard]] std::uint64_t tag() const { return tag_; }
   [[nodiscard]] bool resumed() const;
   [[nodiscard]] TlsSessionPtr session() const;  // client: the newest ticket; null if none came
+  // What waits to read, and whoever reads after it, finds the end; what was written still goes out.
+  void stop_reading();
   [[nodiscard]] int native() const { return fd_->fd(); }
 
  private:

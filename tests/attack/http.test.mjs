@@ -451,5 +451,5 @@ test('row 48: no session, ticket or code in the device\'s logs', async (t) => {
   for (const secret of [ticket, grant.cookie.split('=')[1], code, grant.ticketKey.export({ format: 'jwk' }).d]) {
     assert.ok(!logs.includes(secret));
   }
-  assert.match(logs, /GET \/x" /);
+  assert.match(logs, /"GET \/x HTTP\/1\.1" /);
 });

@@ -55,7 +55,7 @@ export class Device {
     const { name, type = 'media-cache', port = 8443, serve, upstream, mdns = 'auto', words = [] } = this.options;
     this.process = this.host.spawn('device', [
       join(programs(), 'latchkey-device'), 'run', '--state', this.state, '--name', name, '--type', type,
-      '--port', String(port), '--access-log', this.log, '--mdns', this.host.house.isolated ? mdns : 'off',
+      '--port', String(port), '--access-log', this.log, '--access-log-format', 'json', '--drain-seconds', '0', '--mdns', this.host.house.isolated ? mdns : 'off',
       ...(serve ? ['--serve', serve] : ['--upstream', upstream]), ...words,
     ]);
     const [, address, listening] = await this.process.waitFor(/^listening on (.*):(\d+)$/m);
@@ -84,16 +84,11 @@ export class Device {
     await this.host.run([join(programs(), 'latchkey-device'), 'close-window', '--state', this.state]);
   }
 
-  /** @returns {{time, host, origin, method, path, status, bytes}[]} the access log so far */
+  /** @returns {{time, host, address, origin, method, path, protocol, status, bytes, agent}[]} the access log so far */
   requests() {
     if (!existsSync(this.log)) return [];
     const lines = readFileSync(this.log, 'utf8').split('\n').filter(Boolean);
-    return lines.map((line) => {
-      const match = /^(\S+) (\S+) (\S+) "(\S+) (.*)" (\d+) (\d+)$/.exec(line);
-      if (!match) throw new Error(`not a line of the access log: ${line}`);
-      const [, time, host, origin, method, path, status, bytes] = match;
-      return { time, host, origin: origin === '-' ? null : origin, method, path, status: Number(status), bytes: Number(bytes) };
-    });
+    return lines.map((line) => JSON.parse(line));
   }
 }
 

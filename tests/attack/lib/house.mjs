@@ -138,7 +138,7 @@ export class Device {
     const { upstream, serve, name, type, listen, erases = [], more = [] } = this.options;
     this.program = new Program([
       ...wrap, join(BIN, 'latchkey-device'), 'run', '--state', this.state, ...(name === undefined ? [] : ['--name', name]), '--type', type, '--listen', listen,
-      '--port', String(port), '--mdns', 'off', '--access-log', this.log, ...(upstream ? ['--upstream', upstream] : ['--serve', serve]),
+      '--port', String(port), '--mdns', 'off', '--access-log', this.log, ...(more.includes('--drain-seconds') ? [] : ['--drain-seconds', '0']), ...(upstream ? ['--upstream', upstream] : ['--serve', serve]),
       ...erases.flatMap((folder) => ['--reset-erases', folder]), ...more,
     ], { ...environment(this.house.path('device-home')), ...env });
     const [, , found] = await this.program.line(/listening on (.*):(\d+)\n/);
