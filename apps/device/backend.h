@@ -24,6 +24,8 @@ class Backend {
   virtual net::Task<void> serve(Exchange exchange) = 0;
   // Whether a person who opens `/` finds something.
   [[nodiscard]] virtual bool has_root_page() const { return true; }
+  // Whether it reads more of a request's fields than those that select a part of a file.
+  [[nodiscard]] virtual bool reads_fields() const { return true; }
 };
 
 // An error on the way to the service, dressed for the grant.

@@ -70,6 +70,8 @@ class Caller : public net::Closable {
   [[nodiscard]] virtual bool is_open() const = 0;
   // Returns when the client has gone away or the answer was cut; maybe never.
   virtual net::Task<void> gone() = 0;
+  // False: gone() never returns, so that nobody need wait for it.
+  [[nodiscard]] virtual bool notices_leaving() const { return true; }
   // After a 101 was written: what is under HTTP, and what came along with the request. Null where
   // the connection cannot be given up for one request.
   virtual net::ByteStream* tunnel() = 0;

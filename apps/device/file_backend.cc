@@ -14,7 +14,9 @@ namespace latchkey::device {
 
 namespace {
 
-constexpr std::size_t kBlock = 128 * 1024;
+constexpr std::size_t kBlock = 64 * 1024;
+// With its head this is one TLS record.
+constexpr std::uint64_t kSmall = 14 * 1024;
 
 std::string join(const std::vector<std::string>& names) {
   std::string path;
@@ -105,15 +107,19 @@ net::Task<void> FileBackend::send(Exchange& exchange, const Opened& opened) {
   head.fields = std::move(plan.fields);
   head.fields.add("Date", wire::http_date(clock_.wall_now().unix_seconds));
   front::Desk::dress_for(head.fields, exchange.grant->grant);
+  const bool sends = exchange.pass.head.method != "HEAD" && plan.status != 304;
+  if (sends && plan.length > 0 && plan.length <= kSmall) {
+    co_return co_await send_small(exchange, opened, plan, std::move(head));
+  }
   const std::optional<std::uint64_t> length =
       plan.status == 304 ? std::nullopt : std::optional<std::uint64_t>(plan.length);
   if (!co_await exchange.client.write_head(std::move(head), length)) {
     co_return;
   }
-  if (exchange.pass.head.method == "HEAD" || plan.status == 304) {
+  if (!sends) {
     plan.length = 0;
   }
-  Bytes block(static_cast<std::size_t>(std::min<std::uint64_t>(kBlock, plan.length)));
+  auto block = net::Block<kBlock>::take();
   std::uint64_t sent = 0;
   while (sent < plan.length) {
     const std::size_t want =
@@ -125,13 +131,25 @@ net::Task<void> FileBackend::send(Exchange& exchange, const Opened& opened) {
       exchange.client.close();
       co_return;
     }
-    const ByteSpan piece = ByteSpan(block).first(static_cast<std::size_t>(got));
+    const ByteSpan piece = ByteSpan(block.span()).first(static_cast<std::size_t>(got));
     if (!co_await exchange.client.write_piece(piece)) {
       co_return;
     }
     sent += piece.size();
   }
   (void)co_await exchange.client.finish();
+}
+
+net::Task<void> FileBackend::send_small(Exchange& exchange, const Opened& opened,
+                                        const front::FilePlan& plan, wire::HttpResponseHead head) {
+  std::string body(static_cast<std::size_t>(plan.length), '\0');
+  const ssize_t got =
+      ::pread(opened.file.get(), body.data(), body.size(), static_cast<off_t>(plan.offset));
+  if (got != static_cast<ssize_t>(body.size())) {
+    exchange.client.close();
+    co_return;
+  }
+  (void)co_await exchange.client.write_whole(std::move(head), std::move(body), true);
 }
 
 }  // namespace latchkey::device

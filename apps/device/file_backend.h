@@ -8,6 +8,7 @@
 
 #include "device/backend.h"
 #include "front/files.h"
+#include "net/block.h"
 #include "net/local_message.h"
 
 namespace latchkey::device {
@@ -17,6 +18,7 @@ class FileBackend final : public Backend {
   static std::unique_ptr<FileBackend> open(const std::string& folder, const Clock& clock);
   net::Task<void> serve(Exchange exchange) override;
   [[nodiscard]] bool has_root_page() const override;
+  [[nodiscard]] bool reads_fields() const override { return false; }
 
  private:
   struct Opened {
@@ -29,6 +31,9 @@ class FileBackend final : public Backend {
   [[nodiscard]] net::OwnedFd open_beneath(const std::vector<std::string>& names) const;
   [[nodiscard]] std::optional<Opened> find(const std::vector<std::string>& names) const;
   net::Task<void> send(Exchange& exchange, const Opened& opened);
+  // In one write with its head.
+  net::Task<void> send_small(Exchange& exchange, const Opened& opened, const front::FilePlan& plan,
+                             wire::HttpResponseHead head);
   net::OwnedFd root_;
   const Clock& clock_;
 };

@@ -168,8 +168,9 @@ net::Task<void> Server::serve_request(Client& client, Caller& caller,
     co_return;
   }
   const bool has_root = head.target != "/" || parts_.backend.has_root_page();
-  front::Decision decision =
-      parts_.device.decide({head, client.stream->sni(), client.address, has_root}, live->grant);
+  front::Decision decision = parts_.device.decide(
+      {head, client.stream->sni(), client.address, has_root, parts_.backend.reads_fields()},
+      live->grant);
   if (const auto* asked = std::get_if<front::PageRequest>(&decision)) {
     const front::PageRequest what = *asked;
     decision = co_await parts_.page.answer(what, live, *client.stream);

@@ -16,6 +16,7 @@ using namespace asio::experimental::awaitable_operators;
 namespace {
 
 constexpr std::size_t kTunnelBlock = 16384;
+constexpr std::uint64_t kSmall = 14 * 1024;  // with its head one TLS record
 
 bool may_have_body(std::string_view method) {
   return method != "GET" && method != "HEAD" && method != "OPTIONS" && method != "DELETE";
@@ -111,8 +112,10 @@ net::Task<void> UpstreamBackend::serve(Exchange exchange) {
     // Whoever has gone does not keep the service busy.
     if (has_body) {
       co_await (receive(passage) || send_body_then_wait(passage) || client.gone());
-    } else {
+    } else if (client.notices_leaving()) {
       co_await (receive(passage) || client.gone());
+    } else {
+      co_await receive(passage);
     }
     if (passage.retry && !has_body) {
       continue;
@@ -127,7 +130,7 @@ net::Task<void> UpstreamBackend::serve(Exchange exchange) {
 
 net::Task<bool> UpstreamBackend::send_head(Passage& passage) {
   const Caller& client = passage.exchange.client;
-  wire::HttpRequestHead head = passage.exchange.pass.head;
+  wire::HttpRequestHead& head = passage.exchange.pass.head;
   const auto length = client.body_length();
   if (!length) {
     head.fields.set("Transfer-Encoding", "chunked");
@@ -215,6 +218,21 @@ net::Task<void> UpstreamBackend::receive_answer(Passage& passage) {
     length = message.content_length();
   } else if (message.body_kind() == net::BodyKind::kNone && field != nullptr) {
     length = std::stoull(*field);
+  }
+  if (message.body_kind() == net::BodyKind::kLength && *length <= kSmall &&
+      *length == service.buffered()) {
+    // All of it is here, and no more: one write, one TLS record.
+    const auto piece = co_await service.read_body(net::after(timeouts_.answer));
+    if (!piece || piece->size() != *length) {
+      exchange.client.close();
+      co_return;
+    }
+    const auto written =
+        co_await exchange.client.write_whole(std::move(head), std::string(as_text(*piece)), true);
+    if (written && message.done() && message.keep_alive() && passage.body_sent) {
+      give_back(std::move(passage.connection));
+    }
+    co_return;
   }
   if (!co_await exchange.client.write_head(std::move(head), length)) {
     co_return;

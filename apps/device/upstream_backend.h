@@ -22,7 +22,8 @@ std::optional<UpstreamAddress> parse_upstream(std::string_view url);
 
 class UpstreamBackend final : public Backend {
  public:
-  static constexpr std::size_t kMaxIdle = 16;
+  // One for each of a house's busy clients: fewer, and some connect anew for every request.
+  static constexpr std::size_t kMaxIdle = 64;
   UpstreamBackend(net::Executor executor, UpstreamAddress to, const Timeouts& timeouts,
                   front::Metrics& metrics)
       : executor_(std::move(executor)),

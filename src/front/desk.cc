@@ -212,10 +212,15 @@ Decision Desk::decide(const Request& request, const grant::DeviceGrant& grant, M
     return finish(*std::move(refusal), true);
   }
   const bool websocket = is_websocket_upgrade(head);
-  const Visitor visitor{grant.origin, grant.sub, std::string(request.peer_address),
-                        party_ == nullptr ? nullptr : party_->signed_in(session->id)};
-  return Pass{.head = {head.method, target->origin_form, 1,
-                       upstream_request_fields(head.fields, visitor, websocket)},
+  wire::HttpFields fields;
+  if (request.service_reads_fields) {
+    const Visitor visitor{grant.origin, grant.sub, std::string(request.peer_address),
+                          party_ == nullptr ? nullptr : party_->signed_in(session->id)};
+    fields = upstream_request_fields(head.fields, visitor, websocket);
+  } else {
+    fields = selection_fields(head.fields);
+  }
+  return Pass{.head = {head.method, target->origin_form, 1, std::move(fields)},
               .path = target->path,
               .websocket = websocket,
               .wants_continue = expect != nullptr && head.minor_version == 1,

@@ -27,6 +27,8 @@ struct Request {
   std::string_view peer_address;  // numeric
   // Whether the service has a page of its own at `/`. Where not, the device shows its.
   bool service_has_root = true;
+  // Whether it reads a request's fields, or only those that select what of a file is sent.
+  bool service_reads_fields = true;
 };
 
 // The request may go on to the service behind.

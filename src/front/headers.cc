@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
 #include <vector>
 
 #include "base/encoding.h"
@@ -36,13 +35,32 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   }
 }
 
-// Lower case, '_' read as '-': how a CGI-like service would see the name.
-std::string canonical_name(std::string_view name) {
-  std::string out(name);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](char c) { return c == '_' ? '-' : wire::ascii_lower(c); });
-  return out;
+char canonical(char c) {
+  return c == '_' ? '-' : wire::ascii_lower(c);
 }
+
+// Lower case, '_' read as '-': how a CGI-like service would see the name. Made for every field of
+// every request, so usual ones take no memory. It stays where it is made.
+class CanonicalName {
+ public:
+  explicit CanonicalName(std::string_view name) {
+    char* at = short_.data();
+    if (name.size() > short_.size()) {
+      long_.resize(name.size());
+      at = long_.data();
+    }
+    std::transform(name.begin(), name.end(), at, canonical);
+    view_ = {at, name.size()};
+  }
+  CanonicalName(const CanonicalName&) = delete;
+  CanonicalName& operator=(const CanonicalName&) = delete;
+  operator std::string_view() const { return view_; }
+
+ private:
+  std::array<char, 40> short_;
+  std::string long_;
+  std::string_view view_;
+};
 
 bool starts_with(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
@@ -71,12 +89,12 @@ bool is_guarded(std::string_view canonical) {
          canonical == "authorization" || is_hop_by_hop(canonical);
 }
 
-std::set<std::string> nominated(const HttpFields& fields) {
-  std::set<std::string> names;
+std::vector<std::string> nominated(const HttpFields& fields) {
+  std::vector<std::string> names;
   for (const HttpField& field : fields.all()) {
     if (iequals(field.name, "Connection")) {
       for (const std::string_view name : split(field.value, ',')) {
-        names.insert(canonical_name(name));
+        names.emplace_back(std::string_view(CanonicalName(name)));
       }
     }
   }
@@ -91,6 +109,10 @@ bool is_our_cookie(std::string_view pair) {
     pair = trim(pair.substr(1));
   }
   return iequals(trim(pair.substr(0, pair.find('='))), kCookie);
+}
+
+bool contains(const std::vector<std::string>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 std::string without_our_cookie(std::string_view value) {
@@ -183,12 +205,13 @@ std::optional<std::string> session_cookie(const HttpFields& fields) {
 
 HttpFields upstream_request_fields(const HttpFields& fields, const Visitor& visitor,
                                    bool websocket) {
-  const std::set<std::string> dropped = nominated(fields);
+  const std::vector<std::string> dropped = nominated(fields);
   HttpFields out;
   for (const HttpField& field : fields.all()) {
-    const std::string name = canonical_name(field.name);
+    const CanonicalName canonical_name(field.name);
+    const std::string_view name = canonical_name;
     const bool respelled = field.name.find('_') != std::string::npos;
-    if (is_hop_by_hop(name) || (dropped.contains(name) && name != "host" && name != "origin") ||
+    if (is_hop_by_hop(name) || (contains(dropped, name) && name != "host" && name != "origin") ||
         starts_with(name, "x-latchkey-") || starts_with(name, "x-forwarded-") ||
         name == "forwarded" || (respelled && is_guarded(name))) {
       continue;
@@ -221,12 +244,26 @@ HttpFields upstream_request_fields(const HttpFields& fields, const Visitor& visi
   return out;
 }
 
-HttpFields upstream_response_fields(const HttpFields& fields, bool websocket) {
-  const std::set<std::string> dropped = nominated(fields);
+HttpFields selection_fields(const HttpFields& fields) {
+  static constexpr std::array<std::string_view, 6> kKept = {
+      "range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"};
   HttpFields out;
   for (const HttpField& field : fields.all()) {
-    const std::string name = canonical_name(field.name);
-    if (is_hop_by_hop(name) || dropped.contains(name) || starts_with(name, "access-control-") ||
+    if (std::any_of(kKept.begin(), kKept.end(),
+                    [&field](std::string_view name) { return iequals(name, field.name); })) {
+      out.add(field.name, field.value);
+    }
+  }
+  return out;
+}
+
+HttpFields upstream_response_fields(const HttpFields& fields, bool websocket) {
+  const std::vector<std::string> dropped = nominated(fields);
+  HttpFields out;
+  for (const HttpField& field : fields.all()) {
+    const CanonicalName canonical_name(field.name);
+    const std::string_view name = canonical_name;
+    if (is_hop_by_hop(name) || contains(dropped, name) || starts_with(name, "access-control-") ||
         name == "cross-origin-resource-policy" || starts_with(name, "x-latchkey-") ||
         starts_with(name, "latchkey-") || name == "alt-svc" || name == "x-content-type-options") {
       continue;

@@ -33,6 +33,9 @@ struct Visitor {
 wire::HttpFields upstream_request_fields(const wire::HttpFields& fields, const Visitor& visitor,
                                          bool websocket);
 
+// For what is behind where that only picks files and parts of them: the ranges and conditions.
+wire::HttpFields selection_fields(const wire::HttpFields& fields);
+
 // The answer's fields on the way out, framing removed as above, but for what dress() puts on.
 wire::HttpFields upstream_response_fields(const wire::HttpFields& fields, bool websocket);
 

@@ -1,5 +1,7 @@
 #include "net/http1.h"
 
+#include <algorithm>
+#include <array>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/status.hpp>
@@ -16,9 +18,24 @@ std::string_view view(BeastView text) {
   return {text.data(), text.size()};
 }
 
+constexpr std::array<bool, 256> make_token_chars() {
+  std::array<bool, 256> table{};
+  for (unsigned c = 0; c < 256; ++c) {
+    table[c] = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  }
+  for (const char c : std::string_view("!#$%&'*+-.^_`|~")) {
+    table[static_cast<unsigned char>(c)] = true;
+  }
+  return table;
+}
+constexpr std::array<bool, 256> kTokenChars = make_token_chars();
+
 bool is_token_char(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  return kTokenChars[static_cast<unsigned char>(c)];
+}
+
+bool is_control(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
 }
 
 std::string_view trim(std::string_view text) {
@@ -46,6 +63,9 @@ HttpResult<std::optional<std::size_t>> find_head(ByteSpan buffered) {
   // What cannot become right is refused at once, not when the rest has come.
   for (std::size_t i = 0; i < size; ++i) {
     const char c = text[i];
+    if (!is_control(c)) {
+      continue;
+    }
     const bool ends_line = c == '\r' && i + 1 < text.size() && text[i + 1] == '\n';
     const bool may_end_line = c == '\r' && i + 1 == text.size();
     if (c == '\n' && (i == 0 || text[i - 1] != '\r')) {
@@ -54,8 +74,7 @@ HttpResult<std::optional<std::size_t>> find_head(ByteSpan buffered) {
     if (c == '\r' && !ends_line && !may_end_line) {
       return fail(malformed("CR inside a line"));
     }
-    if ((static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\r' && c != '\n') ||
-        c == 0x7f) {
+    if (c != '\t' && c != '\r' && c != '\n') {
       return fail(malformed("a control character in the head"));
     }
   }
@@ -309,9 +328,8 @@ bool is_token(std::string_view text) {
 }
 
 bool is_field_value(std::string_view value) {
-  return std::none_of(value.begin(), value.end(), [](char c) {
-    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
-  });
+  return std::none_of(value.begin(), value.end(),
+                      [](char c) { return is_control(c) && c != '\t'; });
 }
 
 bool list_has_token(std::string_view value, std::string_view token) {
@@ -331,6 +349,9 @@ std::string_view reason_of(int status) {
 
 namespace {
 
+// One allocation for a head of usual size.
+constexpr std::size_t kUsualHead = 1024;
+
 void encode_fields(std::string& out, const wire::HttpFields& fields) {
   for (const wire::HttpField& field : fields.all()) {
     LATCHKEY_CHECK(is_token(field.name) && is_field_value(field.value));
@@ -344,14 +365,18 @@ void encode_fields(std::string& out, const wire::HttpFields& fields) {
 std::string encode_head(const wire::HttpRequestHead& head) {
   LATCHKEY_CHECK(is_token(head.method) && is_field_value(head.target) && !head.target.empty() &&
                  head.target.find_first_of(" \t") == std::string::npos);
-  std::string out = head.method + " " + head.target + " HTTP/1.1\r\n";
+  std::string out;
+  out.reserve(kUsualHead);
+  out.append(head.method).append(" ").append(head.target).append(" HTTP/1.1\r\n");
   encode_fields(out, head.fields);
   return out;
 }
 
 std::string encode_head(const wire::HttpResponseHead& head) {
   LATCHKEY_CHECK(head.status >= 100 && head.status <= 999 && is_field_value(head.reason));
-  std::string out = "HTTP/1.1 " + std::to_string(head.status) + " ";
+  std::string out;
+  out.reserve(kUsualHead);
+  out.append("HTTP/1.1 ").append(std::to_string(head.status)).append(" ");
   out.append(head.reason.empty() ? reason_of(head.status) : std::string_view(head.reason));
   out.append("\r\n");
   encode_fields(out, head.fields);

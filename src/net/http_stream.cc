@@ -20,7 +20,7 @@ Error HttpStream::protocol_error(HttpError error) {
 
 Task<Result<std::size_t>> HttpStream::fill(Deadline deadline) {
   if (buffer_.empty()) {
-    buffer_.resize(kBuffer);
+    buffer_ = Block<kBuffer>::take();
   }
   if (begin_ == end_) {
     begin_ = end_ = 0;
@@ -32,7 +32,7 @@ Task<Result<std::size_t>> HttpStream::fill(Deadline deadline) {
   if (end_ == buffer_.size()) {
     co_return fail(Error{Error::Code::kLimit, "a line or chunk head that does not end"});
   }
-  const auto got = co_await stream_.read_some(std::span(buffer_).subspan(end_), deadline);
+  const auto got = co_await stream_.read_some(buffer_.span().subspan(end_), deadline);
   if (got) {
     end_ += *got;
   }
@@ -41,7 +41,7 @@ Task<Result<std::size_t>> HttpStream::fill(Deadline deadline) {
 
 Task<Result<void>> HttpStream::read_head(Deadline deadline) {
   while (true) {
-    const auto head = decoder_->read_head(ByteSpan(buffer_).subspan(begin_, end_ - begin_));
+    const auto head = decoder_->read_head({buffer_.data() + begin_, end_ - begin_});
     if (!head) {
       co_return fail(protocol_error(head.error()));
     }
@@ -60,7 +60,7 @@ Task<Result<void>> HttpStream::read_head(Deadline deadline) {
 }
 
 Task<Result<void>> HttpStream::read_request(Deadline first_byte, std::chrono::milliseconds whole) {
-  decoder_ = HttpDecoder::request();
+  decoder_.reset();  // nothing of the last one is kept while the connection idles
   fault_.reset();
   pieces_.clear();
   next_piece_ = 0;
@@ -73,6 +73,7 @@ Task<Result<void>> HttpStream::read_request(Deadline first_byte, std::chrono::mi
       co_return fail(Error{Error::Code::kClosed, "the peer has ended"});
     }
   }
+  decoder_ = HttpDecoder::request();
   co_return co_await read_head(after(whole));
 }
 
@@ -95,7 +96,7 @@ Task<Result<ByteSpan>> HttpStream::read_body(Deadline deadline) {
       co_return ByteSpan{};
     }
     if (begin_ < end_) {
-      auto step = decoder_->read_body(ByteSpan(buffer_).subspan(begin_, end_ - begin_));
+      auto step = decoder_->read_body({buffer_.data() + begin_, end_ - begin_});
       if (!step) {
         co_return fail(protocol_error(step.error()));
       }
@@ -158,8 +159,7 @@ Task<Result<void>> HttpStream::write_piece(ByteSpan piece, bool chunked,
 }
 
 Bytes HttpStream::take_rest() {
-  Bytes rest(buffer_.begin() + static_cast<std::ptrdiff_t>(begin_),
-             buffer_.begin() + static_cast<std::ptrdiff_t>(end_));
+  Bytes rest(buffer_.data() + begin_, buffer_.data() + end_);
   begin_ = end_ = 0;
   return rest;
 }
@@ -167,7 +167,7 @@ Bytes HttpStream::take_rest() {
 void HttpStream::release_buffer() {
   if (begin_ == end_) {
     begin_ = end_ = 0;
-    Bytes().swap(buffer_);
+    buffer_.reset();
   }
 }
 

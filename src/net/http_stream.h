@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "net/block.h"
 #include "net/http1.h"
 #include "net/stream.h"
 #include "net/task.h"
@@ -52,7 +53,7 @@ class HttpStream {
   ByteStream& stream_;
   std::optional<HttpDecoder> decoder_;
   std::optional<HttpError> fault_;
-  Bytes buffer_;
+  Block<kBuffer> buffer_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   std::vector<ByteSpan> pieces_;  // decoded and not handed out yet

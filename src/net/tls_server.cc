@@ -98,6 +98,13 @@ int select_alpn(SSL* ssl, const unsigned char** out, unsigned char* out_size,
   return SSL_TLSEXT_ERR_OK;
 }
 
+// Looked up by name once, not for each ticket.
+const EVP_CIPHER* ticket_cipher() {
+  static EVP_CIPHER* const kCipher = EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr);
+  LATCHKEY_CHECK(kCipher != nullptr);
+  return kCipher;
+}
+
 // By OpenSSL's names for a MAC's parameters (OSSL_MAC_PARAM_KEY, OSSL_MAC_PARAM_DIGEST).
 bool set_mac(EVP_MAC_CTX* mac, const TicketKey& key) {
   std::string digest = "SHA256";
@@ -121,7 +128,7 @@ int ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX*
   if (encrypt == 1) {
     SystemRandom().fill({iv, static_cast<std::size_t>(EVP_MAX_IV_LENGTH)});
     std::memcpy(name, key.name.data(), key.name.size());
-    return EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, secret, iv) == 1 &&
+    return EVP_EncryptInit_ex(cipher, ticket_cipher(), nullptr, secret, iv) == 1 &&
                    set_mac(mac, key)
                ? 1
                : -1;
@@ -129,8 +136,7 @@ int ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX*
   if (std::memcmp(name, key.name.data(), key.name.size()) != 0) {
     return 0;
   }
-  return EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, secret, iv) == 1 &&
-                 set_mac(mac, key)
+  return EVP_DecryptInit_ex(cipher, ticket_cipher(), nullptr, secret, iv) == 1 && set_mac(mac, key)
              ? 1
              : -1;
 }
@@ -169,6 +175,10 @@ TlsServerContext::TlsServerContext(ChoosePersona choose)
   SSL_CTX_set_options(context_, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_mode(context_, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                  SSL_MODE_RELEASE_BUFFERS);
+  // One ticket: each costs a handshake's twentieth, and a resumed connection brings the next.
+  LATCHKEY_CHECK(SSL_CTX_set_num_tickets(context_, 1) == 1);
+  // Otherwise each record costs two calls of read(2): for its head, and for the rest.
+  SSL_CTX_set_read_ahead(context_, 1);
   SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_max_early_data(context_, 0);
   SSL_CTX_set_recv_max_early_data(context_, 0);

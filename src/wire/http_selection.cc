@@ -143,14 +143,30 @@ bool range_applies(const HttpFields& fields, const Validators& current) {
 }  // namespace
 
 std::string http_date(std::int64_t unix_seconds) {
+  static constexpr std::array<const char*, 7> kDays = {"Sun", "Mon", "Tue", "Wed",
+                                                       "Thu", "Fri", "Sat"};
+  static constexpr std::array<const char*, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   const std::time_t time = unix_seconds;
   std::tm parts{};
   gmtime_r(&time, &parts);
-  std::array<char, 64> text{};
-  // The C locale's names are the RFC's.
-  const std::size_t size =
-      std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  return {text.data(), size};
+  // Two of them are in every answer, and strftime() takes longer than the rest of its head.
+  std::string text;
+  text.reserve(30);
+  const auto two = [&text](int number) {
+    text.push_back(static_cast<char>('0' + number / 10 % 10));
+    text.push_back(static_cast<char>('0' + number % 10));
+  };
+  text.append(kDays[static_cast<std::size_t>(parts.tm_wday)]).append(", ");
+  two(parts.tm_mday);
+  text.append(" ").append(kMonths[static_cast<std::size_t>(parts.tm_mon)]).append(" ");
+  text.append(std::to_string(parts.tm_year + 1900)).append(" ");
+  two(parts.tm_hour);
+  text.push_back(':');
+  two(parts.tm_min);
+  text.push_back(':');
+  two(parts.tm_sec);
+  return text.append(" GMT");
 }
 
 std::optional<std::int64_t> parse_http_date(std::string_view text) {
