@@ -85,6 +85,9 @@ net::Task<net::Result<UpstreamBackend::Connection>> UpstreamBackend::connect(boo
 }
 
 void UpstreamBackend::give_back(Connection connection) {
+  if (connection.http->buffered() > 0) {
+    return;  // bytes that nobody asked for would be the next one's answer
+  }
   connection.http->release_buffer();
   if (idle_.size() >= kMaxIdle) {
     idle_.pop_front();

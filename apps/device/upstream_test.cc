@@ -105,6 +105,26 @@ TEST_F(UpstreamTest, Threat56PassesRequestsAndStripsBothWays) {
   EXPECT_EQ(*seen_[0].fields.find("X-Latchkey-Sub"), grant(*id_).sub);
 }
 
+// Whether the answer is small enough for one write or not.
+TEST_F(UpstreamTest, Threat46WhatAServiceSaysUnaskedIsNobodysAnswer) {
+  for (const std::size_t size : {std::size_t{5}, std::size_t{20000}}) {
+    const std::string body(size, 'h');
+    const std::string good =
+        "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" + body;
+    const auto script = [this, good](net::FdStream&, net::HttpStream& http) {
+      const bool first = seen_.size() % 2 == 1;
+      return say(http, good + (first ? "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil" : ""));
+    };
+    if (id_) {
+      script_ = script;
+    } else {
+      serve(script);
+    }
+    EXPECT_EQ(as_text(send(request_of("GET", "/one")).body), body);
+    EXPECT_EQ(as_text(send(request_of("GET", "/two")).body), body);
+  }
+}
+
 TEST_F(UpstreamTest, BodiesGoBothWaysInChunks) {
   std::string received;
   serve([&received](net::FdStream&, net::HttpStream& http) -> net::Task<void> {
