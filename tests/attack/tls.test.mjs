@@ -34,7 +34,7 @@ test('row 32: nothing below TLS 1.3, nothing in plain text, no other protocol', 
     await assert.rejects(grant.connect({ minVersion: version, maxVersion: version, ciphers: 'ALL:@SECLEVEL=0' }), version);
     await assert.rejects(connect(device.port, { ALPNProtocols: [MANAGE], minVersion: version, maxVersion: version, ciphers: 'ALL:@SECLEVEL=0' }), version);
   }
-  for (const ALPNProtocols of [['h2'], ['http/1.0'], ['h2', 'acme-tls/1'], [MANAGE], [PAIR], ['latchkey-pair/2'], ['HTTP/1.1']]) {
+  for (const ALPNProtocols of [['h2c'], ['http/1.0'], ['h3', 'acme-tls/1'], [MANAGE], [PAIR], ['latchkey-pair/2'], ['HTTP/1.1']]) {
     await assert.rejects(grant.connect({ ALPNProtocols }), /no application protocol/i, ALPNProtocols.join());
   }
   for (const ALPNProtocols of [undefined, ['http/1.1'], [MANAGE, 'http/1.1'], [PAIR, MANAGE], [PAIR]]) {
