@@ -236,6 +236,7 @@ TEST_F(KeysTest, GuessesAreFew) {
   start();
   int wrong = 0;
   int refused = 0;
+  const auto begun = std::chrono::steady_clock::now();
   for (int i = 0; i < 30; ++i) {
     // A connection of its own each time, so that it is not the connection's limit.
     Conversation talk(home_.socket());
@@ -246,7 +247,10 @@ TEST_F(KeysTest, GuessesAreFew) {
     refused += code == "locked" ? 1 : 0;
   }
   EXPECT_EQ(wrong + refused, 30);
-  EXPECT_LT(wrong, 20) << "each of them costs 128 MiB and a third of a second";
+  // Each of them costs 128 MiB and a third of a second. On a machine so slow that one takes two
+  // seconds all are heard.
+  const auto earned = (std::chrono::steady_clock::now() - begun) / std::chrono::seconds(2);
+  EXPECT_LE(wrong, 5 + earned + 1);
   EXPECT_GE(wrong, 5);
 }
 
