@@ -186,7 +186,7 @@ int run(const Options& options) {
   {
     Vault vault(io.get_executor(), std::move(held), *std::move(index), limits);
     std::optional<Prefetcher> prefetcher;
-    if (options.fetch) {
+    if (!options.no_fetch) {
       cache::PrefetchLimits pace;
       pace.attempts = options.fetch_attempts == 0 ? pace.attempts : options.fetch_attempts;
       prefetcher.emplace(io.get_executor(), vault, random, clock,
