@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -43,8 +44,13 @@ pid_t start(const Arguments& arguments, const Environment& environment, int in, 
     env.push_back(const_cast<char*>(pair.c_str()));
   }
   env.push_back(nullptr);
+  // A program that ends before it has read what it is given is no reason for the test to end.
+  ::signal(SIGPIPE, SIG_IGN);
   const pid_t child = ::fork();
   if (child == 0) {
+    ::signal(SIGPIPE, SIG_DFL);
+    // Should the test itself end early: whoever waits for its output waits for its programs too.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::dup2(in, STDIN_FILENO);
     ::dup2(out, STDOUT_FILENO);
     ::dup2(err, STDERR_FILENO);
