@@ -243,6 +243,16 @@ void tamper(const std::filesystem::path& file, const std::string& sql) {
   db.exec(sql);
 }
 
+std::vector<Bytes> column(const std::filesystem::path& file, const std::string& sql) {
+  SQLite::Database db(file.string(), SQLite::OPEN_READONLY);
+  SQLite::Statement query(db, sql);
+  std::vector<Bytes> found;
+  while (query.executeStep()) {
+    found.push_back(to_bytes(as_bytes(query.getColumn(0).getString())));
+  }
+  return found;
+}
+
 Bytes read_file(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
   const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());

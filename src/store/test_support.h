@@ -71,6 +71,8 @@ std::string dump(const std::filesystem::path& file);
 std::string dump_rows(const std::filesystem::path& file);
 // Runs SQL on the file behind the store's back.
 void tamper(const std::filesystem::path& file, const std::string& sql);
+// The first column of every row that `sql` finds, as bytes.
+std::vector<Bytes> column(const std::filesystem::path& file, const std::string& sql);
 Bytes read_file(const std::filesystem::path& file);
 void write_file(const std::filesystem::path& file, ByteSpan bytes);
 

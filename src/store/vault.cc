@@ -99,10 +99,7 @@ Result<Vault> Vault::open(Options options, Sealer& sealer, Random& random) {
   return guarded([&] {
     Vault vault(std::move(options), sealer, random, *std::move(database));
     vault.load();
-    if (vault.options_.check == Check::kAll) {
-      vault.verify();
-    } else {
-      vault.verify_sums();
+    if (vault.options_.check != Check::kAll) {
       vault.left_.emplace();
     }
     vault.scrub();
@@ -123,7 +120,6 @@ void Vault::fill(const Options& options, Sealer& sealer, Random& random, Databas
   put_meta(database, "sealer", as_bytes(seal.kind));
   put_meta(database, "data_key", seal.key);
   put_meta(database, "row_key", take(sealer.seal(row_key_purpose(options.location), key.span())));
-  put_meta(database, "total", Sum{});
   const auto id = random.bytes<16>();
   put_meta(database, "store_id", id);
   put_meta(database, "generation", number_bytes(0));
@@ -135,29 +131,31 @@ void Vault::load() {
   seal_.key = get_meta(database_, "data_key");
   take_done(sealer_->use(seal_));
   set_row_key(unseal(row_key_purpose(options_.location), get_meta(database_, "row_key")));
-  const auto total = to_array<16>(get_meta(database_, "total"));
   const auto id = to_array<16>(get_meta(database_, "store_id"));
   const auto generation = to_array<8>(get_meta(database_, "generation"));
   const auto head = to_array<16>(get_meta(database_, "head"));
-  if (row_key_.size() != kRowKeyBytes || !total || !id || !generation || !head) {
+  if (row_key_.size() != kRowKeyBytes || !id || !generation || !head) {
     throw_failure(ErrorCode::kCorrupt, "meta rows have the wrong size");
   }
-  total_ = *total;
   id_ = *id;
   for (const std::uint8_t byte : *generation) {
     generation_ = (generation_ << 8U) | byte;
   }
   if (*head == Sum{} && generation_ == 0 && seal_.kind == kFileMode) {
     adopt();
-  } else if (!constant_time_equal(*head, head_of(row_key_, id_, generation_, total_))) {
-    throw_failure(ErrorCode::kCorrupt, "the store's head does not fit its rows");
+    return;
+  }
+  total_ = options_.check == Check::kAll ? total_of_rows() : total_of_sums();
+  if (!constant_time_equal(*head, head_of(row_key_, id_, generation_, total_))) {
+    throw_failure(ErrorCode::kCorrupt, "rows were added or taken away by something else");
   }
 }
 
 // A store that version 2 wrote has no head yet; it is never one that is sealed.
 void Vault::adopt() {
-  verify();
+  total_ = total_of_version_2();
   take_done(transact(Change::kQuiet, [&] {
+    erase_meta(database_, "total");
     random_->fill(id_);
     put_meta(database_, "store_id", id_);
     ++generation_;
@@ -166,7 +164,6 @@ void Vault::adopt() {
 }
 
 void Vault::put_head() {
-  put_meta(database_, "total", total_);
   put_meta(database_, "generation", number_bytes(generation_));
   put_meta(database_, "head", head_of(row_key_, id_, generation_, total_));
 }
@@ -200,8 +197,14 @@ Vault::Sum Vault::end_sum(crypto::HmacSha256& mac) {
   return sum;
 }
 
-void Vault::fold(const Sum& sum) {
-  std::ranges::transform(total_, sum, total_.begin(), std::bit_xor<>());
+// Whoever has old copies of the store knows the sums of many old rows. Were they added up as they
+// are, some hundred of them could be chosen so that the old ones give today's total; what each adds
+// is therefore known only to who has the key, and the total stands nowhere.
+void Vault::fold(Sum& total, crypto::HmacSha256& mac, const Sum& sum) {
+  ByteArray<5 + sizeof(Sum)> input{'s', 'h', 'a', 'r', 'e'};
+  std::ranges::copy(sum, input.begin() + 5);
+  const Digest256 share = mac.of(input);
+  std::transform(total.begin(), total.end(), share.begin(), total.begin(), std::bit_xor<>());
 }
 
 std::optional<Vault::Sum> Vault::stored_sum(const TableShape& table, const Row& key) {
@@ -230,7 +233,7 @@ void Vault::insert(const TableShape& table, Row row) {
             places + ")",
         row)
       .run();
-  fold(sum);
+  fold(total_, *row_mac_, sum);
 }
 
 void Vault::update(const TableShape& table, Row row) {
@@ -249,8 +252,8 @@ void Vault::update(const TableShape& table, Row row) {
         "UPDATE " + std::string(table.name) + " SET " + changes + " WHERE " + key_condition(table),
         row)
       .run();
-  fold(*old);
-  fold(sum);
+  fold(total_, *row_mac_, *old);
+  fold(total_, *row_mac_, sum);
 }
 
 void Vault::put(const TableShape& table, Row row) {
@@ -268,7 +271,7 @@ bool Vault::erase(const TableShape& table, const Row& key) {
   }
   Query(database_, "DELETE FROM " + std::string(table.name) + " WHERE " + key_condition(table), key)
       .run();
-  fold(*old);
+  fold(total_, *row_mac_, *old);
   return true;
 }
 

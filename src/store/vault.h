@@ -168,8 +168,11 @@ class Vault {
   void set_row_key(SecretBytes key);
   // Each row whose own sum is right; one that is not is kCorrupt.
   void read(const Reading& reading, const std::function<void(Row&&, const Sum&)>& take_row);
-  void verify();
-  void verify_sums();
+  // The total as the rows give it; kCorrupt where a row is not the one of its sum (total_of_rows),
+  // or the rows are not those of version 2's total.
+  Sum total_of_rows();
+  Sum total_of_sums();
+  Sum total_of_version_2();
   void look_at_rows();
   void adopt();
   void scrub();
@@ -184,7 +187,8 @@ class Vault {
   void begin_sum(const TableShape& table);
   void add_to_sum(const Column& column, const View& view);
   Sum end_sum(crypto::HmacSha256& mac);
-  void fold(const Sum& sum);
+  // Adds a row of this sum to `total`, or takes it out.
+  static void fold(Sum& total, crypto::HmacSha256& mac, const Sum& sum);
   std::optional<Sum> stored_sum(const TableShape& table, const Row& key);
 
   Options options_;

@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <functional>
 
+#include "base/encoding.h"
 #include "store/statement.h"
 #include "store/vault.h"
+#include "store/vault_meta.h"
 
 namespace latchkey::store {
 namespace {
@@ -12,7 +14,6 @@ constexpr std::int64_t kRowsAtOnce = 256;
 constexpr std::uint64_t kNoColumns = 0;
 const std::string kEvery = "TRUE";
 const Row kNothing;
-constexpr const char* kOthers = "rows were added or taken away by something else";
 
 // "a, b" of the columns of the key, or "?1, ?2".
 std::string key_list(const TableShape& table, bool places) {
@@ -27,37 +28,48 @@ std::string key_list(const TableShape& table, bool places) {
 }  // namespace
 
 // Reading a row checks its own sum; one row is held at a time.
-void Vault::verify() {
+Vault::Sum Vault::total_of_rows() {
   Sum all{};
   for (const TableShape* table : options_.tables) {
-    read({*table, kEvery, kNothing, kNoColumns}, [&all](Row&&, const Sum& sum) {
-      std::ranges::transform(all, sum, all.begin(), std::bit_xor<>());
-    });
+    read({*table, kEvery, kNothing, kNoColumns},
+         [&](Row&&, const Sum& sum) { fold(all, *row_mac_, sum); });
   }
-  if (all != total_) {
-    throw_failure(ErrorCode::kCorrupt, kOthers);
-  }
+  return all;
 }
 
 // The sums as they stand in the rows: which rows there should be is known before any of them is
 // believed. That a row is the one of its sum shows when it is read.
-void Vault::verify_sums() {
+Vault::Sum Vault::total_of_sums() {
   static const Column kSum{"sum", Kind::kBlob, sizeof(Sum)};
   Sum all{};
   for (const TableShape* table : options_.tables) {
     Query query(database_, "SELECT sum FROM " + std::string(table->name), {});
     while (query.step()) {
       const View stored = query.view(0, kSum);
-      const ByteSpan sum = std::get<ByteSpan>(stored);
-      if (sum.size() != all.size()) {
+      const auto sum = to_array<16>(std::get<ByteSpan>(stored));
+      if (!sum) {
         throw_failure(ErrorCode::kCorrupt, std::string(table->name) + ": sum of the wrong size");
       }
-      std::ranges::transform(all, sum, all.begin(), std::bit_xor<>());
+      fold(all, *row_mac_, *sum);
     }
   }
-  if (all != total_) {
-    throw_failure(ErrorCode::kCorrupt, kOthers);
+  return all;
+}
+
+// Version 2 kept the exclusive-or of the sums as they are, and nothing over it.
+Vault::Sum Vault::total_of_version_2() {
+  Sum plain{};
+  Sum all{};
+  for (const TableShape* table : options_.tables) {
+    read({*table, kEvery, kNothing, kNoColumns}, [&](Row&&, const Sum& sum) {
+      std::ranges::transform(plain, sum, plain.begin(), std::bit_xor<>());
+      fold(all, *row_mac_, sum);
+    });
   }
+  if (to_array<16>(get_meta(database_, "total")) != plain) {
+    throw_failure(ErrorCode::kCorrupt, "rows were added or taken away by something else");
+  }
+  return all;
 }
 
 Result<bool> Vault::look_on() {

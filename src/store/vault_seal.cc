@@ -111,7 +111,7 @@ void Vault::reseal_table(const TableShape& table, Sealer& next, crypto::HmacSha2
       *blob = std::move(sealed);
     }
     const Sum sum = sum_under(mac, table, row);
-    std::ranges::transform(total, sum, total.begin(), std::bit_xor<>());
+    fold(total, mac, sum);
     row.emplace_back(to_bytes(sum));
     Query(database_, sql, row).run();
   }
