@@ -121,8 +121,11 @@ export function scenarios(scenario) {
     await evil.waitForURL(`${grant.url}/**`);
     assert.ok(!(await evil.content()).includes('the page behind'));
     assert.equal(stage.upstreamSays(/^asked/).length, before, 'the service behind the device was asked');
-    const refused = stage.device.requests().filter((each) => each.path === '/act');
-    assert.ok(refused.length >= 4 && refused.every((each) => each.status === 403), JSON.stringify(refused));
+    const refused = await until('the refusals in the access log', () => {
+      const found = stage.device.requests().filter((each) => each.path === '/act');
+      return found.length >= 4 && found;
+    });
+    assert.ok(refused.every((each) => each.status === 403), JSON.stringify(refused));
   });
 
   scenario('direct: a second device of the same name gets another address and a warning', async (stage, context) => {

@@ -28,7 +28,7 @@ export function scenarios(scenario) {
       return { keys: [...found].sort(), more: more.length };
     });
     assert.equal(keys.more, 0);
-    assert.deepEqual(keys.keys, ['Symbol(Symbol.toStringTag)', 'constructor', 'fetch', 'forget', 'id', 'renew', 'type', 'url']
+    assert.deepEqual(keys.keys, ['Symbol(Symbol.toStringTag)', 'constructor', 'fetch', 'forget', 'id', 'renew', 'signIn', 'signOut', 'signedIn', 'type', 'url']
       .filter((key) => keys.keys.includes(key)), 'a page sees more than it should');
     const shown = JSON.stringify(await page.evaluate((type) => window.lab.known(type), MEDIA.type));
     assert.ok(!shown.includes(MEDIA.name), 'the page learns the name a person gave the device');

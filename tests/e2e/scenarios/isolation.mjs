@@ -32,13 +32,17 @@ export function scenarios(scenario) {
     scenario(`isolation: ${name} gets nothing from the host, and the same nothing as from a host that never was`, async (stage) => {
       const owner = await stage.visit(SITE);
       const { url } = await stage.granted(owner);
+      const { hostname } = new URL(url);
+      const lines = () => stage.device.requests().filter((each) => each.host.startsWith(hostname));
+      const images = () => lines().filter((each) => each.path === '/pixel.svg').length;
+      const earlier = images();
       const control = await owner.evaluate((address) => window.lab.get(address, { credentials: 'include' }), `${url}/pixel.svg`);
       assert.equal(control.status, 200, `the owner itself is refused: ${JSON.stringify(control)}`);
 
       const asked = stage.upstreamSays(/^asked/).length;
-      const { hostname } = new URL(url);
-      const seen = () => stage.device.requests().filter((each) => each.host.startsWith(hostname)).length;
-      const before = seen();
+      // The line is written when the answer is done, which its reader may know first.
+      await until('the control in the access log', () => images() > earlier);
+      const before = lines().length;
       const page = await stage.visit(origin);
       const real = await attempts(page, `${url}/pixel.svg`);
       const port = new URL(url).port;
@@ -49,11 +53,14 @@ export function scenarios(scenario) {
       }
       if (origin === EVIL) {
         assert.deepEqual(real, never, 'the two differ');
-        assert.equal(seen(), before, 'the browser let a request through to the device');
+        assert.equal(lines().length, before, 'the browser let a request through to the device');
       } else {
         // The browser's rules match subdomains: here it is the device that refuses.
-        const refused = stage.device.requests().slice(-20).filter((each) => each.origin === origin);
-        assert.ok(refused.length > 0 && refused.every((each) => each.status === 403), JSON.stringify(refused));
+        const refused = await until('the refusals in the access log', () => {
+          const found = stage.device.requests().slice(-20).filter((each) => each.origin === origin);
+          return found.length > 0 && found;
+        });
+        assert.ok(refused.every((each) => each.status === 403), JSON.stringify(refused));
       }
       assert.equal(stage.upstreamSays(/^asked/).length, asked, 'a request reached the service behind the device');
       assert.deepEqual(await page.evaluate(async () => (await navigator.localDevices.getDevices()).length), 0);

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { openBrowser } from '../../lab/browser.mjs';
+import { until } from '../../lab/process.mjs';
 import { SITE } from '../stage.mjs';
 
 /** What the host answers to a tab of a browser in which the extension is not. */
@@ -38,7 +39,7 @@ function leaving(scenario, title, open, refusal) {
     const before = seen();
     // The device refuses what comes without a session, by its own answer: the certificate is accepted.
     assert.equal((await open(stage, url)).status, 403);
-    assert.ok(seen() > before, 'nothing came to the device');
+    await until('the request in the access log', () => seen() > before);
 
     await stage.agent.json(['setup', '--undo'], { ms: 30000 });
     try {

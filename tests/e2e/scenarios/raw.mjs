@@ -82,7 +82,7 @@ export function scenarios(scenario) {
       { name: 'unknown SNI', sni: 'media-cache-aaaaaaaaaaaa.local', request },
       { name: 'subdomain SNI', sni: `x.${sni}`, request },
       { name: 'TLS 1.2', sni, tls: 'TLSv1.2', request },
-      { name: 'unknown ALPN', sni, alpn: 'h2', request },
+      { name: 'unknown ALPN', sni, alpn: 'h3', request },
       { name: 'pairing while closed', alpn: 'latchkey-pair/1' },
       { name: 'http/1.1', sni, alpn: 'http/1.1', request },
     ]);
