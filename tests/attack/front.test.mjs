@@ -147,16 +147,16 @@ test('the end: answers that are under way come whole, new ones are not taken', a
 test('the end: what does not come to an end is cut off, after the time or at a second word', async (t) => {
   for (const [seconds, again] of [['1', false], ['60', true]]) {
     const { grant, device, service } = await served(t, { more: ['--drain-seconds', seconds], answer: (incoming, response) => response.write('first') });
-    const session = await client(grant);
-    const held = ask(session, grant, '/');
+    // Read frame by frame: node's client tells a stream that was cut off from a whole one only sometimes.
+    const raw = await Raw.open(grant);
+    raw.write(frame(TYPE.headers, FLAG.endHeaders | FLAG.endStream, 1, block(raw.fields({ ':method': 'GET' }))));
     await until(() => service.seen.length === 1, 'an answer under way');
     device.program.child.kill('SIGTERM');
     if (again) {
-      await within(new Promise((done) => { session.once('goaway', done); }), 'GOAWAY');
+      await raw.until((one) => one.type === TYPE.goaway);
       device.program.child.kill('SIGTERM');
     }
-    const cut = await held;
-    assert.ok(cut.error || cut.aborted || cut.code !== 0, 'not passed off as whole');
+    assert.notEqual((await within(raw.answer(1), 'the end of the answer'))?.whole, true, 'passed off as whole');
     assert.deepEqual(await within(device.program.ended, 'the end of the device'), { code: 0, signal: null });
   }
 });

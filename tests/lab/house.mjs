@@ -151,6 +151,9 @@ export class House {
     });
     this.router = await Namespace.first('router', join(this.folder, 'etc-router'), {});
     await this.router.ip('link', 'add', 'home', 'type', 'bridge', 'mcast_snooping', '0');
+    // One of its own: otherwise it is that of whichever computer has the lowest, and a new computer takes
+    // the way to the internet from all others until they ask for it again, half a minute later.
+    await this.router.ip('link', 'set', 'home', 'address', '02:00:c0:a8:4d:01');
     await this.router.ip('addr', 'add', '192.168.77.1/24', 'dev', 'home');
     await this.router.ip('link', 'set', 'home', 'up');
     await this.router.sh('echo 1 > /proc/sys/net/ipv4/ip_forward');

@@ -29,7 +29,7 @@ async function arrange(stage) {
   });
   const provider = house.wan.spawn('identity', words, { root: true });
   await provider.waitFor(/^identity on/m);
-  const host = await house.addDevice('hall');
+  const host = await house.addDevice('entrance');
   const echo = host.spawn('echo', [process.execPath, ECHO, '8080']);
   await echo.waitFor(/^echo is up$/m);
   const file = join(host.folder, 'sso.json');
