@@ -100,7 +100,7 @@ Result<Vault> Vault::open(Options options, Sealer& sealer, Random& random) {
     Vault vault(std::move(options), sealer, random, *std::move(database));
     vault.load();
     if (vault.options_.check != Check::kAll) {
-      vault.left_.emplace();
+      vault.left_ = Left{0, {}};
     }
     vault.scrub();
     return vault;
