@@ -20,4 +20,4 @@ import * as steady from './scenarios/steady.mjs';
 import * as trust from './scenarios/trust.mjs';
 
 perform('Latchkey in Chromium', () => Stage.set(process.env.E2E_OUT),
-  [grant, isolation, raw, frames, steady, revoke, trust, control, direct, discovery, prompts, media, moving, leaving, sso]);
+  [grant, isolation, raw, frames, steady, revoke, trust, control, direct, discovery, sso, prompts, media, moving, leaving]);
