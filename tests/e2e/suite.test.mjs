@@ -19,5 +19,7 @@ import * as sso from './scenarios/sso.mjs';
 import * as steady from './scenarios/steady.mjs';
 import * as trust from './scenarios/trust.mjs';
 
+// The order counts in one point that is not understood: after `sso`, what a foreign page asks of a direct host
+// ends in the browser and never comes to the device, so that `direct` has nothing to see refused.
 perform('Latchkey in Chromium', () => Stage.set(process.env.E2E_OUT),
   [grant, isolation, raw, frames, steady, revoke, trust, control, direct, discovery, sso, prompts, media, moving, leaving]);
