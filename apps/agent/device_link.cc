@@ -49,6 +49,21 @@ net::Endpoints known_endpoints(const Context& context, const grant::Binding& bin
   return endpoints;
 }
 
+// Of the grants that the device serves, the latest few: enough where a name or two went lost.
+std::vector<grant::AgentGrant> names_to_ask(const Context& context, const DeviceId& device) {
+  constexpr std::size_t kMost = 3;
+  std::vector<grant::AgentGrant> grants = context.desk.records().grants_of_device(device);
+  std::erase_if(grants, [](const grant::AgentGrant& grant) {
+    return grant.state != grant::State::kActive || grant.port == 0;
+  });
+  std::sort(grants.begin(), grants.end(),
+            [](const auto& a, const auto& b) { return a.not_after > b.not_after; });
+  if (grants.size() > kMost) {
+    grants.erase(grants.begin() + kMost, grants.end());
+  }
+  return grants;
+}
+
 void note_key(Context* context, const DeviceId& device, bool other) {
   const bool was = context->other_key.contains(device);
   if (was == other) {
@@ -83,6 +98,7 @@ wire::Error wire_error(const net::DeviceError& error) {
 net::Task<net::Endpoints> search(Context* context, grant::Binding binding,
                                  std::chrono::milliseconds wait) {
   net::Endpoints found;
+  net::Endpoints by_name;
   boost::asio::steady_timer timer(context->executor, net::after(wait));
   const auto listening = context->lookout.listen([&](const discovery::SourceEvent& event) {
     if (const auto* service = std::get_if<discovery::Found>(&event)) {
@@ -92,8 +108,20 @@ net::Task<net::Endpoints> search(Context* context, grant::Binding binding,
       }
     }
   });
+  // Names count only where no announcement does: whoever hears the question may answer it.
+  std::vector<std::unique_ptr<discovery::HostLookup>> lookups;
+  if (discovery::Network* network = context->lookout.network()) {
+    for (const grant::AgentGrant& grant : names_to_ask(*context, binding.device)) {
+      lookups.push_back(std::make_unique<discovery::HostLookup>(
+          *network, grant.host, wait, [&by_name, port = grant.port](const auto& endpoints) {
+            for (const discovery::Endpoint& at : endpoints) {
+              add_new(by_name, {endpoint_of({at.address, at.interface, port})});
+            }
+          }));
+    }
+  }
   (void)co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
-  co_return found;
+  co_return found.empty() ? by_name : found;
 }
 
 net::Task<latchkey::Result<std::unique_ptr<DeviceLink>, DeviceLink::ReachError>>

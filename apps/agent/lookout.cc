@@ -4,7 +4,6 @@
 #include <utility>
 
 namespace latchkey::agentd {
-namespace {
 
 namespace ip = boost::asio::ip;
 
@@ -20,8 +19,6 @@ net::Endpoint endpoint_of(const discovery::Endpoint& found) {
   const bool scoped = found.address.is_link_local();
   return {ip::address_v6(raw, scoped ? found.interface : 0), found.port};
 }
-
-}  // namespace
 
 net::Endpoints endpoints_of(const discovery::FoundService& service) {
   net::Endpoints endpoints;

@@ -24,6 +24,7 @@ struct LookoutOptions {
   std::vector<discovery::FoundService> static_devices;
 };
 
+net::Endpoint endpoint_of(const discovery::Endpoint& found);
 net::Endpoints endpoints_of(const discovery::FoundService& service);
 agent::Announced announced_of(const discovery::FoundService& service);
 

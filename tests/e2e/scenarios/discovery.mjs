@@ -40,6 +40,38 @@ export function scenarios(scenario) {
     await until('the attic to be lost', async () => !(await names(stage.agent)).includes('Attic cache'), 20000);
   });
 
+  scenario('discovery: a device that moved, and whose signs are new, is found by the names it serves', async (stage, context) => {
+    if (!stage.house.isolated) return context.skip('needs namespaces');
+    const { pc } = stage.house;
+    const host = await stage.house.addDevice('loft');
+    const device = await Device.start(host, { name: 'Loft cache', type: 'media-cache', serve: join(ROOT, 'out/media') });
+    const people = [];
+    try {
+      for (const name of ['loft-owner', 'loft-guest']) {
+        const folder = join(pc.home, name);
+        people.push(await Agent.start(pc, { mdns: 'builtin', name, socket: join(folder, 'agent.sock'), state: folder }));
+      }
+      const [owner, guest] = people;
+      const add = async (agent, as) => agent.json(['add', 'Loft cache', '--name', as, '--code', await device.openWindow()], { ms: 30000 });
+      await add(owner, 'upstairs');
+      await add(guest, 'upstairs-too');
+      // The device takes another discovery key now: its announcements are noise to the owner's agent.
+      await guest.json(['forget', 'Loft cache']);
+      await device.process.stop();
+      await host.namespace.ip('addr', 'flush', 'dev', 'eth0');
+      await host.namespace.ip('addr', 'add', '192.168.77.250/24', 'dev', 'eth0');
+      await host.namespace.ip('route', 'replace', 'default', 'via', '192.168.77.1');
+      await host.namespace.ip('route', 'replace', '224.0.0.0/4', 'dev', 'eth0');
+      await device.run();
+      await owner.json(['renew', 'upstairs.local'], { ms: 30000 });
+      const { grants } = await owner.json(['grants']);
+      assert.equal(grants.find((grant) => grant.host === 'upstairs.local').state, 'active');
+    } finally {
+      await device.process.stop();
+      for (const agent of people) await agent.process.stop();
+    }
+  });
+
   scenario('discovery: the announcement names no web service and nobody', async (stage, context) => {
     if (!stage.house.isolated) return context.skip('needs namespaces');
     const { devices } = await stage.agent.json(['devices', '--timeout', '3']);
