@@ -122,9 +122,9 @@ class LeavingTest : public ::testing::Test {
     std::ranges::sort(found);
     return found;
   }
-  Output latchkey(Arguments arguments) {
+  Output latchkey(Arguments arguments, const std::string& input = {}) {
     arguments.insert(arguments.begin(), program("latchkey"));
-    return run(arguments, home_.environment());
+    return run(arguments, home_.environment(), input);
   }
   void set_up_and_grant() {
     const auto done = latchkey({"setup", "--nssdb", path(".pki/nssdb").string(), "--nssdb",
@@ -195,6 +195,25 @@ TEST_F(LeavingTest, EvenWhenWhatIsRememberedWasDeletedFirst) {
   ASSERT_EQ(agent_->stop(), 0);
   fs::remove_all(path(".local/state/latchkey"));
   start_agent();
+  const auto undone = latchkey({"setup", "--undo", "--nssdb", path(".pki/nssdb").string(),
+                                "--nssdb", path("elsewhere/chromium").string(), "--browser-dir",
+                                path("elsewhere/browser").string(), "--firefox-profile",
+                                path("elsewhere/firefox").string()});
+  ASSERT_EQ(undone.exit, 0) << undone.out << undone.err;
+  expect_nothing_left();
+}
+
+// Locked, and the passphrase is lost: the way out is said, and leads out.
+TEST_F(LeavingTest, EvenWhenItCannotBeUnlocked) {
+  set_up_and_grant();
+  const auto sealed =
+      latchkey({"keys", "seal", "--passphrase", "--passphrase-fd", "0"}, "correct horse\n");
+  ASSERT_EQ(sealed.exit, 0) << sealed.out << sealed.err;
+  start_agent();
+  const auto refused = latchkey({"setup", "--undo"});
+  EXPECT_EQ(refused.exit, 1);
+  EXPECT_THAT(refused.err, HasSubstr("latchkey store start-anew"));
+  ASSERT_EQ(latchkey({"store", "start-anew", "--yes"}).exit, 0);
   const auto undone = latchkey({"setup", "--undo", "--nssdb", path(".pki/nssdb").string(),
                                 "--nssdb", path("elsewhere/chromium").string(), "--browser-dir",
                                 path("elsewhere/browser").string(), "--firefox-profile",

@@ -208,7 +208,12 @@ Result<void> remove_roots(const fs::path& folder, const Bytes& root) {
 Result<Done> remove(const Common& common, const Terminal& terminal, const SetupOptions& options) {
   auto link = AgentLink::open(common.socket, std::nullopt);
   if (!link) {
-    return fail(link.error());
+    Failure failure = link.error();
+    if (failure.code == "locked") {
+      // Whoever cannot unlock it must be able to leave all the same.
+      failure.hint += " To leave without it: `latchkey store start-anew`, then this again.";
+    }
+    return fail(std::move(failure));
   }
   const auto anchor = anchor_of(*link);
   if (!anchor) {
