@@ -44,9 +44,10 @@ MAY_USE = {
     "discovery": {"base", "crypto", "wire"},
     "net": {"base", "crypto", "wire"},
     "platform": {"base", "crypto", "wire"},
+    "bluez": {"base", "wire", "net"},
 }
 DECIDERS = ["agent", "front", "provider", "cache"]
-SHELLS = ["store", "discovery", "net", "platform"]
+SHELLS = ["store", "discovery", "net", "platform", "bluez"]
 
 # Shells implement interfaces that the deciding folders own; those headers, and no others, are open
 # to them.
@@ -94,8 +95,9 @@ OWNERS = [
     (re.compile(r"^openssl/"), ["src/crypto", "bench"], "OpenSSL"),
     (re.compile(r"^cjose/"), ["src/crypto"], "cjose"),
     (re.compile(r"^boost/beast"), ["src/net", "apps/*.cc", "tests", "bench"], "Beast"),
-    (re.compile(r"^boost/asio"), ["src/net", "src/discovery", "apps", "tests", "bench"], "Asio"),
+    (re.compile(r"^boost/asio"), ["src/net", "src/discovery", "src/bluez", "apps", "tests", "bench"], "Asio"),
     (re.compile(r"^avahi-"), ["src/discovery"], "Avahi"),
+    (re.compile(r"^sdbus-c\+\+/"), ["src/bluez"], "sdbus-c++"),
     (re.compile(r"^(?:SQLiteCpp/|sqlite3\.h)"), ["src/store", "tests", "bench"], "SQLite"),
     (re.compile(r"^soci/"), ["src/store", "tests", "bench"], "SOCI"),
     (re.compile(r"^p11-kit"), ["src/platform"], "PKCS#11"),
@@ -110,7 +112,7 @@ OWNERS = [
     (re.compile(r"^spdlog/"), ["src/net", "src/discovery", "src/platform", "src/store", "apps", "bench"],
      "spdlog"),
     (re.compile(r"^(?:sys/socket|sys/un|netinet/.*|arpa/.*|netdb|net/.*|ifaddrs|linux/.*)\.h$|^(?:netinet|arpa)/"),
-     ["src/net", "src/discovery", "src/platform", "apps", "tests", "bench"], "sockets"),
+     ["src/net", "src/discovery", "src/platform", "src/bluez", "apps", "tests", "bench"], "sockets"),
     (re.compile(r"^benchmark/"), ["bench"], "Google Benchmark"),
 ]
 

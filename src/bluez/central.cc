@@ -1,0 +1,350 @@
+#include "bluez/central.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "bluez/connection.h"
+#include "bluez/watcher.h"
+
+namespace latchkey::bluez {
+namespace {
+
+namespace asio = boost::asio;
+
+// Devices advertise several times a second.
+constexpr std::chrono::milliseconds kForget = std::chrono::seconds(20);
+constexpr std::chrono::milliseconds kSweep = std::chrono::seconds(5);
+constexpr std::chrono::milliseconds kAnswer = std::chrono::seconds(10);
+constexpr std::chrono::milliseconds kAgain = std::chrono::seconds(5);
+// Whoever floods the air with addresses makes no more rows than this.
+constexpr std::size_t kMaxNearby = 64;
+
+}  // namespace
+
+class Central::Core : public std::enable_shared_from_this<Core> {
+ public:
+  Core(const net::Executor& executor, Options options, Events events)
+      : executor_(executor),
+        options_(std::move(options)),
+        events_(std::move(events)),
+        watcher_(executor, options_.adapter, kAdapter, watched()),
+        sweep_(executor),
+        again_(executor) {}
+
+  void start() {
+    asio::post(executor_, [self = shared_from_this()] {
+      if (self->alive_) {
+        self->watcher_.start();
+      }
+    });
+  }
+  void close() {
+    alive_ = false;
+    sweep_.cancel();
+    again_.cancel();
+    for (const auto& weak : links_) {
+      if (const auto link = weak.lock()) {
+        link->drop();
+      }
+    }
+    asio::post(executor_, [self = shared_from_this()] { self->watcher_.stop(); });
+  }
+
+  void scan(bool on) {
+    if (std::exchange(wanted_, on) != on) {
+      step();
+    }
+  }
+
+  std::shared_ptr<Link> connect(const std::string& key, Connection::Listener& listener) {
+    const auto found = seen_.find(key);
+    if (found == seen_.end() || watcher_.bus() == nullptr) {
+      return nullptr;
+    }
+    auto link = std::make_shared<Link>(executor_, watcher_, options_.names, key, listener);
+    std::erase_if(links_, [](const auto& weak) { return weak.expired(); });
+    links_.push_back(link);
+    link->start();
+    return link;
+  }
+  [[nodiscard]] const Condition& condition() const { return watcher_.condition(); }
+
+ private:
+  struct Seen {
+    Nearby nearby;
+    net::Deadline until;
+    bool told = false;
+  };
+
+  AdapterWatcher::Events watched() {
+    return {
+        .adapter =
+            [this](const std::string& path) {
+              if (path.empty()) {
+                forget();
+              }
+              step();
+            },
+        .changed =
+            [this](const std::string& path, const std::string& interface,
+                   const Properties& changed) {
+              each_link([&](Link& link) { link.on_changed(path, interface, changed); });
+              if (interface == kDevice) {
+                on_device(path, changed, true);
+              } else if (path == watcher_.adapter() && changed.contains("Powered")) {
+                scanning_ = false;
+                step();
+              }
+            },
+        .added =
+            [this](const std::string& path, const Interfaces& interfaces) {
+              if (const auto found = interfaces.find(kDevice); found != interfaces.end()) {
+                on_device(path, found->second, true);
+              }
+            },
+        .removed =
+            [this](const std::string& path, const std::vector<std::string>& interfaces) {
+              each_link([&](Link& link) { link.on_removed(path, interfaces); });
+              if (std::find(interfaces.begin(), interfaces.end(), kDevice) != interfaces.end()) {
+                lose(path);
+              }
+            },
+        .condition =
+            [this] {
+              if (alive_) {
+                events_.condition(watcher_.condition());
+              }
+            }};
+  }
+
+  void each_link(const std::function<void(Link&)>& call) {
+    for (const auto& weak : std::vector(links_)) {
+      if (const auto link = weak.lock()) {
+        call(*link);
+      }
+    }
+  }
+
+  void forget() {
+    ++epoch_;
+    busy_ = false;
+    scanning_ = false;
+    each_link([](Link& link) { link.on_adapter_lost(); });
+    while (!seen_.empty()) {
+      lose(seen_.begin()->first);
+    }
+  }
+
+  // --- scanning ---
+
+  void step() {
+    if (busy_ || watcher_.adapter().empty() || !alive_ || wanted_ == scanning_) {
+      return;
+    }
+    if (!wanted_) {
+      scanning_ = false;
+      sweep_.cancel();
+      while (!seen_.empty()) {
+        lose(seen_.begin()->first);
+      }
+      ask("StopDiscovery", {}, [this](const sdbus::Error*) { step(); });
+      return;
+    }
+    if (!watcher_.powered()) {
+      watcher_.set_condition({Condition::Kind::kOff, ""});
+      return;
+    }
+    ask(
+        "SetDiscoveryFilter",
+        [](sdbus::MethodCall& call) {
+          call << Properties{{"Transport", sdbus::Variant(std::string("le"))},
+                             {"DuplicateData", sdbus::Variant(true)}};
+        },
+        [this](const sdbus::Error* error) {
+          if (error != nullptr) {
+            failed(*error);
+          } else {
+            begin();
+          }
+        });
+  }
+  void begin() {
+    ask("StartDiscovery", {}, [this](const sdbus::Error* error) {
+      if (error != nullptr && !error->getName().ends_with(".InProgress")) {
+        failed(*error);
+        return;
+      }
+      scanning_ = true;
+      watcher_.set_condition({Condition::Kind::kReady, ""});
+      // What BlueZ has from before is not told until it is heard again.
+      watcher_.list([this](const Objects& objects) {
+        for (const auto& [path, interfaces] : objects) {
+          if (const auto found = interfaces.find(kDevice); found != interfaces.end()) {
+            on_device(path, found->second, found->second.contains("RSSI"));
+          }
+        }
+      });
+      sweep();
+      step();
+    });
+  }
+  void ask(const char* method, const Bus::Write& write,
+           std::function<void(const sdbus::Error*)> done) {
+    busy_ = true;
+    watcher_.bus()->call(
+        watcher_.adapter(), kAdapter, method, write,
+        [self = shared_from_this(), epoch = epoch_, done = std::move(done)](
+            sdbus::MethodReply&, const sdbus::Error* error) {
+          if (epoch == self->epoch_ && self->alive_) {
+            self->busy_ = false;
+            done(error);
+          }
+        },
+        kAnswer);
+  }
+  void failed(const sdbus::Error& error) {
+    watcher_.set_condition(condition_of(error));
+    again_.expires_after(kAgain);
+    again_.async_wait([self = shared_from_this()](const boost::system::error_code& cut) {
+      if (!cut) {
+        self->step();
+      }
+    });
+  }
+
+  // `heard`: at this moment.
+  void on_device(const std::string& path, const Properties& properties, bool heard) {
+    if (!alive_ || !scanning_ || !path.starts_with(watcher_.adapter() + "/")) {
+      return;
+    }
+    const auto uuids = property<std::vector<std::string>>(properties, "UUIDs")
+                           .value_or(std::vector<std::string>());
+    const auto data = property<std::map<std::string, sdbus::Variant>>(properties, "ServiceData")
+                          .value_or(std::map<std::string, sdbus::Variant>());
+    const auto ours = data.find(options_.names.service);
+    auto found = seen_.find(path);
+    if (found == seen_.end()) {
+      const bool shows =
+          std::find(uuids.begin(), uuids.end(), options_.names.service) != uuids.end();
+      if ((!shows && ours == data.end()) || seen_.size() >= kMaxNearby) {
+        return;
+      }
+      found = seen_.emplace(path, Seen{{path, std::nullopt, std::nullopt}, {}, false}).first;
+    }
+    Seen& seen = found->second;
+    const Nearby before = seen.nearby;
+    if (const auto rssi = property<std::int16_t>(properties, "RSSI")) {
+      seen.nearby.rssi = rssi;
+    }
+    if (ours != data.end() && ours->second.containsValueOfType<std::vector<std::uint8_t>>()) {
+      const auto bytes = ours->second.get<std::vector<std::uint8_t>>();
+      if (bytes.size() == std::tuple_size_v<Rid>) {
+        seen.nearby.rid.emplace();
+        std::copy(bytes.begin(), bytes.end(), seen.nearby.rid->begin());
+      }
+    }
+    if (heard) {
+      seen.until = net::after(kForget);
+      if (!seen.told || !(before == seen.nearby)) {
+        seen.told = true;
+        events_.found(seen.nearby);
+      }
+    }
+  }
+  void lose(const std::string& path) {
+    const auto found = seen_.find(path);
+    if (found == seen_.end()) {
+      return;
+    }
+    const std::string key = found->first;
+    const bool told = found->second.told;
+    seen_.erase(found);
+    if (told && alive_) {
+      events_.lost(key);
+    }
+  }
+  void sweep() {
+    sweep_.expires_after(kSweep);
+    sweep_.async_wait([self = shared_from_this()](const boost::system::error_code& cut) {
+      if (cut || !self->alive_) {
+        return;
+      }
+      std::vector<std::string> old;
+      for (const auto& [path, seen] : self->seen_) {
+        if (seen.told && seen.until < std::chrono::steady_clock::now() && !self->is_linked(path)) {
+          old.push_back(path);
+        }
+      }
+      for (const std::string& path : old) {
+        self->lose(path);
+      }
+      self->sweep();
+    });
+  }
+  // A device that is connected to need not advertise.
+  bool is_linked(const std::string& path) {
+    bool linked = false;
+    each_link([&](Link& link) { linked = linked || link.is_to(path); });
+    return linked;
+  }
+
+  net::Executor executor_;
+  Options options_;
+  Events events_;
+  AdapterWatcher watcher_;
+  asio::steady_timer sweep_;
+  asio::steady_timer again_;
+  std::map<std::string, Seen> seen_;  // by path
+  std::vector<std::weak_ptr<Link>> links_;
+  std::uint64_t epoch_ = 0;
+  bool wanted_ = false;
+  bool scanning_ = false;
+  bool busy_ = false;
+  bool alive_ = true;
+};
+
+namespace {
+
+class OwnedLink final : public Connection {
+ public:
+  explicit OwnedLink(std::shared_ptr<Link> link) : link_(std::move(link)) {}
+  ~OwnedLink() override {
+    link_->drop();
+    link_->forget_listener();
+  }
+  void send(Bytes value) override { link_->send(std::move(value)); }
+  void hang_up() override { link_->hang_up(); }
+
+ private:
+  std::shared_ptr<Link> link_;
+};
+
+}  // namespace
+
+Central::Central(net::Executor executor, Options options, Events events)
+    : core_(std::make_shared<Core>(executor, std::move(options), std::move(events))) {
+  core_->start();
+}
+
+Central::~Central() {
+  core_->close();
+}
+
+void Central::scan(bool on) {
+  core_->scan(on);
+}
+
+std::unique_ptr<Connection> Central::connect(const std::string& key,
+                                             Connection::Listener& listener) {
+  auto link = core_->connect(key, listener);
+  return link ? std::make_unique<OwnedLink>(std::move(link)) : nullptr;
+}
+
+const Condition& Central::condition() const {
+  return core_->condition();
+}
+
+}  // namespace latchkey::bluez
