@@ -24,7 +24,7 @@ RELEASE := build/release
 DEV_BIN := $(CURDIR)/$(DEV)/bin
 RELEASE_BIN := $(CURDIR)/$(RELEASE)/bin
 
-.PHONY: help build deps demo test test-unit test-js test-e2e test-attack test-asan test-fresh packages test-packages lint format bench \
+.PHONY: help build deps demo test test-unit test-js test-e2e test-attack test-asan test-bluetooth test-fresh packages test-packages lint format bench \
         fuzz install uninstall clean dev js
 
 help: ## this text
@@ -94,6 +94,12 @@ test-asan: ## the C++ tests under address and undefined-behaviour sanitizers, ev
 	@cmake --preset asan >/dev/null
 	@$(NINJA) build/asan -j $(JOBS)
 	@ASAN_BUILD=build/asan scripts/test asan
+
+test-bluetooth: ## enrolment over a virtual radio, real BlueZ on both ends, in a QEMU guest
+	@scripts/bootstrap --for build bluetooth --no-npm
+	@cmake --preset dev >/dev/null
+	@$(NINJA) $(DEV) -j $(JOBS) programs
+	@LATCHKEY_BIN=$(DEV_BIN) scripts/test bluetooth
 
 test-fresh: ## `make test` and `make demo` on a minimal Debian 12, then again without network (root)
 	@scripts/bootstrap --for fresh --no-npm
