@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/host_name.h"
-#include "crypto/hash.h"
+#include "device/current_rid.h"
 #include "device/device.h"
 #include "discovery/publisher.h"
 
@@ -16,25 +16,22 @@ namespace latchkey::device {
 // Announces the device and its hosts. Avahi's libraries are loaded by the Network when it starts.
 class Beacon {
  public:
-  Beacon(boost::asio::io_context& io, Device& device, discovery::NetworkOptions options)
-      : device_(device), network_(io, std::move(options)), publisher_(network_, &Beacon::on_event) {
-    renew();
+  Beacon(boost::asio::io_context& io, Device& device, const CurrentRid& rid,
+         discovery::NetworkOptions options)
+      : device_(device),
+        rid_(rid),
+        network_(io, std::move(options)),
+        publisher_(network_, &Beacon::on_event) {
+    announce();
     for (const auto& live : device_.live_grants()) {
       add(live->grant.host, !live->grant.origin);
     }
   }
 
-  // A new rid, so that a device cannot be followed by it.
-  void renew() {
-    nonce_ = device_.random().bytes<4>();
-    announce();
-  }
   void announce() {
     const auto& identity = device_.identity();
-    const discovery::Rid rid =
-        discovery::make_rid(identity.discovery_key, nonce_, &crypto::hmac_sha256);
     const auto done = publisher_.announce(
-        {identity.name, identity.port, {identity.type, device_.window_is_open(), rid}});
+        {identity.name, identity.port, {identity.type, device_.window_is_open(), rid_.value()}});
     if (!done) {
       spdlog::warn("announcing: {}", done.error().message);
     }
@@ -64,7 +61,7 @@ class Beacon {
     }
   }
   Device& device_;
-  ByteArray<4> nonce_{};
+  const CurrentRid& rid_;
   discovery::Network network_;
   discovery::Publisher publisher_;
 };

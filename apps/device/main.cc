@@ -124,6 +124,8 @@ int run(int argc, char** argv) {
   add_limits(app, options.front);
   app.add_option("--mdns", options.mdns, "auto, system, builtin or off")->capture_default_str();
   app.add_option("--interface", options.interfaces, "Announce on this network interface only");
+  app.add_option("--bluetooth-socket", options.bluetooth_socket,
+                 "Pair over Bluetooth too, with a radio that another program drives");
   app.add_option("--allow-window-from-page", options.window_from_page,
                  "Whether paired people may show a code on the device's page: yes or no")
       ->capture_default_str();

@@ -57,6 +57,7 @@ struct RunOptions {
   FrontOptions front;
   std::string mdns = "auto";
   std::vector<std::string> interfaces;
+  std::filesystem::path bluetooth_socket;  // of a radio that another program drives; empty: none
   std::vector<std::filesystem::path> reset_erases;  // the service's folders, emptied at a reset
   std::filesystem::path sso;     // what the owner says about single sign-on; empty: there is none
   bool window_from_page = true;  // whether a paired person may let somebody in from the page

@@ -13,12 +13,14 @@
 #include "device/access_log.h"
 #include "device/attester.h"
 #include "device/beacon.h"
+#include "device/bluetooth.h"
 #include "device/control.h"
 #include "device/device.h"
 #include "device/file_backend.h"
 #include "device/metrics_server.h"
 #include "device/opening.h"
 #include "device/profile.h"
+#include "device/radio.h"
 #include "device/reset.h"
 #include "device/server.h"
 #include "device/sso_setup.h"
@@ -60,6 +62,7 @@ class Life final : public Watcher {
         signals_(io, SIGTERM, SIGINT),
         reopen_(io, SIGHUP),
         deadline_(io),
+        rid_(device),
         beacon_time_(io),
         stop_time_(io) {}
 
@@ -72,11 +75,19 @@ class Life final : public Watcher {
     wait_for_reopen();
     device_.watch(this);
     deadline_changed();
+    renew_hourly();
     return true;
   }
   void announce(discovery::NetworkOptions options) {
-    beacon_.emplace(io_, device_, std::move(options));
-    renew_hourly();
+    beacon_.emplace(io_, device_, rid_, std::move(options));
+  }
+  // `radio` outlives this.
+  void speak_over(Radio& radio) {
+    bluetooth_.emplace(io_.get_executor(), device_, radio,
+                       [this](std::shared_ptr<net::GattStream> stream) {
+                         server_.pair_over_bluetooth(std::move(stream));
+                       });
+    bluetooth_->update(rid_.value());
   }
   void serve_metrics(int listener) { metrics_.start(listener); }
   [[nodiscard]] bool reset() const { return reset_; }
@@ -97,6 +108,9 @@ class Life final : public Watcher {
   void announcement_changed() override {
     if (beacon_) {
       beacon_->announce();
+    }
+    if (bluetooth_) {
+      bluetooth_->update(rid_.value());
     }
   }
   void window_closed() override { server_.end_unproven(); }
@@ -126,6 +140,7 @@ class Life final : public Watcher {
       }
       draining_ = true;
       beacon_.reset();
+      bluetooth_.reset();
       stop_time_.expires_after(drain_);
       stop_time_.async_wait([this](const boost::system::error_code& cut) {
         if (!cut) {
@@ -152,8 +167,9 @@ class Life final : public Watcher {
   void renew_hourly() {
     beacon_time_.expires_after(kBeacon);
     beacon_time_.async_wait([this](const boost::system::error_code& error) {
-      if (!error && beacon_) {
-        beacon_->renew();
+      if (!error) {
+        rid_.renew();
+        announcement_changed();
         renew_hourly();
       }
     });
@@ -172,6 +188,7 @@ class Life final : public Watcher {
     device_.watch(nullptr);
     server_.stop();
     beacon_.reset();
+    bluetooth_.reset();
     // The work has a name because g++ 12 destroys a closure that is a temporary of co_await twice.
     auto erase = [plan = plan_] { return erase_content(plan); };
     const auto erased =
@@ -208,6 +225,7 @@ class Life final : public Watcher {
   }
   void finish() {
     beacon_.reset();
+    bluetooth_.reset();
     server_.stop();
     control_.stop();
     metrics_.stop();
@@ -237,9 +255,11 @@ class Life final : public Watcher {
   asio::signal_set signals_;
   asio::signal_set reopen_;
   asio::steady_timer deadline_;
+  CurrentRid rid_;
   asio::steady_timer beacon_time_;
   asio::steady_timer stop_time_;
   std::optional<Beacon> beacon_;
+  std::optional<Bluetooth> bluetooth_;
   bool stopping_ = false;
   bool draining_ = false;
   bool reset_ = false;
@@ -319,6 +339,11 @@ Result<bool, std::string> live(const RunOptions& options, Setup& setup, Random& 
     sso.emplace(SingleSignOn::Parts{io.get_executor(), **device, *party, setup.sso->ca_file});
     (*device)->on_sessions_ended([&sso](const auto& ended) { sso->sessions_ended(ended); });
   }
+  // Before the life that uses it: it goes after it.
+  const auto radio = open_radio(options, io.get_executor());
+  if (!radio) {
+    return fail("Bluetooth: " + radio.error());
+  }
   Life life(io, **device, opener,
             {**device, *backend, page, *setup.log, metrics, timeouts, limits_of(options.front),
              sso ? &*sso : nullptr},
@@ -336,6 +361,9 @@ Result<bool, std::string> live(const RunOptions& options, Setup& setup, Random& 
             << std::endl;
   if (setup.network.mode != discovery::Mode::kOff) {
     life.announce(setup.network);
+  }
+  if (*radio) {
+    life.speak_over(**radio);
   }
   io.run();
   if (life.failed()) {

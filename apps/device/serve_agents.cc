@@ -80,6 +80,14 @@ net::Task<bool> Server::serve_management_request(net::HttpStream& http, const Sp
 }
 
 net::Task<void> Server::serve_pairing(Client client) {
+  net::TlsStream& stream = *client.stream;
+  const auto channel_binding = stream.exporter(wire::kExporterPair);
+  if (channel_binding) {
+    co_await pair(stream, *channel_binding, client.key);
+  }
+}
+
+net::Task<void> Server::pair(net::ByteStream& stream, Digest256 channel_binding, std::string key) {
   // Lists the connection for the window's end until it has proved the code.
   struct Place {
     Server& server;
@@ -91,19 +99,15 @@ net::Task<void> Server::serve_pairing(Client client) {
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
   };
-  Peer& peer = peers_.at(client.key);
+  Peer& peer = peers_.at(key);
   if (pairing_ >= parts_.limits.pairing || peer.pairing >= parts_.limits.pairing_per_address) {
+    stream.close();
     co_return;
   }
   const Counted counted(pairing_, peer.pairing);
-  net::TlsStream& stream = *client.stream;
   const Place place(*this, stream);
-  const auto channel_binding = stream.exporter(wire::kExporterPair);
-  if (!channel_binding) {
-    co_return;
-  }
   const Clock& clock = parts_.device.clock();
-  const auto session = parts_.device.pairing_session(*channel_binding);
+  const auto session = parts_.device.pairing_session(channel_binding);
   Bytes block(4096);
   while (stream.is_open()) {
     const auto until = session->deadline();
@@ -127,7 +131,8 @@ net::Task<void> Server::serve_pairing(Client client) {
   co_await stream.shutdown();
 }
 
-net::Task<bool> Server::perform(net::TlsStream& stream, std::vector<enroll::DeviceEffect> effects) {
+net::Task<bool> Server::perform(net::ByteStream& stream,
+                                std::vector<enroll::DeviceEffect> effects) {
   bool goes_on = true;
   for (enroll::DeviceEffect& effect : effects) {
     if (const auto* send = std::get_if<enroll::SendBytes>(&effect)) {

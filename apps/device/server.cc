@@ -15,6 +15,8 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr int kBacklog = 256;
+// All of Bluetooth is one neighbour.
+constexpr std::string_view kBluetoothPeer = "bluetooth";
 
 net::Error system_error() {
   return {errno == EADDRINUSE || errno == EACCES ? net::Error::Code::kRefused
@@ -132,6 +134,18 @@ net::Task<void> Server::serve(int fd, std::string address, std::string key,
     default:
       co_await serve_http(std::make_shared<Client>(std::move(client)));
   }
+}
+
+void Server::pair_over_bluetooth(std::shared_ptr<net::GattStream> stream) {
+  auto seat = std::make_unique<Seat>(*this, std::string(kBluetoothPeer));
+  seat->shaken();
+  tasks_.spawn(serve_bluetooth(std::move(stream), std::move(seat)));
+}
+
+net::Task<void> Server::serve_bluetooth(std::shared_ptr<net::GattStream> stream,
+                                        std::unique_ptr<Seat> /*seat*/) {
+  // Bluetooth gives nothing to bind to: who is at the other end is for the code to prove.
+  co_await pair(*stream, Digest256{}, std::string(kBluetoothPeer));
 }
 
 net::Result<Listening> listen_on(const std::string& address, std::uint16_t port) {

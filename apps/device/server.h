@@ -14,6 +14,7 @@
 #include "device/single_sign_on.h"
 #include "front/metrics.h"
 #include "net/accepting.h"
+#include "net/gatt_stream.h"
 #include "net/http_stream.h"
 #include "net/stream.h"
 #include "net/task.h"
@@ -62,6 +63,8 @@ class Server {
   // Ends everything; the server may go when empty().
   void stop();
   [[nodiscard]] bool empty() const { return tasks_.empty(); }
+  // A pairing session that came over Bluetooth.
+  void pair_over_bluetooth(std::shared_ptr<net::GattStream> stream);
   // Pairing connections that have not proved the code.
   void end_unproven();
   [[nodiscard]] std::size_t connections() const { return open_; }
@@ -96,8 +99,12 @@ class Server {
   net::Task<bool> serve_management_request(net::HttpStream& http, const SpkiHash& agent,
                                            const Digest256& exporter);
   net::Task<void> serve_pairing(Client client);
+  net::Task<void> serve_bluetooth(std::shared_ptr<net::GattStream> stream,
+                                  std::unique_ptr<Seat> seat);
+  // `key`: whose places it takes, in peers_.
+  net::Task<void> pair(net::ByteStream& stream, Digest256 channel_binding, std::string key);
   // False: the session is over.
-  net::Task<bool> perform(net::TlsStream& stream, std::vector<enroll::DeviceEffect> effects);
+  net::Task<bool> perform(net::ByteStream& stream, std::vector<enroll::DeviceEffect> effects);
 
   net::Executor executor_;
   Parts parts_;

@@ -147,50 +147,51 @@ GrantId House::pair() {
 }
 
 std::optional<wire::Error> House::pair_with(pairing::PairingCode code) {
-  std::optional<wire::Error> failed;
-  const auto talk = [](House& house, pairing::PairingCode code_typed,
-                       std::optional<wire::Error>& out) -> net::Task<bool> {
+  const auto talk = [](House& house,
+                       pairing::PairingCode typed) -> net::Task<std::optional<wire::Error>> {
     net::TlsClientConfig config;
     config.alpn = {std::string(wire::kAlpnPair)};
     config.verify = net::VerifyNone{};
     auto stream = co_await house.dial(std::move(config));
     if (!stream) {
-      out = wire::Error{wire::ErrorCode::kWindowClosed, stream.error().detail, false};
-      co_return false;
+      co_return wire::Error{wire::ErrorCode::kWindowClosed, stream.error().detail, false};
     }
     const auto key = crypto::certificate_key((*stream)->peer_certificate().value()).value();
-    enroll::AgentSession session(house.agent_, house.random_,
-                                 (*stream)->exporter(wire::kExporterPair).value(),
-                                 DeviceId(key.spki_hash().bytes()), std::nullopt);
-    auto effects = session.start(house.clock_.mono_now());
-    Bytes block(4096);
-    while (true) {
-      for (std::size_t i = 0; i < effects.size(); ++i) {
-        if (const auto* send = std::get_if<enroll::SendBytes>(&effects[i])) {
-          (void)co_await (*stream)->write_all(send->bytes, 5s);
-        } else if (const auto* needed = std::get_if<enroll::CodeNeeded>(&effects[i])) {
-          auto more = session.on_password_key(
-              house.clock_.mono_now(),
-              pairing::derive_password_key(code_typed, needed->salt, needed->iterations));
-          effects.insert(effects.end(), std::make_move_iterator(more.begin()),
-                         std::make_move_iterator(more.end()));
-        } else if (const auto* error = std::get_if<enroll::Failed>(&effects[i])) {
-          out = error->error;
-          co_return false;
-        } else if (std::holds_alternative<enroll::Enrolled>(effects[i])) {
-          co_return true;
-        }
-      }
-      const auto got = co_await (*stream)->read_some(block, net::after(5s));
-      if (!got || *got == 0) {
-        out = wire::Error{wire::ErrorCode::kUnreachable, "cut off", false};
-        co_return false;
-      }
-      effects = session.on_bytes(house.clock_.mono_now(), ByteSpan(block).first(*got));
-    }
+    const auto binding = (*stream)->exporter(wire::kExporterPair).value();
+    const DeviceId shown(key.spki_hash().bytes());
+    co_return co_await house.pair_over(**stream, binding, shown, std::move(typed));
   };
-  (void)run(talk(*this, std::move(code), failed));
-  return failed;
+  return run(talk(*this, std::move(code)));
+}
+
+net::Task<std::optional<wire::Error>> House::pair_over(net::ByteStream& stream, Digest256 binding,
+                                                       std::optional<DeviceId> shown,
+                                                       pairing::PairingCode code) {
+  enroll::AgentSession session(agent_, random_, binding, shown, std::nullopt);
+  auto effects = session.start(clock_.mono_now());
+  Bytes block(4096);
+  while (true) {
+    for (std::size_t i = 0; i < effects.size(); ++i) {
+      if (const auto* send = std::get_if<enroll::SendBytes>(&effects[i])) {
+        (void)co_await stream.write_all(send->bytes, 5s);
+      } else if (const auto* needed = std::get_if<enroll::CodeNeeded>(&effects[i])) {
+        auto more = session.on_password_key(
+            clock_.mono_now(),
+            pairing::derive_password_key(code, needed->salt, needed->iterations));
+        effects.insert(effects.end(), std::make_move_iterator(more.begin()),
+                       std::make_move_iterator(more.end()));
+      } else if (const auto* error = std::get_if<enroll::Failed>(&effects[i])) {
+        co_return error->error;
+      } else if (std::holds_alternative<enroll::Enrolled>(effects[i])) {
+        co_return std::nullopt;
+      }
+    }
+    const auto got = co_await stream.read_some(block, net::after(5s));
+    if (!got || *got == 0) {
+      co_return wire::Error{wire::ErrorCode::kUnreachable, "cut off", false};
+    }
+    effects = session.on_bytes(clock_.mono_now(), ByteSpan(block).first(*got));
+  }
 }
 
 net::Task<Page> House::open_page(const AgentGrant& grant) {

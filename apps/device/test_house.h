@@ -98,6 +98,10 @@ class House : public ::testing::Test {
   // Pairs with a fresh code; the grant's id.
   GrantId pair();
   std::optional<wire::Error> pair_with(pairing::PairingCode code);
+  // The agent's side of pairing; nothing: it is done.
+  net::Task<std::optional<wire::Error>> pair_over(net::ByteStream& stream, Digest256 binding,
+                                                  std::optional<DeviceId> shown,
+                                                  pairing::PairingCode code);
   pairing::PairingCode open_window();
   net::Task<net::Result<std::unique_ptr<net::TlsStream>>> dial(net::TlsClientConfig config);
   net::Task<Page> open_page(const AgentGrant& grant);

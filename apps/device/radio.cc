@@ -1,0 +1,20 @@
+#include "device/radio.h"
+
+#include "device/options.h"
+#include "device/radio_socket.h"
+
+namespace latchkey::device {
+
+Result<std::unique_ptr<Radio>, std::string> open_radio(const RunOptions& options,
+                                                       net::Executor executor) {
+  if (options.bluetooth_socket.empty()) {
+    return std::unique_ptr<Radio>();
+  }
+  auto socket = RadioSocket::open(std::move(executor), options.bluetooth_socket);
+  if (!socket) {
+    return fail(socket.error());
+  }
+  return std::unique_ptr<Radio>(*std::move(socket));
+}
+
+}  // namespace latchkey::device
