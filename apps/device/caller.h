@@ -25,7 +25,7 @@ struct Timeouts {
   std::chrono::milliseconds body = std::chrono::seconds(30);     // between pieces of a body
   std::chrono::milliseconds stall = std::chrono::seconds(60);    // a peer that does not read
   std::chrono::milliseconds connect = std::chrono::seconds(3);   // to the service behind
-  std::chrono::milliseconds answer = std::chrono::seconds(120);  // its head, or more of its body
+  std::chrono::milliseconds answer = std::chrono::seconds(300);  // its head, or more of its body
   std::chrono::milliseconds tunnel = std::chrono::hours(2);      // a WebSocket that says nothing
   std::uint64_t upload_rate = 64;  // bytes a second that a body has to keep up, after `body`
 };

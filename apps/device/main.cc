@@ -90,6 +90,7 @@ void add_limits(CLI::App& app, device::FrontOptions& to) {
   seconds("--head-seconds", to.head_seconds, "How long the head of a request may take");
   seconds("--body-seconds", to.body_seconds, "How long an upload may pause");
   seconds("--stall-seconds", to.stall_seconds, "How long a client may take nothing of an answer");
+  seconds("--answer-seconds", to.answer_seconds, "How long the service behind may say nothing");
   app.add_option("--min-upload-rate", to.min_upload_rate,
                  "Bytes a second an upload must keep up; 0: any")
       ->check(CLI::Range(0U, 1000000U))

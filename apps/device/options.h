@@ -36,6 +36,7 @@ struct FrontOptions {
   unsigned head_seconds = 10;
   unsigned body_seconds = 30;
   unsigned stall_seconds = 60;
+  unsigned answer_seconds = 300;
   unsigned min_upload_rate = 64;  // bytes a second
   unsigned drain_seconds = 10;
 };

@@ -295,6 +295,7 @@ Timeouts timeouts_of(const FrontOptions& options) {
   timeouts.handshake = timeouts.head;
   timeouts.body = std::chrono::seconds(options.body_seconds);
   timeouts.stall = std::chrono::seconds(options.stall_seconds);
+  timeouts.answer = std::chrono::seconds(options.answer_seconds);
   timeouts.upload_rate = options.min_upload_rate;
   return timeouts;
 }
