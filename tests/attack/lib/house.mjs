@@ -119,14 +119,17 @@ export function environment(home) {
 let count = 0;
 
 export class Device {
-  /** @param {{upstream?: string, serve?: string, name?: string, type?: string, listen?: string, erases?: string[], more?: string[]}} options */
+  /**
+   * @param {{upstream?: string, serve?: string, name?: string, type?: string, listen?: string, erases?: string[], more?: string[], config?: string}} options
+   *   `config`: a file that says what it is called and what it fronts
+   */
   static async start(house, options = {}) {
     const device = new Device();
     device.house = house;
-    device.options = { name: 'Shelf', type: 'media-cache', listen: '127.0.0.1', ...options };
+    device.options = { ...(options.config ? {} : { name: 'Shelf', type: 'media-cache' }), listen: '127.0.0.1', ...options };
     device.state = house.path(`device-${++count}`);
     device.log = house.path(`access-${count}.log`);
-    if (!options.upstream && !options.serve) {
+    if (!options.upstream && !options.serve && !options.config) {
       device.options.serve = house.path(`files-${count}`);
       mkdirSync(device.options.serve);
     }
@@ -135,10 +138,11 @@ export class Device {
     return device;
   }
   async run({ wrap = [], env = {}, port = 0 } = {}) {
-    const { upstream, serve, name, type, listen, erases = [], more = [] } = this.options;
+    const { upstream, serve, name, type, listen, erases = [], more = [], config } = this.options;
+    const fronts = config ? ['--config', config] : upstream ? ['--upstream', upstream] : ['--serve', serve];
     this.program = new Program([
-      ...wrap, join(BIN, 'latchkey-device'), 'run', '--state', this.state, ...(name === undefined ? [] : ['--name', name]), '--type', type, '--listen', listen,
-      '--port', String(port), '--mdns', 'off', '--access-log', this.log, ...(more.includes('--drain-seconds') ? [] : ['--drain-seconds', '0']), ...(upstream ? ['--upstream', upstream] : ['--serve', serve]),
+      ...wrap, join(BIN, 'latchkey-device'), 'run', '--state', this.state, ...(name === undefined ? [] : ['--name', name]), ...(type === undefined ? [] : ['--type', type]), '--listen', listen,
+      '--port', String(port), '--mdns', 'off', '--access-log', this.log, ...(more.includes('--drain-seconds') ? [] : ['--drain-seconds', '0']), ...fronts,
       ...erases.flatMap((folder) => ['--reset-erases', folder]), ...more,
     ], { ...environment(this.house.path('device-home')), ...env });
     const [, , found] = await this.program.line(/listening on (.*):(\d+)\n/);
