@@ -24,7 +24,7 @@ RELEASE := build/release
 DEV_BIN := $(CURDIR)/$(DEV)/bin
 RELEASE_BIN := $(CURDIR)/$(RELEASE)/bin
 
-.PHONY: help build deps demo test test-unit test-js test-e2e test-attack test-asan test-bluetooth test-fresh packages test-packages lint format bench \
+.PHONY: help build deps demo test test-unit test-js test-e2e test-attack test-recipes test-asan test-bluetooth test-fresh packages test-packages lint format bench \
         fuzz install uninstall clean dev js
 
 help: ## this text
@@ -67,7 +67,7 @@ demo: ## a film site, a device and a browser, in a house of its own
 test: ## every test: units, extension, whole system in real browsers, attacks
 	@scripts/bootstrap --for build test
 	@$(MAKE) dev js
-	@LATCHKEY_BIN=$(DEV_BIN) scripts/test unit js packaging e2e e2e-firefox attack
+	@LATCHKEY_BIN=$(DEV_BIN) scripts/test unit js packaging e2e e2e-firefox attack recipes
 
 test-unit: ## the C++ tests alone (ctest)
 	@scripts/bootstrap --for build unit --no-npm
@@ -88,6 +88,11 @@ test-attack: ## attacks on the whole system
 	@scripts/bootstrap --for build test
 	@$(MAKE) dev js
 	@LATCHKEY_BIN=$(DEV_BIN) scripts/test attack
+
+test-recipes: ## other people's software behind a device, with gigabytes and minutes (docs/recipes)
+	@scripts/bootstrap --for build test
+	@$(MAKE) dev
+	@LATCHKEY_BIN=$(DEV_BIN) RECIPES_LONG=1 scripts/test recipes
 
 test-asan: ## the C++ tests under address and undefined-behaviour sanitizers, everything built (long)
 	@scripts/bootstrap --for build unit --no-npm

@@ -259,7 +259,9 @@ test('request smuggling before nginx: HTTP/2 that HTTP/1.1 must not hear', nginx
       const what = `h2, length ${lengthName}, coding ${codingName}`;
       const status = await send(fields({}, more), body);
       const understood = codingName !== 'chunked' && (OTHER_NAME.has(lengthName) || WHOLE.has(lengthName) || ['blank', 'tab', 'folded'].includes(lengthName));
-      judge(await seen(), what, { meant: understood ? body : undefined, status });
+      // Where more comes than was promised, nginx may have had what was promised, and nothing of the rest.
+      const promised = codingName === 'chunked' ? undefined : { zero: '', short: body.slice(0, 3) }[lengthName];
+      judge(await seen(), what, { meant: understood ? body : promised, status });
       if (status === 200) passed += 1;
     }
   }
