@@ -1,6 +1,6 @@
 // The device's rid (docs/protocol.md section 1): one for the network and for Bluetooth, so that who
-// finds the device both ways shows it once. Renewed at start and hourly, so that nobody can follow
-// the device by it.
+// finds the device both ways shows it once. Renewed at start, hourly and with each pairing window,
+// so that nobody can follow the device by it.
 #pragma once
 
 #include "crypto/hash.h"

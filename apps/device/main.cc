@@ -125,8 +125,14 @@ int run(int argc, char** argv) {
   add_limits(app, options.front);
   app.add_option("--mdns", options.mdns, "auto, system, builtin or off")->capture_default_str();
   app.add_option("--interface", options.interfaces, "Announce on this network interface only");
+  auto* bluetooth = app.add_flag("--bluetooth", options.bluetooth,
+                                 "Pair over Bluetooth too, with the Bluetooth of this machine");
+  app.add_option("--bluetooth-adapter", options.bluetooth_adapter,
+                 "Which one, such as hci0, where there are several")
+      ->needs(bluetooth);
   app.add_option("--bluetooth-socket", options.bluetooth_socket,
-                 "Pair over Bluetooth too, with a radio that another program drives");
+                 "Pair over Bluetooth too, with a radio that another program drives")
+      ->excludes(bluetooth);
   app.add_option("--allow-window-from-page", options.window_from_page,
                  "Whether paired people may show a code on the device's page: yes or no")
       ->capture_default_str();

@@ -9,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <iostream>
+#include <utility>
 
 #include "device/access_log.h"
 #include "device/attester.h"
@@ -106,6 +107,11 @@ class Life final : public Watcher {
     }
   }
   void announcement_changed() override {
+    // Who saw it during one window does not know it again during the next.
+    const bool open = device_.window_is_open();
+    if (!std::exchange(was_open_, open) && open) {
+      rid_.renew();
+    }
     if (beacon_) {
       beacon_->announce();
     }
@@ -260,6 +266,7 @@ class Life final : public Watcher {
   asio::steady_timer stop_time_;
   std::optional<Beacon> beacon_;
   std::optional<Bluetooth> bluetooth_;
+  bool was_open_ = false;
   bool stopping_ = false;
   bool draining_ = false;
   bool reset_ = false;

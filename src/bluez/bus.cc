@@ -45,8 +45,13 @@ Bus::Bus(const net::Executor& executor, std::unique_ptr<sdbus::IConnection> conn
       descriptor_(executor),
       timer_(executor) {}
 
-Bus::~Bus() {
+void Bus::mute() {
   life_->bus = nullptr;
+  fallen_ = true;
+}
+
+Bus::~Bus() {
+  mute();
   matches_.clear();
   proxies_.clear();
 }

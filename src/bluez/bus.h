@@ -55,6 +55,9 @@ class Bus {
   Bus(const Bus&) = delete;
   Bus& operator=(const Bus&) = delete;
 
+  // Nothing is called back any more, whatever comes: its users may go before it.
+  void mute();
+
   // Calls a method of BlueZ. `write` puts the arguments in; `done` gets the reply, or the error and
   // a reply that must not be read. Both may throw sdbus::Error; what `done` throws (a reply of
   // another shape) is dropped.

@@ -91,6 +91,7 @@ void Link::on_changed(const std::string& path, const std::string& interface,
     return;
   }
   if (property<bool>(changed, "Connected") == false) {
+    apart_ = true;
     end("the connection was lost");
   } else if (property<bool>(changed, "ServicesResolved") == true && !resolved_) {
     resolved_ = true;
@@ -240,15 +241,16 @@ void Link::hang_up() {
   }
 }
 
+// BlueZ answers when the connection is gone, which takes it two seconds: another one to the same
+// device has to wait for that.
 void Link::disconnect() {
-  if (watcher_.bus() != nullptr) {
-    watcher_.bus()->tell(device_, kDevice, "Disconnect");
-  }
-  asio::post(executor_, [self = shared_from_this()] {
-    if (!self->over_) {
-      self->end("");
-    }
-  });
+  ask(
+      device_, kDevice, "Disconnect", {},
+      [self = shared_from_this()](sdbus::MethodReply&) {
+        self->apart_ = true;
+        self->end("");
+      },
+      kAnswer);
 }
 
 void Link::drop() {
@@ -256,7 +258,7 @@ void Link::drop() {
     patience_.cancel();
     boost::system::error_code ignored;
     socket_.close(ignored);  // NOLINT(bugprone-unused-return-value): nothing to do about it
-    if (watcher_.bus() != nullptr) {
+    if (watcher_.bus() != nullptr && !apart_) {
       watcher_.bus()->tell(device_, kDevice, "Disconnect");
     }
   }

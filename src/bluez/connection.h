@@ -57,6 +57,7 @@ class Link : public std::enable_shared_from_this<Link> {
   bool resolved_ = false;
   bool writing_ = false;
   bool hanging_up_ = false;
+  bool apart_ = false;  // there is no connection to end
   bool over_ = false;
 };
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sdbus-c++/sdbus-c++.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,6 +36,7 @@ class PrivateBus {
     }
     daemon_ = ::fork();
     if (daemon_ == 0) {
+      (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);  // also where a test dies
       ::dup2(out[1], STDOUT_FILENO);
       ::execlp("dbus-daemon", "dbus-daemon", "--session", "--nofork", "--print-address=1",
                static_cast<char*>(nullptr));

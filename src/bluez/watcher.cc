@@ -34,6 +34,7 @@ AdapterWatcher::AdapterWatcher(net::Executor executor, std::string wanted, std::
       needs_(std::move(needs)),
       events_(std::move(events)),
       retry_(std::move(executor)),
+      alive_(std::make_shared<int>(0)),
       epoch_(std::make_shared<int>(0)) {}
 
 AdapterWatcher::~AdapterWatcher() {
@@ -41,6 +42,7 @@ AdapterWatcher::~AdapterWatcher() {
 }
 
 void AdapterWatcher::stop() {
+  alive_.reset();
   retry_.cancel();
   close();
 }
@@ -52,13 +54,17 @@ void AdapterWatcher::start() {
 // Not at once: this may be called from inside one of the Bus's own callbacks.
 void AdapterWatcher::close() {
   epoch_ = std::make_shared<int>(0);
+  if (bus_) {
+    bus_->mute();
+  }
   boost::asio::post(executor_, [bus = std::shared_ptr(std::move(bus_))]() mutable { bus.reset(); });
 }
 
 void AdapterWatcher::retry() {
   retry_.expires_after(kRetry);
-  retry_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) {
+  // A timer that has run out cannot be cancelled any more.
+  retry_.async_wait([this, alive = std::weak_ptr(alive_)](const boost::system::error_code& error) {
+    if (!error && !alive.expired()) {
       open();
     }
   });

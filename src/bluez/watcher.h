@@ -62,6 +62,7 @@ class AdapterWatcher {
   bool powered_ = false;
   Condition condition_;
   boost::asio::steady_timer retry_;
+  std::shared_ptr<int> alive_;
   std::shared_ptr<int> epoch_;  // replies of an older bluetoothd are not ours any more
 };
 

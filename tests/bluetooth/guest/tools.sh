@@ -44,6 +44,11 @@ start_bluetoothd() {
   until_true 20 property /org/bluez/hci0 org.bluez.Adapter1 Address
   until_true 20 property /org/bluez/hci1 org.bluez.Adapter1 Address
 }
+end_bluetoothd() {
+  kill -KILL "$bluetoothd"
+  wait "$bluetoothd" 2>/dev/null
+  true
+}
 start_radio() {
   dbus-daemon --config-file=/usr/share/dbus-1/system.conf --nofork --nopidfile >/tmp/bus.log 2>&1 &
   until_true 10 test -S /run/dbus/system_bus_socket
