@@ -170,6 +170,10 @@ int run(const Options& options) {
   if ((*index)->began_anew()) {
     spdlog::warn("the index was damaged: the cache begins anew, empty");
   }
+  if ((*index)->reads_only()) {
+    spdlog::warn("{} takes no writes: what is there can be read, nothing is kept",
+                 options.state.string());
+  }
   net::OwnedFd listener = listen_at(options);
   if (!listener.is_open()) {
     return complain(kFailed, "Cannot listen at " + options.socket.string() + ": " + reason() + ".",

@@ -111,10 +111,27 @@ Result<Database> Database::open(const Location& location, const Schema& schema,
   });
 }
 
-Database Database::connect(const Location& location, const fs::path& path) {
+Result<Database> Database::open_for_reading(const Location& location, const Schema& schema) {
+  return guarded([&] {
+    const fs::path path = location.folder / location.file;
+    FileHandle lock = take(lock_file_for_reading(fs::path(path) += ".lock"));
+    take(check_file_for_reading(path));
+    Database database = connect(location, path, false);
+    database.state_->lock = std::move(lock);
+    if (pragma_int(*database.state_->db, "PRAGMA user_version") !=
+        static_cast<std::int64_t>(schema.migrations.size())) {
+      throw_failure(ErrorCode::kIo, "the store would have to be brought up to date first");
+    }
+    database.check(schema, Check::kAll);
+    return database;
+  });
+}
+
+Database Database::connect(const Location& location, const fs::path& path, bool writes) {
   auto state = std::make_unique<State>();
-  state->db = std::make_unique<SQLite::Database>(path.string(), SQLite::OPEN_READWRITE,
-                                                 kBusyTimeoutMs, location.vfs);
+  state->db = std::make_unique<SQLite::Database>(
+      path.string(), writes ? SQLite::OPEN_READWRITE : SQLite::OPEN_READONLY, kBusyTimeoutMs,
+      location.vfs);
   sqlite3* handle = state->db->getHandle();
   sqlite3_extended_result_codes(handle, 1);
   sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, kMaxValueBytes);
@@ -129,7 +146,7 @@ Database Database::connect(const Location& location, const fs::path& path) {
       "PRAGMA mmap_size = 0;"
       "PRAGMA cache_size = -1024;"  // KiB: of a large store, more would be held for ever
       "PRAGMA cell_size_check = ON;");
-  if (state->db->execAndGet("PRAGMA journal_mode = TRUNCATE").getString() != "truncate") {
+  if (writes && state->db->execAndGet("PRAGMA journal_mode = TRUNCATE").getString() != "truncate") {
     throw_failure(ErrorCode::kIo, "cannot set the journal mode");
   }
   return Database(std::move(state));

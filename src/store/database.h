@@ -76,6 +76,9 @@ class Database {
   static Result<Database> open(const Location& location, const Schema& schema,
                                const std::function<void(Database&)>& fill,
                                Check check = Check::kAll);
+  // The same of a file that is there and up to date, on a disk that takes no writes: nothing is
+  // made or mended. A commit that was under way when it came to that is no reason to guess: kIo.
+  static Result<Database> open_for_reading(const Location& location, const Schema& schema);
   Database(Database&&) noexcept;
   Database& operator=(Database&&) noexcept;
   Database(const Database&) = delete;
@@ -100,7 +103,8 @@ class Database {
  private:
   struct State;
   explicit Database(std::unique_ptr<State> state);
-  static Database connect(const Location& location, const std::filesystem::path& path);
+  static Database connect(const Location& location, const std::filesystem::path& path,
+                          bool writes = true);
   static void create(const Location& location, const Schema& schema,
                      const std::function<void(Database&)>& fill);
   void check(const Schema& schema, Check check);

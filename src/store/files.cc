@@ -76,8 +76,9 @@ Result<void> make_private_folder(const fs::path& folder) {
   return make_private(handle, folder, kFolderMode);
 }
 
-Result<FileHandle> lock_file(const fs::path& path) {
-  FileHandle handle(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kFileMode));
+namespace {
+
+Result<FileHandle> lock_opened(FileHandle handle, const fs::path& path) {
   if (!handle.is_open()) {
     return fail(io_error("cannot open", path));
   }
@@ -88,6 +89,17 @@ Result<FileHandle> lock_file(const fs::path& path) {
     return fail(io_error("cannot lock", path));
   }
   return handle;
+}
+
+}  // namespace
+
+Result<FileHandle> lock_file(const fs::path& path) {
+  return lock_opened(
+      FileHandle(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kFileMode)), path);
+}
+
+Result<FileHandle> lock_file_for_reading(const fs::path& path) {
+  return lock_opened(FileHandle(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)), path);
 }
 
 Result<void> make_private_file(const fs::path& path) {
@@ -115,6 +127,18 @@ Result<std::uintmax_t> check_private_file(const fs::path& path) {
     return fail(done.error());
   }
   return static_cast<std::uintmax_t>(info.st_size);
+}
+
+Result<void> check_file_for_reading(const fs::path& path) {
+  const FileHandle handle(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  struct stat info{};
+  if (!handle.is_open() || ::fstat(handle.fd(), &info) != 0) {
+    return fail(io_error("cannot open", path));
+  }
+  if (!S_ISREG(info.st_mode) || info.st_uid != ::geteuid() || (info.st_mode & 077U) != 0) {
+    return fail(Error{ErrorCode::kIo, path.string() + " is not a private file"});
+  }
+  return {};
 }
 
 Result<void> sync_folder(const fs::path& folder) {

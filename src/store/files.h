@@ -32,12 +32,18 @@ Result<void> make_private_folder(const std::filesystem::path& folder);
 // Holds the lock while the handle lives. kBusy: another handle has it, in this process or another.
 Result<FileHandle> lock_file(const std::filesystem::path& path);
 
+// The same of a lock file that is there already, on a disk that takes no writes.
+Result<FileHandle> lock_file_for_reading(const std::filesystem::path& path);
+
 // Makes an empty file of mode 0600 that must not exist yet.
 Result<void> make_private_file(const std::filesystem::path& path);
 
 // A regular file of this user, reachable without a symbolic link; rights of others are taken away.
 // Gives its size.
 Result<std::uintmax_t> check_private_file(const std::filesystem::path& path);
+
+// A regular file of this user, reachable without a symbolic link, and by nobody else.
+Result<void> check_file_for_reading(const std::filesystem::path& path);
 
 // Makes the names in a folder durable.
 Result<void> sync_folder(const std::filesystem::path& folder);

@@ -1,11 +1,8 @@
 #include "store/media_index.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <set>
 
 #include "store/media_tables.h"
 #include "store/media_work.h"
@@ -17,16 +14,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kFile = "index.db";
 constexpr std::size_t kMaxUses = 512;  // kept in memory before they are written down
 
 std::int64_t signed_of(std::uint64_t value) {
   return static_cast<std::int64_t>(
       std::min<std::uint64_t>(value, std::numeric_limits<std::int64_t>::max()));
-}
-
-Location location(const fs::path& folder, const std::string& vfs) {
-  return {folder, kFile, vfs};
 }
 
 }  // namespace
@@ -46,80 +38,16 @@ MediaIndex::~MediaIndex() {
   (void)flush();
 }
 
-Result<std::unique_ptr<MediaIndex>> MediaIndex::open(const fs::path& folder,
-                                                     const MediaFiles& files, Options options) {
-  auto index = std::unique_ptr<MediaIndex>(new MediaIndex(folder, files, std::move(options)));
-  auto opened = index->reopen();
-  if (!opened && opened.error().code == ErrorCode::kCorrupt) {
-    // It is a cache: to know nothing is better than to be wrong.
-    std::error_code bad;
-    fs::remove(folder / kFile, bad);
-    fs::remove(folder / (std::string(kFile) + "-journal"), bad);
-    index->began_anew_ = true;
-    opened = index->reopen();
-  }
-  if (!opened) {
-    return fail(opened.error());
-  }
-  auto swept = index->with_database([&](Database& db) { index->sweep(db); });
-  if (!swept) {
-    return fail(swept.error());
-  }
-  return index;
-}
-
-bool MediaIndex::is_there() const {
-  struct stat info{};
-  return ::stat((folder_ / kFile).c_str(), &info) == 0 && info.st_ino == inode_;
-}
-
-Result<void> MediaIndex::reopen() {
-  if (const auto folders = MediaFiles::open(folder_); !folders) {
-    return fail(folders.error());
-  }
-  auto opened = Database::open(location(folder_, options_.vfs), media::schema(), nullptr);
-  if (!opened) {
-    return fail(opened.error());
-  }
-  db_ = std::make_unique<Database>(*std::move(opened));
-  struct stat info{};
-  inode_ = ::stat((folder_ / kFile).c_str(), &info) == 0 ? info.st_ino : 0;
-  return guarded([&] {
-    next_number_ = std::max(next_number_, media::highest_number(*db_) + 1);
-    for (const auto& draft : media::upload_drafts(*db_)) {
-      const std::uint64_t bytes = std::max(draft.length.value_or(0), draft.offset);
-      reserved_.try_emplace(draft.number, Reservation{draft.partition, MediaFiles::charge(bytes)});
-    }
-  });
-}
-
-// Removes what a process that was killed left behind. What it acknowledged has a row.
-void MediaIndex::sweep(Database& db) {
-  std::set<std::uint64_t> drafts;
-  for (const auto& draft : media::upload_drafts(db)) {
-    drafts.insert(draft.number);
-  }
-  for (const std::uint64_t number : files_.drafts()) {
-    if (!drafts.contains(number)) {
-      files_.remove_draft(number);
-    }
-    next_number_ = std::max(next_number_, number + 1);
-  }
-  for (const std::uint64_t number : files_.objects()) {
-    if (!media::has_number(db, number)) {
-      files_.remove_object(number);
-    }
-    next_number_ = std::max(next_number_, number + 1);
-  }
-}
-
 Result<std::optional<cache::ObjectRecord>> MediaIndex::find(const Key& partition,
                                                             std::string_view name, WallTime now) {
   auto found = with_database([&](Database& db) { return media::find_object(db, partition, name); });
   if (found && *found) {
     uses_[(*found)->number] = now;
     if (uses_.size() > kMaxUses) {
-      (void)flush();  // forgotten uses spoil nothing
+      // Forgotten uses spoil nothing.
+      if (!flush()) {
+        uses_.clear();
+      }
     }
   }
   return found;
@@ -174,6 +102,10 @@ MediaIndex::Parties MediaIndex::parties(Database& db, const Key& self) {
 
 Result<std::uint64_t> MediaIndex::reserve(const cache::Partition& partition, std::uint64_t charge,
                                           std::optional<std::uint64_t> number, const Space& space) {
+  // Numbers are given only where all that were given before are known.
+  if (auto ready = make_writable(); !ready) {
+    return fail(ready.error());
+  }
   const auto known = number ? reserved_.find(*number) : reserved_.end();
   if (number && known == reserved_.end()) {
     // Everything of its origin was cleared in the meantime, or erased under us.
@@ -183,6 +115,9 @@ Result<std::uint64_t> MediaIndex::reserve(const cache::Partition& partition, std
   const std::uint64_t need = charge > has ? charge - has : 0;
   std::vector<std::uint64_t> victims;
   auto made = with_database([&](Database& db) {
+    if (reads_only_) {
+      throw_failure(ErrorCode::kIo, "the disk takes no writes");
+    }
     Parties all = parties(db, partition.key());
     cache::Quota quota = space.quota;
     if (space.free) {

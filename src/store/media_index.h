@@ -3,8 +3,9 @@
 // before the file does.
 //
 // A cache may forget. Where the index itself is damaged a new one is begun, and where the disk
-// fails the index is opened anew with the next call: what cannot be looked up is a miss. One
-// thread.
+// fails the index is opened anew with the next call: what cannot be looked up is a miss. Where the
+// disk takes no writes (any more) it is opened for reading, until a change finds that it does
+// again. One thread.
 #pragma once
 
 #include <filesystem>
@@ -76,12 +77,16 @@ class MediaIndex {
     std::chrono::hours keep_uploads{24};  // of those that nobody goes on with
   };
   // Makes the index where there is none, or begins a new one where it is damaged; then removes
-  // files that it does not name. kBusy: another process has it open. `files` outlives the index.
+  // files that it does not name. On a disk that takes no writes nothing of this is done, and where
+  // the index cannot be read there, everything is a miss. kBusy: another process has it open.
+  // `files` outlives the index.
   static Result<std::unique_ptr<MediaIndex>> open(const std::filesystem::path& folder,
                                                   const MediaFiles& files, Options options);
   ~MediaIndex();
   // Whether open() found a damaged index and began a new one.
   [[nodiscard]] bool began_anew() const { return began_anew_; }
+  // Whether the disk takes no writes, as far as is known.
+  [[nodiscard]] bool reads_only() const { return reads_only_; }
 
   // Counts as a use, now.
   Result<std::optional<cache::ObjectRecord>> find(const Key& partition, std::string_view name,
@@ -170,6 +175,11 @@ class MediaIndex {
   struct Parties;
   MediaIndex(std::filesystem::path folder, const MediaFiles& files, Options options);
   Result<void> reopen();
+  // On a disk that takes no writes: what is there can be looked up.
+  Result<void> reopen_for_reading();
+  // Before a change: where the index is open for reading only, looks whether the disk takes writes
+  // again, and opens it for those.
+  Result<void> make_writable();
   // Whether the file that is open is still the one of that name: a factory reset of the device in
   // front empties this folder while we run, and then nothing may be remembered.
   [[nodiscard]] bool is_there() const;
@@ -181,7 +191,7 @@ class MediaIndex {
   auto in_transaction(F&& work) -> Result<std::invoke_result_t<F, Database&>>;
   std::optional<std::uint64_t> insert(Database& db, const cache::Partition& partition,
                                       cache::ObjectRecord& object);
-  void sweep(Database& db);
+  void look_at_files(Database& db);
   void write_uses(Database& db);
   Parties parties(Database& db, const Key& self);
 
@@ -190,6 +200,9 @@ class MediaIndex {
   Options options_;
   std::unique_ptr<Database> db_;
   std::uint64_t inode_ = 0;
+  bool reads_only_ = false;
+  bool starts_ = true;
+  bool knows_files_ = false;
   bool began_anew_ = false;
   std::uint64_t next_number_ = 1;
   std::map<std::uint64_t, Reservation> reserved_;

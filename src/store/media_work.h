@@ -13,9 +13,12 @@ auto MediaIndex::with_database(F&& work) -> Result<std::invoke_result_t<F, Datab
     uses_.clear();
   }
   if (db_ == nullptr) {
-    if (auto opened = reopen(); !opened) {
+    auto opened = reopen();
+    if (!opened) {
       db_.reset();
-      return fail(opened.error());
+      if (opened.error().code != ErrorCode::kIo || !reopen_for_reading()) {
+        return fail(opened.error());
+      }
     }
   }
   auto done = guarded([&] { return work(*db_); });
@@ -27,6 +30,9 @@ auto MediaIndex::with_database(F&& work) -> Result<std::invoke_result_t<F, Datab
 
 template <class F>
 auto MediaIndex::in_transaction(F&& work) -> Result<std::invoke_result_t<F, Database&>> {
+  if (auto ready = make_writable(); !ready) {
+    return fail(ready.error());
+  }
   return with_database([&](Database& db) {
     db.begin();
     try {

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { BIN, environment, Program } from './house.mjs';
 
 export class MediaCache {
-  /** @param {{more?: string[], wrap?: string[]}} options */
+  /** @param {{more?: string[], wrap?: string[], state?: string}} options */
   static async start(house, options = {}) {
     const cache = new MediaCache();
     cache.house = house;
     cache.options = options;
-    cache.state = house.path('media');
+    cache.state = options.state ?? house.path('media');
     cache.socket = house.path('media.sock');
     cache.url = `unix:${cache.socket}`;
     house.keep(() => cache.program.end());
@@ -28,10 +28,10 @@ export class MediaCache {
     return this.program.pid;
   }
   /** `path` goes out as it is. */
-  ask(path, { method = 'GET', origin = 'https://video.example', headers = {}, body } = {}) {
+  ask(path, { method = 'GET', origin = 'https://video.example', headers = {}, body, agent = false } = {}) {
     return new Promise((done, fail) => {
       const all = { 'X-Latchkey-Sub': 'somebody', ...(origin === null ? {} : { 'X-Latchkey-Origin': origin }), ...headers };
-      const sent = ask({ socketPath: this.socket, method, path, headers: all, agent: false }, (answer) => {
+      const sent = ask({ socketPath: this.socket, method, path, headers: all, agent }, (answer) => {
         const pieces = [];
         answer.on('data', (piece) => pieces.push(piece));
         answer.on('error', fail);
