@@ -125,6 +125,9 @@ TEST(MediaStore, ListsByPrefixAndInPages) {
             (Names{"a/1", "b", "b/1", "b/2", "b/\xF4\x8F\xBF\xBF", "c"}));
   EXPECT_EQ(names(*cache.index, kVideo, "b/"), (Names{"b/1", "b/2", "b/\xF4\x8F\xBF\xBF"}));
   EXPECT_EQ(names(*cache.index, kVideo, "b/", "b/1", 1), (Names{"b/2"}));
+  EXPECT_EQ(names(*cache.index, kVideo, "b/", "a", 1), (Names{"b/1"})) << "from before its first";
+  EXPECT_EQ(names(*cache.index, kVideo, "b/", "b/", 1), (Names{"b/1"}));
+  EXPECT_EQ(names(*cache.index, kVideo, "b/", "c"), Names{});
   EXPECT_EQ(names(*cache.index, kVideo, "%"), Names{}) << "a prefix is no pattern";
 }
 
