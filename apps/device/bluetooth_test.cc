@@ -4,6 +4,8 @@
 
 #include <sys/stat.h>
 
+#include <fstream>
+#include <iterator>
 #include <map>
 
 #include "device/backend.h"
@@ -369,6 +371,53 @@ TEST_F(BluetoothTest, Row42AStolenSessionIsWorthNothing) {
   wait_until([&] { return program_->seen.hung_up.contains(2); });
   EXPECT_TRUE(device_->live_grants().empty());
   stream->close();
+}
+
+// A hook that writes down all that it was given: arguments, environment, input.
+TEST_F(BluetoothTest, ANetworkGoesToTheHookThroughItsInputAlone) {
+  const std::string hook = path("hook");
+  std::ofstream(hook) << "#!/bin/sh\nexec > " << path("seen") << "\n"
+                      << "echo \"$# arguments: $*\"; tr '\\0' '\\n' < /proc/$$/cmdline\n"
+                      << "env; cat\nexit 0\n";
+  ASSERT_EQ(::chmod(hook.c_str(), 0700), 0);
+  NetworkHook joins(hook);
+  wire::NetworkCredentials home{to_bytes(as_bytes("Home\n2")),
+                                SecretBytes::copy_of(as_bytes("correct horse"))};
+  EXPECT_EQ(run(joins.join(io_.get_executor(), home.clone())), wire::NetworkState::kJoined);
+  std::ifstream file(path("seen"));
+  const std::string seen((std::istreambuf_iterator<char>(file)), {});
+  EXPECT_TRUE(seen.starts_with("0 arguments: \n")) << seen;
+  EXPECT_TRUE(seen.ends_with("ssid 486f6d650a32\npsk correct horse\n")) << seen;
+  EXPECT_EQ(seen.find("correct horse"), seen.rfind("correct horse"));
+}
+
+TEST_F(BluetoothTest, AHookSaysWhatWentWrongAndIsNotWaitedForForever) {
+  const auto join = [&](const std::string& script, std::chrono::milliseconds time = 20s) {
+    const std::string hook = path("hook");
+    std::ofstream(hook) << "#!/bin/sh\n" << script << "\n";
+    EXPECT_EQ(::chmod(hook.c_str(), 0700), 0);
+    NetworkHook joins(hook, time);
+    wire::NetworkCredentials home{to_bytes(as_bytes("Home")), {}};
+    return run(joins.join(io_.get_executor(), std::move(home)));
+  };
+  EXPECT_EQ(join("exit 3"), wire::NetworkState::kWrongPassword);
+  EXPECT_EQ(join("exit 4"), wire::NetworkState::kNotFound);
+  EXPECT_EQ(join("exit 1"), wire::NetworkState::kFailed);
+  EXPECT_EQ(join("kill -9 $$"), wire::NetworkState::kFailed);
+  // It never ends, and neither does what it has started.
+  const std::string pid = path("pid");
+  EXPECT_EQ(join("sleep 1000 & echo $! > " + pid + "; wait", 500ms), wire::NetworkState::kFailed);
+  int child = 0;
+  std::ifstream(pid) >> child;
+  ASSERT_GT(child, 0);
+  wait_until([&] {
+    std::ifstream stat("/proc/" + std::to_string(child) + "/stat");
+    std::string text((std::istreambuf_iterator<char>(stat)), {});
+    return text.empty() || text.find(") Z") != std::string::npos;
+  });
+  NetworkHook none(path("nothing"));
+  wire::NetworkCredentials home{to_bytes(as_bytes("Home")), {}};
+  EXPECT_EQ(run(none.join(io_.get_executor(), std::move(home))), wire::NetworkState::kFailed);
 }
 
 TEST_F(BluetoothTest, ARadioThatTalksNonsenseIsCutOffAndMayComeBack) {

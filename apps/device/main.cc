@@ -133,6 +133,8 @@ int run(int argc, char** argv) {
   app.add_option("--bluetooth-socket", options.bluetooth_socket,
                  "Pair over Bluetooth too, with a radio that another program drives")
       ->excludes(bluetooth);
+  app.add_option("--network-hook", options.network_hook,
+                 "A program that joins a wireless network somebody chose while pairing");
   app.add_option("--allow-window-from-page", options.window_from_page,
                  "Whether paired people may show a code on the device's page: yes or no")
       ->capture_default_str();

@@ -19,6 +19,7 @@
 #include "device/device.h"
 #include "device/file_backend.h"
 #include "device/metrics_server.h"
+#include "device/network_hook.h"
 #include "device/opening.h"
 #include "device/profile.h"
 #include "device/radio.h"
@@ -352,9 +353,13 @@ Result<bool, std::string> live(const RunOptions& options, Setup& setup, Random& 
   if (!radio) {
     return fail("Bluetooth: " + radio.error());
   }
+  std::optional<NetworkHook> hook;
+  if (!options.network_hook.empty()) {
+    hook.emplace(options.network_hook);
+  }
   Life life(io, **device, opener,
             {**device, *backend, page, *setup.log, metrics, timeouts, limits_of(options.front),
-             sso ? &*sso : nullptr},
+             sso ? &*sso : nullptr, hook ? &*hook : nullptr},
             options.state, options.name, plan_of(options),
             std::chrono::seconds(options.front.drain_seconds));
   const int listener = ::dup(setup.listening.fd);
@@ -411,6 +416,11 @@ int prepare(const RunOptions& options, Random& random, StoreDoor& door, Setup& s
       return complain(kMisused, sso.error(), "docs/single-sign-on.md says what belongs there.");
     }
     setup.sso = *std::move(sso);
+  }
+  if (!options.network_hook.empty() &&
+      (!options.network_hook.is_absolute() || ::access(options.network_hook.c_str(), X_OK) != 0)) {
+    return complain(kMisused, options.network_hook.string() + " is no program that can be run.",
+                    "Give --network-hook the whole path of one.");
   }
   const auto metrics = parse_metrics_address(options.metrics);
   if (!options.metrics.empty() && !metrics) {

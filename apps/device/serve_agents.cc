@@ -1,6 +1,8 @@
 // Connections of agents: management, and pairing.
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
 #include "crypto/x509.h"
 #include "device/server.h"
 
@@ -83,11 +85,12 @@ net::Task<void> Server::serve_pairing(Client client) {
   net::TlsStream& stream = *client.stream;
   const auto channel_binding = stream.exporter(wire::kExporterPair);
   if (channel_binding) {
-    co_await pair(stream, *channel_binding, client.key);
+    co_await pair(stream, *channel_binding, client.key, false);
   }
 }
 
-net::Task<void> Server::pair(net::ByteStream& stream, Digest256 channel_binding, std::string key) {
+net::Task<void> Server::pair(net::ByteStream& stream, Digest256 channel_binding, std::string key,
+                             bool takes_networks) {
   // Lists the connection for the window's end until it has proved the code.
   struct Place {
     Server& server;
@@ -108,6 +111,7 @@ net::Task<void> Server::pair(net::ByteStream& stream, Digest256 channel_binding,
   const Place place(*this, stream);
   const Clock& clock = parts_.device.clock();
   const auto session = parts_.device.pairing_session(channel_binding);
+  session->take_networks(takes_networks);
   Bytes block(4096);
   while (stream.is_open()) {
     const auto until = session->deadline();
@@ -122,7 +126,16 @@ net::Task<void> Server::pair(net::ByteStream& stream, Digest256 channel_binding,
     } else {
       break;
     }
-    const bool goes_on = co_await perform(stream, std::move(effects));
+    std::optional<wire::NetworkCredentials> network;
+    bool goes_on = co_await perform(stream, network, std::move(effects));
+    if (goes_on && network) {
+      // It has a name because g++ 12 destroys what is a temporary of co_await twice.
+      wire::NetworkCredentials told = *std::move(network);
+      network.reset();
+      const auto state = co_await parts_.network->join(executor_, std::move(told));
+      auto answer = session->on_network(clock.mono_now(), state);
+      goes_on = co_await perform(stream, network, std::move(answer));
+    }
     parts_.device.on_paired();  // the window may have closed
     if (!goes_on) {
       break;
@@ -132,6 +145,7 @@ net::Task<void> Server::pair(net::ByteStream& stream, Digest256 channel_binding,
 }
 
 net::Task<bool> Server::perform(net::ByteStream& stream,
+                                std::optional<wire::NetworkCredentials>& given,
                                 std::vector<enroll::DeviceEffect> effects) {
   bool goes_on = true;
   for (enroll::DeviceEffect& effect : effects) {
@@ -141,6 +155,8 @@ net::Task<bool> Server::perform(net::ByteStream& stream,
       goes_on = goes_on && sent.has_value();
     } else if (std::holds_alternative<enroll::Paired>(effect)) {
       unproven_.erase(&stream);
+    } else if (auto* network = std::get_if<enroll::NetworkGiven>(&effect)) {
+      given = std::move(network->credentials);
     } else if (const auto* installed = std::get_if<enroll::Installed>(&effect)) {
       parts_.device.on_installed(*installed);
     } else if (const auto* failed = std::get_if<enroll::Failed>(&effect)) {

@@ -145,7 +145,9 @@ void Server::pair_over_bluetooth(std::shared_ptr<net::GattStream> stream) {
 net::Task<void> Server::serve_bluetooth(std::shared_ptr<net::GattStream> stream,
                                         std::unique_ptr<Seat> /*seat*/) {
   // Bluetooth gives nothing to bind to: who is at the other end is for the code to prove.
-  co_await pair(*stream, Digest256{}, std::string(kBluetoothPeer));
+  co_await pair(*stream, Digest256{}, std::string(kBluetoothPeer), parts_.network != nullptr);
+  // Whoever does not say that it has everything does not keep the radio.
+  stream->close();
 }
 
 net::Result<Listening> listen_on(const std::string& address, std::uint16_t port) {

@@ -10,6 +10,7 @@
 #include "device/access_log.h"
 #include "device/backend.h"
 #include "device/device.h"
+#include "device/network_hook.h"
 #include "device/page_acts.h"
 #include "device/single_sign_on.h"
 #include "front/metrics.h"
@@ -48,7 +49,8 @@ class Server {
     front::Metrics& metrics;
     Timeouts timeouts;
     Limits limits;
-    SingleSignOn* sso = nullptr;  // where the device takes part in it
+    SingleSignOn* sso = nullptr;     // where the device takes part in it
+    NetworkHook* network = nullptr;  // where the device can be told a network to join
   };
   Server(net::Executor executor, Parts parts);
   ~Server();
@@ -102,9 +104,11 @@ class Server {
   net::Task<void> serve_bluetooth(std::shared_ptr<net::GattStream> stream,
                                   std::unique_ptr<Seat> seat);
   // `key`: whose places it takes, in peers_.
-  net::Task<void> pair(net::ByteStream& stream, Digest256 channel_binding, std::string key);
-  // False: the session is over.
-  net::Task<bool> perform(net::ByteStream& stream, std::vector<enroll::DeviceEffect> effects);
+  net::Task<void> pair(net::ByteStream& stream, Digest256 channel_binding, std::string key,
+                       bool takes_networks);
+  // False: the session is over. `given`: a network to be joined.
+  net::Task<bool> perform(net::ByteStream& stream, std::optional<wire::NetworkCredentials>& given,
+                          std::vector<enroll::DeviceEffect> effects);
 
   net::Executor executor_;
   Parts parts_;

@@ -9,6 +9,8 @@ namespace {
 using wire::ErrorCode;
 
 constexpr std::chrono::milliseconds kStepTime = std::chrono::seconds(30);
+// For the device to say what became of a network: a little longer than it may take.
+constexpr std::chrono::milliseconds kNetworkReplyTime = kNetworkTime + std::chrono::seconds(10);
 
 }  // namespace
 
@@ -40,7 +42,10 @@ std::vector<AgentEffect> AgentSession::on_bytes(MonoTime now, ByteSpan bytes) {
     deadline_ = now + kStepTime;
     on_payload(*payload, out);
   }
-  if (state_ == State::kEnded || pairing_.waits_for_code()) {
+  if (state_ == State::kNetwork) {
+    deadline_ = now + kNetworkReplyTime;
+  }
+  if (state_ == State::kEnded || state_ == State::kNetworkChoice || pairing_.waits_for_code()) {
     deadline_.reset();
   }
   return out;
@@ -53,6 +58,22 @@ std::vector<AgentEffect> AgentSession::on_password_key(MonoTime now, pairing::Pa
   }
   deadline_ = now + kStepTime;
   out.emplace_back(SendBytes{wire::encode_frame(pairing_.on_password_key(std::move(key)))});
+  return out;
+}
+
+std::vector<AgentEffect> AgentSession::on_network(MonoTime now,
+                                                  std::optional<wire::NetworkCredentials> network) {
+  std::vector<AgentEffect> out;
+  if (state_ != State::kNetworkChoice) {
+    return out;  // the device went away meanwhile
+  }
+  deadline_ = now + (network ? kNetworkReplyTime : kStepTime);
+  network_ = std::move(network);
+  if (network_) {
+    tell_network(out);
+  } else {
+    send_offer(out);
+  }
   return out;
 }
 
@@ -80,6 +101,13 @@ void AgentSession::on_payload(ByteSpan payload, std::vector<AgentEffect>& out) {
   const auto plaintext = channel_->receive.open(payload);
   if (!plaintext) {
     end({ErrorCode::kMalformed, "a frame does not open"}, out);
+  } else if (state_ == State::kNetwork) {
+    on_network_reply(plaintext->span(), out);
+  } else if (state_ == State::kNetworkChoice) {
+    // Nothing is awaited; but it may say that it ends.
+    auto said = wire::decode<wire::NetworkReply>(plaintext->span());
+    end(said ? wire::Error{ErrorCode::kMalformed, "an answer that nobody asked for"} : said.error(),
+        out);
   } else if (state_ == State::kCsr) {
     on_csr(plaintext->span(), out);
   } else {
@@ -92,6 +120,35 @@ void AgentSession::on_established(pairing::AgentPairing::Reply reply,
   out.emplace_back(SendBytes{wire::encode_frame(reply.send)});
   out.emplace_back(Paired{});
   channel_ = std::move(reply.channel);
+  if (network_) {
+    tell_network(out);
+  } else {
+    send_offer(out);
+  }
+}
+
+void AgentSession::tell_network(std::vector<AgentEffect>& out) {
+  state_ = State::kNetwork;
+  send_sealed(wire::encode(*network_).span(), out);
+  network_.reset();
+}
+
+void AgentSession::on_network_reply(ByteSpan plaintext, std::vector<AgentEffect>& out) {
+  const auto reply = wire::decode<wire::NetworkReply>(plaintext);
+  if (!reply) {
+    end(reply.error(), out);
+    return;
+  }
+  out.emplace_back(NetworkTold{reply->state});
+  if (reply->state == wire::NetworkState::kJoined ||
+      reply->state == wire::NetworkState::kUnsupported) {
+    send_offer(out);
+  } else {
+    state_ = State::kNetworkChoice;
+  }
+}
+
+void AgentSession::send_offer(std::vector<AgentEffect>& out) {
   auto planned = desk_.plan(*device_);
   if (!planned) {
     end(planned.error(), out);

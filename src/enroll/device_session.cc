@@ -9,6 +9,8 @@ namespace {
 using wire::ErrorCode;
 
 constexpr std::chrono::milliseconds kStepTime = std::chrono::seconds(30);
+// A person may be typing a network's password once more.
+constexpr std::chrono::milliseconds kRetryTime = std::chrono::minutes(3);
 
 }  // namespace
 
@@ -87,12 +89,50 @@ void DeviceSession::on_payload(MonoTime now, WallTime wall_now, ByteSpan payload
     return;
   }
   deadline_ = now + kStepTime;
-  on_plaintext(wall_now, plaintext->span(), out);
+  on_plaintext(now, wall_now, plaintext->span(), out);
 }
 
-void DeviceSession::on_plaintext(WallTime wall_now, ByteSpan plaintext,
+std::vector<DeviceEffect> DeviceSession::on_network(MonoTime now, wire::NetworkState state) {
+  std::vector<DeviceEffect> out;
+  if (state_ != State::kNetwork) {
+    return out;
+  }
+  state_ = State::kOffer;
+  deadline_ = now + (state == wire::NetworkState::kJoined ? kStepTime : kRetryTime);
+  send_sealed(wire::encode(wire::NetworkReply{state}), out);
+  return out;
+}
+
+bool DeviceSession::on_network_message(MonoTime now, ByteSpan plaintext,
+                                       std::vector<DeviceEffect>& out) {
+  auto network = wire::read_network(plaintext);
+  if (network && !*network) {
+    return false;
+  }
+  if (!network) {
+    end(network.error(), out);
+  } else if (++networks_ > kMaxNetworks) {
+    end({ErrorCode::kLocked, "too many networks"}, out);
+  } else if (!takes_networks_) {
+    send_sealed(wire::encode(wire::NetworkReply{wire::NetworkState::kUnsupported}), out);
+  } else {
+    state_ = State::kNetwork;
+    deadline_ = now + kNetworkTime;
+    out.emplace_back(NetworkGiven{**std::move(network)});
+  }
+  return true;
+}
+
+void DeviceSession::on_plaintext(MonoTime now, WallTime wall_now, ByteSpan plaintext,
                                  std::vector<DeviceEffect>& out) {
+  if (state_ == State::kNetwork) {
+    end({ErrorCode::kMalformed, "something else while a network is joined"}, out);
+    return;
+  }
   if (state_ == State::kOffer) {
+    if (on_network_message(now, plaintext, out)) {
+      return;
+    }
     const auto reply =
         enrollment_.on_offer(plaintext, channel_->transcript, std::nullopt, wall_now);
     if (!reply) {

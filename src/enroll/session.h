@@ -1,7 +1,7 @@
 // One connection of ALPN latchkey-pair/1, both ends: frames, pairing, then enrolment inside the
 // sealed channel. Bytes and times in, effects out; over TLS and over Bluetooth alike.
 //
-// agent:  start -> CodeNeeded -> on_password_key -> Paired -> Enrolled
+// agent:  start -> CodeNeeded -> on_password_key -> Paired (-> NetworkTold) -> Enrolled
 //                               any of them -> Failed; nothing follows Failed or Enrolled
 #pragma once
 
@@ -13,6 +13,7 @@
 #include "enroll/device.h"
 #include "pairing/session.h"
 #include "wire/frame.h"
+#include "wire/network_messages.h"
 
 namespace latchkey::enroll {
 
@@ -23,6 +24,11 @@ struct SendBytes {
 using pairing::CodeNeeded;
 // The code was right.
 struct Paired {};
+// What became of the network the device was told. Where it neither joined nor cannot be told, the
+// session waits for on_network().
+struct NetworkTold {
+  wire::NetworkState state = wire::NetworkState::kFailed;
+};
 struct Enrolled {
   GrantId grant;
   std::uint16_t port = 0;
@@ -53,23 +59,33 @@ class AgentDesk {
   virtual wire::Result<void> installed(const GrantId& grant, std::uint16_t port) = 0;
 };
 
-using AgentEffect = std::variant<SendBytes, CodeNeeded, Paired, Enrolled, Failed>;
+using AgentEffect = std::variant<SendBytes, CodeNeeded, Paired, NetworkTold, Enrolled, Failed>;
 
 class AgentSession {
  public:
   AgentSession(AgentDesk& desk, Random& random, const Digest256& channel_binding,
                std::optional<DeviceId> tls_key, std::optional<DeviceId> expected);
+  // Over Bluetooth: a network for the device to join once the code is proved, before it is offered
+  // anything. To be called before Paired; are_sound().
+  void give_network(wire::NetworkCredentials network) { network_ = std::move(network); }
   std::vector<AgentEffect> start(MonoTime now);
   std::vector<AgentEffect> on_bytes(MonoTime now, ByteSpan bytes);
   std::vector<AgentEffect> on_password_key(MonoTime now, pairing::PasswordKey key);
+  // After a NetworkTold that was no success: another try, or nothing to go on without. A device
+  // hears of kMaxNetworks.
+  std::vector<AgentEffect> on_network(MonoTime now,
+                                      std::optional<wire::NetworkCredentials> network);
   std::vector<AgentEffect> on_time(MonoTime now);
   // Nothing while a person is being asked.
   [[nodiscard]] std::optional<MonoTime> deadline() const { return deadline_; }
 
  private:
-  enum class State { kPairing, kCsr, kDone, kEnded };
+  enum class State { kPairing, kNetwork, kNetworkChoice, kCsr, kDone, kEnded };
   void on_payload(ByteSpan payload, std::vector<AgentEffect>& out);
   void on_established(pairing::AgentPairing::Reply reply, std::vector<AgentEffect>& out);
+  void tell_network(std::vector<AgentEffect>& out);
+  void on_network_reply(ByteSpan plaintext, std::vector<AgentEffect>& out);
+  void send_offer(std::vector<AgentEffect>& out);
   void on_csr(ByteSpan plaintext, std::vector<AgentEffect>& out);
   void on_done(ByteSpan plaintext, std::vector<AgentEffect>& out);
   void send_sealed(ByteSpan plaintext, std::vector<AgentEffect>& out);
@@ -81,6 +97,7 @@ class AgentSession {
   std::optional<MonoTime> deadline_;
   std::optional<DeviceId> device_;
   std::optional<pairing::Established> channel_;
+  std::optional<wire::NetworkCredentials> network_;
   std::optional<AgentDesk::Planned> planned_;
   Bytes offer_;  // as sent: what the device attests is this, not something equal to it
 };
@@ -91,7 +108,15 @@ struct Installed {
   GrantId grant;
   WallTime agent_time;  // what the agent's clock said in its offer
 };
-using DeviceEffect = std::variant<SendBytes, Paired, Installed, Failed>;
+// Join this network, then call on_network(). Nothing else happens meanwhile.
+struct NetworkGiven {
+  wire::NetworkCredentials credentials;
+};
+using DeviceEffect = std::variant<SendBytes, Paired, NetworkGiven, Installed, Failed>;
+
+// Networks that one session tells or hears of, at most; how long joining one may take.
+inline constexpr int kMaxNetworks = 5;
+inline constexpr std::chrono::milliseconds kNetworkTime = std::chrono::seconds(60);
 
 class DeviceSession {
  public:
@@ -99,17 +124,24 @@ class DeviceSession {
   DeviceSession(pairing::PairingWindow& window, DeviceLedger& ledger,
                 const DeviceIdentity& identity, Random& random, const Digest256& channel_binding,
                 MonoTime now);
+  // Whether it takes networks to join; else it answers that it does not.
+  void take_networks(bool takes) { takes_networks_ = takes; }
   std::vector<DeviceEffect> on_bytes(MonoTime now, WallTime wall_now, ByteSpan bytes);
+  // What became of NetworkGiven.
+  std::vector<DeviceEffect> on_network(MonoTime now, wire::NetworkState state);
   // Ends the session when it takes too long: 30 s for each step but the code, which may take 10
   // minutes as long as the window is open.
   std::vector<DeviceEffect> on_time(MonoTime now);
   [[nodiscard]] std::optional<MonoTime> deadline() const;
 
  private:
-  enum class State { kPairing, kOffer, kCertificate, kEnded };
+  enum class State { kPairing, kOffer, kNetwork, kCertificate, kEnded };
   void on_payload(MonoTime now, WallTime wall_now, ByteSpan payload,
                   std::vector<DeviceEffect>& out);
-  void on_plaintext(WallTime wall_now, ByteSpan plaintext, std::vector<DeviceEffect>& out);
+  void on_plaintext(MonoTime now, WallTime wall_now, ByteSpan plaintext,
+                    std::vector<DeviceEffect>& out);
+  // False: it is no network, but something else that belongs here.
+  bool on_network_message(MonoTime now, ByteSpan plaintext, std::vector<DeviceEffect>& out);
   void send_sealed(ByteSpan plaintext, std::vector<DeviceEffect>& out);
   void end(wire::Error error, std::vector<DeviceEffect>& out);
   pairing::PairingWindow& window_;
@@ -117,6 +149,8 @@ class DeviceSession {
   pairing::DevicePairing pairing_;
   wire::FrameDecoder frames_;
   State state_ = State::kPairing;
+  bool takes_networks_ = false;
+  int networks_ = 0;
   std::optional<MonoTime> deadline_;
   std::optional<pairing::Established> channel_;
   std::optional<SpkiHash> agent_;

@@ -29,6 +29,8 @@ struct Outcome {
   std::optional<Installed> installed;
   std::optional<wire::Error> agent_error;
   std::optional<wire::Error> device_error;
+  std::vector<wire::NetworkState> told;  // what the agent heard of networks
+  std::vector<std::string> given;        // passwords of those the device was to join
   bool paired = false;
   int frames = 0;
 };
@@ -47,6 +49,10 @@ class EnrollTest : public ::testing::Test {
       const std::function<Fate(int)>& fate = [](int) { return Fate::kDeliver; }) {
     AgentSession agent(*desk_, random_, binding_, self(), std::nullopt);
     DeviceSession device(window_, grants_, identity_, random_, binding_, now_);
+    device.take_networks(takes_networks_);
+    if (!networks_.empty()) {
+      agent.give_network(network("first try"));
+    }
     Outcome outcome;
     std::deque<std::pair<bool, Bytes>> wire;  // true: to the device
     const auto take_agent = [&](std::vector<AgentEffect> effects) {
@@ -68,7 +74,7 @@ class EnrollTest : public ::testing::Test {
         for (std::size_t at = 0; at < bytes.size(); at += piece) {
           const ByteSpan part = ByteSpan(bytes).subspan(at, piece);
           if (to_device) {
-            handle_device(device.on_bytes(now_, kWall, part), outcome, wire);
+            handle_device(device.on_bytes(now_, kWall, part), device, outcome, wire);
           } else {
             take_agent(agent.on_bytes(now_, part));
           }
@@ -77,7 +83,7 @@ class EnrollTest : public ::testing::Test {
     }
     now_ = now_ + 31s;
     take_agent(agent.on_time(now_));
-    handle_device(device.on_time(now_), outcome, wire);
+    handle_device(device.on_time(now_), device, outcome, wire);
     return outcome;
   }
 
@@ -95,22 +101,42 @@ class EnrollTest : public ::testing::Test {
         outcome.enrolled = *enrolled;
       } else if (auto* failed = std::get_if<Failed>(&effect)) {
         outcome.agent_error = failed->error;
+      } else if (auto* told = std::get_if<NetworkTold>(&effect)) {
+        outcome.told.push_back(told->state);
+        const bool again = told->state == wire::NetworkState::kWrongPassword;
+        if (told->state != wire::NetworkState::kJoined &&
+            told->state != wire::NetworkState::kUnsupported) {
+          EXPECT_FALSE(agent.deadline());  // a person is asked
+          auto next = again ? std::optional(network("second try")) : std::nullopt;
+          handle_agent(agent.on_network(now_, std::move(next)), agent, code, outcome, wire);
+        }
       } else {
         outcome.paired = true;
       }
     }
   }
-  static void handle_device(std::vector<DeviceEffect> effects, Outcome& outcome,
-                            std::deque<std::pair<bool, Bytes>>& wire) {
+  void handle_device(std::vector<DeviceEffect> effects, DeviceSession& device, Outcome& outcome,
+                     std::deque<std::pair<bool, Bytes>>& wire) {
     for (auto& effect : effects) {
       if (auto* send = std::get_if<SendBytes>(&effect)) {
         wire.emplace_back(false, std::move(send->bytes));
       } else if (auto* installed = std::get_if<Installed>(&effect)) {
         outcome.installed = *installed;
+      } else if (auto* given = std::get_if<NetworkGiven>(&effect)) {
+        EXPECT_EQ(as_text(given->credentials.ssid), "Home");
+        outcome.given.emplace_back(as_text(given->credentials.psk.span()));
+        if (!networks_.empty()) {
+          const wire::NetworkState state = networks_.front();
+          networks_.pop_front();
+          handle_device(device.on_network(now_, state), device, outcome, wire);
+        }
       } else if (auto* failed = std::get_if<Failed>(&effect)) {
         outcome.device_error = failed->error;
       }
     }
+  }
+  static wire::NetworkCredentials network(std::string_view psk) {
+    return {to_bytes(as_bytes("Home")), SecretBytes::copy_of(as_bytes(psk))};
   }
   // Another agent: other keys, another grant.
   void fresh_desk() { desk_ = std::make_unique<TestDesk>(random_); }
@@ -134,6 +160,8 @@ class EnrollTest : public ::testing::Test {
   pairing::PairingCode code_ = pairing::PairingCode::make(CodeKind::kDigits8, random_);
   pairing::PairingCode wrong_ = pairing::PairingCode::make(CodeKind::kDigits8, random_);
   Digest256 binding_{5};
+  bool takes_networks_ = false;
+  std::deque<wire::NetworkState> networks_;  // what becomes of those that the device is told
   std::unique_ptr<TestDesk> desk_ = std::make_unique<TestDesk>(random_);
 };
 
@@ -242,6 +270,53 @@ TEST_F(EnrollTest, Row50AHostThatIsTakenIsRefused) {
   fresh_desk();
   open_window();
   EXPECT_EQ(run(code_).agent_error->code, ErrorCode::kNameConflict);
+}
+
+TEST_F(EnrollTest, ANetworkIsJoinedBeforeTheOffer) {
+  takes_networks_ = true;
+  networks_ = {wire::NetworkState::kJoined};
+  const Outcome outcome = run(code_);
+  EXPECT_TRUE(outcome.enrolled);
+  EXPECT_EQ(outcome.told, std::vector{wire::NetworkState::kJoined});
+  EXPECT_EQ(outcome.given, std::vector<std::string>{"first try"});
+  expect_served();
+}
+
+TEST_F(EnrollTest, AWrongPasswordMayBeTypedAgain) {
+  takes_networks_ = true;
+  networks_ = {wire::NetworkState::kWrongPassword, wire::NetworkState::kNotFound};
+  const Outcome outcome = run(code_);
+  EXPECT_EQ(outcome.given, (std::vector<std::string>{"first try", "second try"}));
+  EXPECT_TRUE(outcome.enrolled);  // it went on without
+  expect_served();
+}
+
+TEST_F(EnrollTest, NetworksAreFew) {
+  takes_networks_ = true;
+  networks_.assign(kMaxNetworks + 2, wire::NetworkState::kWrongPassword);
+  const Outcome outcome = run(code_);
+  EXPECT_EQ(outcome.given.size(), static_cast<std::size_t>(kMaxNetworks));
+  EXPECT_EQ(outcome.agent_error->code, ErrorCode::kLocked);
+  EXPECT_TRUE(grants_.grants.empty());
+}
+
+// Over TLS, and where there is nothing that could join one.
+TEST_F(EnrollTest, ADeviceThatTakesNoNetworkSaysSoAndGoesOn) {
+  networks_ = {wire::NetworkState::kJoined};
+  const Outcome outcome = run(code_);
+  EXPECT_EQ(outcome.told, std::vector{wire::NetworkState::kUnsupported});
+  EXPECT_TRUE(outcome.given.empty());
+  EXPECT_TRUE(outcome.enrolled);
+}
+
+// Nobody's network is asked for, or told, without the code.
+TEST_F(EnrollTest, Row42AWrongCodeTellsNoNetwork) {
+  takes_networks_ = true;
+  networks_ = {wire::NetworkState::kJoined};
+  const Outcome outcome = run(wrong_);
+  EXPECT_TRUE(outcome.given.empty());
+  EXPECT_TRUE(outcome.told.empty());
+  EXPECT_EQ(outcome.agent_error->code, ErrorCode::kWrongCode);
 }
 
 TEST_F(EnrollTest, AnImpatientPeerEnds) {
