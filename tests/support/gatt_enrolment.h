@@ -23,6 +23,7 @@ class GattHouse {
     std::optional<enroll::Installed> installed;
     std::optional<wire::Error> agent_error;
     std::optional<wire::Error> device_error;
+    MonoTime enrolled_at;
     bool stopped = false;  // by itself, not for lack of patience
     int messages = 0;      // of pairing and enrolment
   };
@@ -90,6 +91,7 @@ class GattHouse {
                outcome);
       } else if (auto* enrolled = std::get_if<enroll::Enrolled>(&effect)) {
         outcome.enrolled = *enrolled;
+        outcome.enrolled_at = wire.now;
         finish(wire, GattWire::kCentral);
       } else if (auto* failed = std::get_if<enroll::Failed>(&effect)) {
         outcome.agent_error = failed->error;

@@ -75,12 +75,28 @@ class GattWire {
     }
     return true;
   }
+  // One connection event: what was on its way when it began arrives, up to `per_event` values each
+  // way. False: there was nothing.
+  bool event() {
+    const std::array<std::size_t, 2> here{air[0].size(), air[1].size()};
+    if (here[0] + here[1] == 0) {
+      return false;
+    }
+    now = pace(now);
+    for (const std::size_t to : {std::size_t{1}, std::size_t{0}}) {
+      for (std::size_t i = 0; i < std::min(here[to], per_event); ++i) {
+        turn_ = 1 - to;
+        (void)step();
+      }
+    }
+    return true;
+  }
   void deliver(Side to, ByteSpan value) { perform(to, links[to].on_value(now, value)); }
 
   // Until both have ended or nothing will ever happen; true where it stopped by itself.
   bool run(std::size_t most = 100000) {
     for (std::size_t i = 0; i < most; ++i) {
-      if (step()) {
+      if (pace ? event() : step()) {
         continue;
       }
       std::optional<MonoTime> next = timer;
@@ -141,6 +157,9 @@ class GattWire {
   std::function<void(Side, ByteSpan)> on_input;
   std::optional<MonoTime> timer;  // somebody else's deadline, for on_time
   std::function<void()> on_time;
+  // Where set: when the next connection event is; values wait for it.
+  std::function<MonoTime(MonoTime now)> pace;
+  std::size_t per_event = 1;
   MonoTime now{1000};
   int values = 0;
 
