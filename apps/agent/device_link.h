@@ -61,8 +61,8 @@ wire::Error wire_error(const net::DeviceError& error);
 
 // Addresses where services with this device's rid were seen, now or within `wait`. Where there are
 // none, those that answered for the hosts that it serves: a device replaces its discovery key when
-// any binding ends, and may have moved before this agent got the new one. They only find: the key is
-// what makes a device known.
+// any binding ends, and may have moved before this agent got the new one. They only find: the key
+// is what makes a device known.
 net::Task<net::Endpoints> search(Context* context, grant::Binding binding,
                                  std::chrono::milliseconds wait);
 

@@ -58,9 +58,9 @@ struct RunOptions {
   FrontOptions front;
   std::string mdns = "auto";
   std::vector<std::string> interfaces;
-  bool bluetooth = false;              // with this computer's own Bluetooth
-  std::string bluetooth_adapter;       // which; empty: any
-  std::filesystem::path network_hook;  // joins a network told over Bluetooth; empty: none
+  bool bluetooth = false;                  // with this computer's own Bluetooth
+  std::string bluetooth_adapter;           // which; empty: any
+  std::filesystem::path network_hook;      // joins a network told over Bluetooth; empty: none
   std::filesystem::path bluetooth_socket;  // of a radio that another program drives; empty: none
   std::vector<std::filesystem::path> reset_erases;  // the service's folders, emptied at a reset
   std::filesystem::path sso;     // what the owner says about single sign-on; empty: there is none
