@@ -41,5 +41,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   round_trip<wire::DoneMessage>(bytes);
   round_trip<wire::RenewRequest>(bytes);
   round_trip<wire::RenewReply>(bytes);
+  round_trip<wire::SignInRequest>(bytes);
   return 0;
 }

@@ -231,7 +231,7 @@ void Client::on_pair_begin(std::uint64_t id, const agent::PairBegin& begin) {
   const std::string session = "p" + std::to_string(next_pairing_++);
   Pairing::Start start{
       .session = session,
-      .wish = {connection_.profile(), begin.origin, begin.type, std::nullopt},
+      .wish = {connection_.profile(), begin.origin, begin.type, std::nullopt, begin.sso},
       .name = begin.name.value_or(announced_of(*found).name),
       .endpoints = endpoints_of(*found),
       .known = match ? context_->desk.records().binding(match->device) : std::nullopt,

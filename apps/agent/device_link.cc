@@ -342,6 +342,23 @@ net::Task<wire::Result<void>> DeviceLink::tell_held(GrantId id, bool held) {
   co_return wire::Result<void>{};
 }
 
+net::Task<wire::Result<void>> DeviceLink::tell_sign_in(GrantId id, SignInOffer sso) {
+  const wire::SignInRequest request{id, std::move(sso)};
+  Bytes body = wire::encode(request);
+  const auto heard = co_await ask("POST", "/sso", std::move(body));
+  if (!heard) {
+    // A device of before signs people in as its owner says, or not at all.
+    if (heard.error().from_peer && heard.error().code == ErrorCode::kUnsupported) {
+      co_return wire::Result<void>{};
+    }
+    if (is_not_granted(heard.error())) {
+      co_await on_not_granted(id);
+    }
+    co_return fail(heard.error());
+  }
+  co_return wire::Result<void>{};
+}
+
 net::Task<wire::Result<void>> DeviceLink::tell_ended(agent::OwedDeletion owed) {
   const auto done = co_await ask("DELETE", "/grants/" + owed.grant.hex(), Bytes());
   if (!done && !is_not_granted(done.error())) {

@@ -33,6 +33,8 @@ class DeviceLink {
   net::Task<wire::Result<void>> renew(GrantId id);
   // What is held is served to nobody there; `held` false: it is back.
   net::Task<wire::Result<void>> tell_held(GrantId id, bool held);
+  // With whom people sign in from now on, of a grant that the device has.
+  net::Task<wire::Result<void>> tell_sign_in(GrantId id, SignInOffer sso);
   net::Task<wire::Result<void>> tell_ended(agent::OwedDeletion owed);
   // The device forgets this agent and all its grants.
   net::Task<wire::Result<void>> tell_forgotten(agent::OwedForgetting owed);

@@ -153,6 +153,35 @@ TEST_F(HouseTest, ADeviceThatWasResetIsAnotherDevice) {
   EXPECT_EQ(fetch(anew, "/hello.txt").out, "hello");
 }
 
+TEST_F(HouseTest, WithWhomPeopleSignInIsAgreedWithTheGrantOrLater) {
+  const auto agree = [&](Arguments more) {
+    Arguments arguments{"grant", "--origin", kVideo, "--device", "Kitchen", "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return latchkey(arguments);
+  };
+  const auto at_device = [&] {
+    return run({program("latchkey-device"), "status", "--json", "--state", state()},
+               home_.environment())
+        .json()["grants"][0]["sso"];
+  };
+  EXPECT_EQ(agree({"--issuer", "http://accounts.example"}).exit, 2);
+  EXPECT_EQ(agree({"--client-id", "video"}).exit, 2);
+  const auto first = agree(
+      {"--code", open_window(), "--issuer", "https://accounts.example", "--client-id", "video"});
+  ASSERT_EQ(first.exit, 0) << first.out << first.err;
+  EXPECT_EQ(at_device(), json({{"issuer", "https://accounts.example"}, {"client", "video"}}));
+  // Asked without one the person is told of none, and nothing is taken back.
+  ASSERT_EQ(agree({}).exit, 0);
+  EXPECT_EQ(at_device()["client"], "video");
+  const auto other = agree({"--issuer", "https://login.example/"});
+  ASSERT_EQ(other.exit, 0) << other.out << other.err;
+  EXPECT_EQ(other.json()["grant"]["id"], first.json()["grant"]["id"]);
+  EXPECT_EQ(at_device(), json({{"issuer", "https://login.example/"}, {"client", ""}}));
+  EXPECT_EQ(device_->stop(), 0);
+  start_device(port_);
+  EXPECT_EQ(at_device()["issuer"], "https://login.example/");
+}
+
 TEST_F(HouseTest, ProfilesDoNotSeeEachOther) {
   const auto mine = granted(kVideo, open_window(), kFirst);
   const auto other = granted(kVideo, "", kSecond);

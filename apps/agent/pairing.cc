@@ -241,17 +241,17 @@ net::Task<bool> Pairing::over_binding() {
 
 net::Task<wire::Result<grant::AgentGrant>> Pairing::grant_over(DeviceLink* link) {
   const DeviceId device = start_.known->device;
-  // What the device still holds for us may be in the way of the new grant.
-  for (const agent::OwedDeletion& owed : context_->desk.records().owed()) {
-    if (owed.device == device) {
-      (void)co_await link->tell_ended(owed);
-    }
-  }
   if (const auto back = context_->desk.unpause(start_.wish, device)) {
     (void)co_await link->tell_held(back->id, back->state == grant::State::kSuspended);
     context_->changed(*back);
   }
   if (auto existing = context_->desk.existing(start_.wish, device)) {
+    if (start_.wish.sso) {
+      const auto agreed = co_await link->tell_sign_in(existing->id, *start_.wish.sso);
+      if (!agreed) {
+        co_return fail(agreed.error());
+      }
+    }
     if (existing->renew_at > context_->desk.now()) {
       co_return *std::move(existing);
     }
@@ -269,6 +269,12 @@ net::Task<wire::Result<grant::AgentGrant>> Pairing::grant_over(DeviceLink* link)
     co_return fail(planned.error());
   }
   making_ = planned->offer.grant;
+  // What the device still holds for us may be in the way of the new grant.
+  for (const agent::OwedDeletion& owed : context_->desk.records().owed()) {
+    if (owed.device == device) {
+      (void)co_await link->tell_ended(owed);
+    }
+  }
   co_return co_await link->enrol(*std::move(planned));
 }
 

@@ -23,6 +23,8 @@ int devices(const Common& common, const Terminal& terminal, const DevicesOptions
 
 struct GrantOptions {
   std::string origin;
+  std::string issuer;  // with whom people sign in; empty: the web service names nobody
+  std::string client;
   std::string type;
   std::string device;
   std::string code;

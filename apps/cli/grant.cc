@@ -2,6 +2,7 @@
 
 #include "agent_link.h"
 #include "base/origin.h"
+#include "base/sign_in.h"
 #include "base/text.h"
 #include "commands.h"
 #include "course.h"
@@ -30,6 +31,17 @@ Result<json> run(const Common& common, const Terminal& terminal, const GrantOpti
     return fail(usage("\"" + options.origin + "\" is not the address of a web service.",
                       "Write it like https://video.example"));
   }
+  json begin = {{"origin", origin->text()}};
+  if (!options.issuer.empty()) {
+    if (!SignInOffer::make(options.issuer, options.client)) {
+      return fail(usage("\"" + options.issuer + "\" is not whom people can sign in with.",
+                        "Write it as its provider does, like https://accounts.example"));
+    }
+    begin["sso"] = {{"issuer", options.issuer}};
+    if (!options.client.empty()) {
+      begin["sso"]["client"] = options.client;
+    }
+  }
   auto link = open_for_pairing(common.socket, options.type, options.profile);
   if (!link) {
     return fail(link.error());
@@ -43,7 +55,7 @@ Result<json> run(const Common& common, const Terminal& terminal, const GrantOpti
   const OnName unasked = [](const json&) -> Result<std::string> {
     return fail(failure_from("internal", "A web service's device needs no name."));
   };
-  return run_course(*link, terminal, course, *device, {{"origin", origin->text()}}, unasked);
+  return run_course(*link, terminal, course, *device, std::move(begin), unasked);
 }
 
 }  // namespace

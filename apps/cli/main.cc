@@ -59,6 +59,11 @@ void add_grants(CLI::App& app, All& all) {
   grant->add_option("--code-from", all.grant.code_from, "- reads the code from standard input")
       ->check(CLI::IsMember({"-"}))
       ->excludes(code);
+  auto* issuer =
+      grant->add_option("--issuer", all.grant.issuer,
+                        "With whom people sign in on it, such as https://accounts.example");
+  grant->add_option("--client-id", all.grant.client, "What the web service is called there")
+      ->needs(issuer);
   grant->add_option("--profile", all.grant.profile, "For this browser profile (32 hex digits)");
   grant->add_option("--timeout", all.grant.timeout, "For how many seconds to look")
       ->check(CLI::Range(0.1, 120.0));

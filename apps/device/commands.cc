@@ -175,6 +175,9 @@ void print_status(const json& status) {
                   << (grant.at("origin").is_null() ? "opened directly"
                                                    : grant.at("origin").get<std::string>())
                   << "  " << grant.at("state").get<std::string>() << '\n';
+        if (grant.at("sso").is_object()) {
+          std::cout << "    signs in with " << grant["sso"].value("issuer", "") << '\n';
+        }
       }
     }
   }

@@ -177,12 +177,17 @@ ControlResult Control::status() {
                       {"last_seen", agent.last_seen.unix_seconds},
                       {"grants", held ? held->size() : 0}});
     for (const grant::DeviceGrant& grant : held.value_or(std::vector<grant::DeviceGrant>())) {
+      json sso = nullptr;
+      if (grant.sso) {
+        sso = {{"issuer", grant.sso->issuer.text()}, {"client", grant.sso->client}};
+      }
       grants.push_back({{"id", grant.id.hex()},
                         {"agent", id},
                         {"host", grant.host.text()},
                         {"origin", grant.origin ? json(grant.origin->text()) : json(nullptr)},
                         {"state", std::string(grant::name_of(
                                       grant.suspended ? grant::State::kSuspended : grant.state))},
+                        {"sso", std::move(sso)},
                         {"not_after", grant.not_after.unix_seconds}});
     }
   }

@@ -179,6 +179,16 @@ void Device::apply(const SpkiHash& agent, const front::ManagementEffects& effect
     }
     audit("resumed", agent, effects.resumed);
   }
+  if (effects.signs_in_anew) {
+    // Whoever is signed in now did so elsewhere than was agreed.
+    end_sessions(sessions_.close_all({agent, *effects.signs_in_anew}));
+    const auto grant = store_.find(agent, *effects.signs_in_anew);
+    if (grant && is_live(grant->grant_key()) && !install(*grant)) {
+      withdraw(grant->grant_key());
+    }
+    audit("sign_in_agreed", agent, effects.signs_in_anew,
+          grant && grant->sso ? grant->sso->issuer.text().substr(0, 200) : "");
+  }
   for (const GrantId& grant : effects.ended) {
     end({agent, grant});
     audit("deleted", agent, grant);

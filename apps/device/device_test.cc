@@ -250,6 +250,26 @@ TEST_F(DeviceTest, SuspendingCutsAtOnceAndResumingBringsItBack) {
 }
 
 // A ticket that was used before the suspension is used after it.
+TEST_F(DeviceTest, AnotherProviderEndsTheSessionsThatWereOpen) {
+  serve_files();
+  const GrantId id = pair();
+  ASSERT_EQ(run(sign_in(grant(id))), 204);
+  ASSERT_EQ(get(id, "/film.mp4", "bytes=0-4").head.status, 206);
+  const auto agree = [&](std::string_view issuer) {
+    return run(manage("POST", "/sso",
+                      wire::encode(wire::SignInRequest{id, *SignInOffer::make(issuer, "video")})))
+        .status;
+  };
+  EXPECT_EQ(agree("https://accounts.example"), 204);
+  EXPECT_EQ(get(id, "/film.mp4", "bytes=0-4").head.status, 401);
+  ASSERT_EQ(run(sign_in(grant(id))), 204);
+  EXPECT_EQ(agree("https://accounts.example"), 204);
+  EXPECT_EQ(get(id, "/film.mp4", "bytes=0-4").head.status, 206) << "nothing new was said";
+  restart();
+  EXPECT_EQ(device_->live_grants().front()->grant.sso,
+            SignInOffer::make("https://accounts.example", "video"));
+}
+
 TEST_F(DeviceTest, ResumingBringsNoUsedTicketBack) {
   serve_files();
   const GrantId id = pair();

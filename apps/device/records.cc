@@ -42,6 +42,10 @@ bool Records::set_suspended(const SpkiHash& agent, const GrantId& grant, bool su
   return store_.set_suspended({agent, grant}, suspended).has_value();
 }
 
+bool Records::set_sign_in(const SpkiHash& agent, const GrantId& grant, const SignInOffer& sso) {
+  return store_.set_sign_in({agent, grant}, sso).has_value();
+}
+
 bool Records::delete_grant(const SpkiHash& agent, const GrantId& grant) {
   const auto deleted = store_.delete_grant({agent, grant});
   return deleted || deleted.error().code == store::ErrorCode::kNotFound;

@@ -32,6 +32,7 @@ class Records final : public front::ManagementRecords {
   std::vector<grant::DeviceGrant> grants_of(const SpkiHash& agent) override;
   bool confirm(const SpkiHash& agent, const GrantId& grant) override;
   bool set_suspended(const SpkiHash& agent, const GrantId& grant, bool suspended) override;
+  bool set_sign_in(const SpkiHash& agent, const GrantId& grant, const SignInOffer& sso) override;
   bool delete_grant(const SpkiHash& agent, const GrantId& grant) override;
   bool delete_agent(const SpkiHash& agent) override;
   std::vector<front::AuditLine> audit(std::size_t at_most) override;

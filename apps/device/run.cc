@@ -345,7 +345,8 @@ Result<bool, std::string> live(const RunOptions& options, Setup& setup, Random& 
   PageActs page({**device, opener, options.window_from_page});
   std::optional<SingleSignOn> sso;
   if (party) {
-    sso.emplace(SingleSignOn::Parts{io.get_executor(), **device, *party, setup.sso->ca_file});
+    sso.emplace(SingleSignOn::Parts{io.get_executor(), **device, *party, setup.sso->ca_file,
+                                    offered_from(*setup.sso)});
     (*device)->on_sessions_ended([&sso](const auto& ended) { sso->sessions_ended(ended); });
   }
   // Before the life that uses it: it goes after it.

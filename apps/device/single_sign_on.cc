@@ -39,6 +39,7 @@ net::Task<std::optional<std::string>> read_whole(Caller& caller) {
 
 std::optional<oidc::RelyingParty::Reply> fetch_now(const oidc::Fetch& what,
                                                    const std::string& ca_file,
+                                                   const std::vector<net::Network>& also,
                                                    std::chrono::milliseconds time,
                                                    const std::atomic<bool>& cancel) {
   net::Fetch request;
@@ -50,6 +51,7 @@ std::optional<oidc::RelyingParty::Reply> fetch_now(const oidc::Fetch& what,
   request.total_time = time;
   request.cancel = &cancel;
   request.not_at_home = what.public_only;
+  request.also = also;
   request.on_head = [](long, const wire::HttpFields&) {
     return true;
   };  // refusals have bodies, too
@@ -68,6 +70,13 @@ std::optional<oidc::RelyingParty::Reply> fetch_now(const oidc::Fetch& what,
   oidc::RelyingParty::Reply reply{fetched->status, std::string(as_text(fetched->body))};
   wipe(fetched->body);
   return reply;
+}
+
+// Whose thread fetches it. Providers that web services named come and go: they share a few.
+std::string lane_of(const oidc::Fetch& fetch) {
+  constexpr std::size_t kSharedLanes = 4;
+  return fetch.public_only ? std::to_string(std::hash<std::string>{}(fetch.issuer) % kSharedLanes)
+                           : fetch.issuer;
 }
 
 }  // namespace
@@ -149,11 +158,12 @@ void SingleSignOn::perform(oidc::Effects effects) {
 }
 
 net::Task<void> SingleSignOn::bring(std::shared_ptr<oidc::Fetch> fetch) {
-  auto job = [fetch, stopping = stopping_, ca_file = parts_.ca_file, time = parts_.fetch_time] {
-    return fetch_now(*fetch, ca_file, time, *stopping);
+  auto job = [fetch, stopping = stopping_, ca_file = parts_.ca_file, also = parts_.offered_from,
+              time = parts_.fetch_time] {
+    return fetch_now(*fetch, ca_file, also, time, *stopping);
   };
   auto reply =
-      co_await workers_[fetch->issuer].run(parts_.executor, net::kNoDeadline, std::move(job));
+      co_await workers_[lane_of(*fetch)].run(parts_.executor, net::kNoDeadline, std::move(job));
   std::optional<oidc::RelyingParty::Reply> brought;
   if (reply) {
     brought = *std::move(reply);

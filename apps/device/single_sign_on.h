@@ -1,6 +1,6 @@
 // The device's single sign-on while it runs: carries what oidc::RelyingParty wants to the providers
-// and back, wakes it in time, and answers pages. One thread, and one more for each provider, so
-// that a slow one keeps nobody else waiting.
+// and back, wakes it in time, and answers pages. One thread, and one more for each provider of the
+// owner's, so that a slow one keeps nobody else waiting; four more for those of web services.
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>
@@ -13,6 +13,7 @@
 #include "device/caller.h"
 #include "device/device.h"
 #include "front/sso.h"
+#include "net/address.h"
 #include "net/task.h"
 #include "net/worker.h"
 #include "oidc/party.h"
@@ -26,6 +27,8 @@ class SingleSignOn {
     Device& device;
     oidc::RelyingParty& party;
     std::string ca_file;  // whose certificates are believed; empty: the system's
+    // Where providers that web services named may be, besides the public internet.
+    std::vector<net::Network> offered_from{};
     std::chrono::milliseconds fetch_time = std::chrono::seconds(8);    // one answer of a provider
     std::chrono::milliseconds answer_time = std::chrono::seconds(25);  // all of them, for a page
   };
@@ -69,7 +72,7 @@ class SingleSignOn {
   oidc::OpId next_op_ = 1;
   boost::asio::steady_timer timer_;
   std::shared_ptr<std::atomic<bool>> stopping_;
-  std::map<std::string, net::Worker> workers_;  // by issuer
+  std::map<std::string, net::Worker> workers_;  // by issuer, or which shared one
   net::TaskGroup tasks_;                        // last: its coroutines use all of the above
 };
 

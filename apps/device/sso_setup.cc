@@ -53,7 +53,23 @@ Result<oidc::Config, std::string> read_sso(const std::filesystem::path& file) {
   if (!config->ca_file.empty() && !std::filesystem::is_regular_file(config->ca_file, error)) {
     return fail(file.string() + ": ca_file: " + config->ca_file + " cannot be read.");
   }
+  for (const std::string& network : config->offered_from) {
+    if (!net::Network::parse(network)) {
+      return fail(file.string() + ": offered_from: \"" + network +
+                  "\" is no network like 10.1.0.0/16.");
+    }
+  }
   return config;
+}
+
+std::vector<net::Network> offered_from(const oidc::Config& config) {
+  std::vector<net::Network> networks;
+  for (const std::string& one : config.offered_from) {
+    if (const auto network = net::Network::parse(one)) {
+      networks.push_back(*network);
+    }
+  }
+  return networks;
 }
 
 oidc::PartyRules copy_of(const oidc::PartyRules& rules) {

@@ -3,13 +3,18 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
+#include "net/address.h"
 #include "oidc/config.h"
 
 namespace latchkey::device {
 
 // An error is a sentence for the person who wrote the file.
 Result<oidc::Config, std::string> read_sso(const std::filesystem::path& file);
+
+// Of a configuration that read_sso() gave.
+std::vector<net::Network> offered_from(const oidc::Config& config);
 
 // The rules again, for another life of the device: secrets are not copied by accident.
 oidc::PartyRules copy_of(const oidc::PartyRules& rules);

@@ -7,9 +7,14 @@ import type { ConsentCommand, ConsentNews } from '../src/protocol/internal';
 import { readVerdict } from '../src/protocol/trust';
 import { deviceMessage, policyMessage, siteMessage } from './grants-data';
 
-const question: ConsentNews = {
+const question: Extract<ConsentNews, { kind: 'question' }> = {
   kind: 'question',
-  question: { origin: 'https://video.example', types: ['media-cache'], localNetwork: 'prompt' },
+  question: {
+    origin: 'https://video.example',
+    types: ['media-cache'],
+    sso: null,
+    localNetwork: 'prompt',
+  },
 };
 const setup = { ready: true, rootInstalled: true, restartNeeded: false };
 const make = { standing: 'none', maker: null, model: null } as const;
@@ -142,6 +147,15 @@ const known = (key: string): ConsentNews => ({
 });
 const consented = judged({ consented: true });
 
+test('an administrator does not agree to with whom a person signs in', () => {
+  const sso = { issuer: 'https://accounts.example', clientId: null };
+  const asked = { ...question, question: { ...question.question, sso } };
+  const { flow, sent } = play(asked, consented);
+  assert.deepEqual(flow.view, { state: 'asking', ready: true });
+  assert.deepEqual(sent, []);
+  assert.deepEqual(play(asked, consented, { kind: 'allow' }).sent, [{ kind: 'look' }]);
+});
+
 test('with an administrator’s consent nothing is asked, and the one known device is taken', () => {
   const first = play(question, consented);
   assert.equal(first.flow.view.state, 'looking');
@@ -249,7 +263,7 @@ test('late news does not undo the end', () => {
 
 const adding: ConsentNews = {
   kind: 'question',
-  question: { origin: null, types: [], localNetwork: 'granted' },
+  question: { origin: null, types: [], sso: null, localNetwork: 'granted' },
 };
 const proposal = (change: Partial<ProposedName> = {}): ConsentNews => ({
   kind: 'name',

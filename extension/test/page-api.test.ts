@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { GestureGate } from '../src/content/gesture';
 import { refusalDelayMs } from '../src/content/delay';
 import { type Bridge, Refused } from '../src/page/bridge';
-import { type LocalDevice, makeLocalDevices, typesOf } from '../src/page/devices';
+import { type LocalDevice, makeLocalDevices, ssoOf, typesOf } from '../src/page/devices';
 import { errorFor } from '../src/page/errors';
 import { type PageEvent, kFailures } from '../src/protocol/internal';
 
@@ -229,6 +229,20 @@ test('options that are no options are the page’s own mistake', () => {
     assert.throws(() => typesOf(wrong), TypeError);
   }
   assert.deepEqual(typesOf(options), ['media-cache']);
+});
+
+test('whom people sign in with is told as the page’s mistake where it is one', async () => {
+  assert.equal(ssoOf(options), null);
+  const sso = { issuer: 'https://accounts.example', clientId: 'video' };
+  assert.deepEqual(ssoOf({ ...options, sso }), sso);
+  for (const wrong of [{}, { issuer: 'accounts.example' }, { ...sso, clientId: '' }, 'x']) {
+    assert.throws(() => ssoOf({ ...options, sso: wrong }), TypeError);
+  }
+  const { api } = localDevices(() => assert.fail('the person was asked'));
+  await assert.rejects(
+    api.requestDevice({ ...options, sso: { issuer: 'http://accounts.example' } }),
+    TypeError,
+  );
 });
 
 test('one prompt for each gesture', () => {

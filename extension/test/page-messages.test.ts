@@ -70,6 +70,7 @@ test('what a page may say is bounded', () => {
       call: 1,
       method: 'request',
       types: ['nas'],
+      sso: null,
     },
   );
   const wrong: unknown[] = [
@@ -88,6 +89,58 @@ test('what a page may say is bounded', () => {
     { call: 1, method: 'open', device: '../../x' },
   ];
   for (const message of wrong) assert.throws(() => readPageCall(message), JSON.stringify(message));
+});
+
+// src/base/sign_in_test.cc has the same lists: what one side takes the other does.
+test('with whom people sign in is an address in its one spelling', () => {
+  const read = (sso: unknown): unknown =>
+    (readPageCall({ call: 1, method: 'request', types: ['nas'], sso }) as { sso: unknown }).sso;
+  for (const issuer of [
+    'https://accounts.example',
+    'https://accounts.example/',
+    'https://a.example:8443',
+    'https://login.example/tenant/v2.0',
+    'https://login.example/realms/Home/',
+    'https://xn--vdeo-l9d.example',
+    `https://a.example/${'a'.repeat(494)}`,
+  ]) {
+    assert.deepEqual(read({ issuer }), { issuer, clientId: null });
+    assert.deepEqual(read({ issuer, clientId: 'video' }), { issuer, clientId: 'video' });
+  }
+  for (const issuer of [
+    '',
+    'accounts.example',
+    'http://accounts.example',
+    'HTTPS://accounts.example',
+    'https://Accounts.example',
+    'https://accounts.example:443',
+    'https://ann@accounts.example',
+    'https://accounts.example?a=b',
+    'https://accounts.example/#x',
+    'https://accounts.example//',
+    'https://accounts.example/a//b',
+    'https://accounts.example/./a',
+    'https://accounts.example/a/..',
+    'https://accounts.example/%2e',
+    'https://',
+    'https:///accounts.example',
+    'https://accounts.example\\a',
+    'https://accounts.example/a b',
+    'https://\u00e4.example',
+    `https://a.example/${'a'.repeat(495)}`,
+    7,
+    null,
+  ]) {
+    assert.throws(() => read({ issuer }), String(issuer));
+  }
+  const issuer = 'https://accounts.example';
+  for (const clientId of ['', 'a b', 'a\n', 'a'.repeat(256), 7]) {
+    assert.throws(() => read({ issuer, clientId }), String(clientId));
+  }
+  for (const sso of ['https://accounts.example', [], {}, 7]) {
+    assert.throws(() => read(sso), JSON.stringify(sso));
+  }
+  assert.equal(read(null), null);
 });
 
 test('what a content script may say is bounded', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AgentLink } from '../src/background/agent-link';
-import { type Asking, RequestDesk } from '../src/background/request-desk';
+import { type Asked, type Asking, RequestDesk } from '../src/background/request-desk';
 import { type Grant, readDevice, readGrant } from '../src/protocol/agent';
 import type { ConsentNews } from '../src/protocol/internal';
 import { deviceMessage, grantMessage, policyMessage, siteMessage } from './grants-data';
@@ -9,6 +9,7 @@ import { deviceMessage, grantMessage, policyMessage, siteMessage } from './grant
 const page = { origin: 'https://video.example', tabId: 1, documentId: 'D' };
 const setup = { ready: true, rootInstalled: true, restartNeeded: false };
 const token = 'a'.repeat(32);
+const asks = (...types: string[]): Asked => ({ types, sso: null, localNetwork: 'prompt' });
 
 interface Desk {
   readonly desk: RequestDesk;
@@ -85,7 +86,7 @@ function makeDesk(kept: { asking: Asking | null } = { asking: null }): Desk {
 }
 
 async function upToCode(made: Desk): Promise<void> {
-  assert.equal(await made.desk.begin(page, token, ['media-cache'], 'prompt'), true);
+  assert.equal(await made.desk.begin(page, token, asks('media-cache')), true);
   await made.desk.command(made.port, { kind: 'open', request: 'b'.repeat(32) });
   await made.desk.command(made.port, { kind: 'look' });
   await made.desk.command(made.port, { kind: 'pick', key: 'k1', type: 'media-cache' });
@@ -96,6 +97,28 @@ const done = (): { kind: 'done'; session: string; grant: Grant; warnings: string
   session: 's1',
   grant: readGrant(grantMessage()),
   warnings: [],
+});
+
+test('with whom people sign in goes to the window and, as it was shown, to the agent', async () => {
+  const made = makeDesk();
+  const sso = { issuer: 'https://accounts.example/', clientId: 'video' };
+  await made.desk.begin(page, token, { ...asks('media-cache'), sso });
+  await made.desk.command(made.port, { kind: 'open', request: 'b'.repeat(32) });
+  const [first] = made.news;
+  assert.ok(first?.kind === 'question');
+  assert.deepEqual(first.question.sso, sso);
+  await made.desk.command(made.port, { kind: 'pick', key: 'k1', type: 'media-cache' });
+  assert.equal(
+    made.calls.at(-1),
+    'pair.begin {"origin":"https://video.example","type":"media-cache","key":"k1",' +
+      '"sso":{"issuer":"https://accounts.example/","client":"video"}}',
+  );
+  // A page that names no client: none is made up.
+  const other = makeDesk();
+  await other.desk.begin(page, token, { ...asks('nas'), sso: { ...sso, clientId: null } });
+  await other.desk.command(other.port, { kind: 'open', request: 'b'.repeat(32) });
+  await other.desk.command(other.port, { kind: 'pick', key: 'k1', type: 'nas' });
+  assert.ok(other.calls.at(-1)?.endsWith('"sso":{"issuer":"https://accounts.example/"}}'));
 });
 
 test('the way to a device: the origin is the page’s, the page hears at the end', async () => {
@@ -122,8 +145,8 @@ test('the way to a device: the origin is the page’s, the page hears at the end
 test('one question at a time', async () => {
   const made = makeDesk();
   const both = await Promise.all([
-    made.desk.begin(page, token, ['nas'], 'prompt'),
-    made.desk.begin({ ...page, tabId: 2 }, token, ['nas'], 'prompt'),
+    made.desk.begin(page, token, asks('nas')),
+    made.desk.begin({ ...page, tabId: 2 }, token, asks('nas')),
   ]);
   assert.deepEqual(both, [true, false]);
 });
@@ -135,11 +158,11 @@ test('closing the window refuses, ends the pairing, and after two a site has to 
   await made.desk.windowClosed(7);
   assert.deepEqual(made.told, [null]);
   assert.ok(made.calls.includes('pair.cancel {"session":"s1"}'));
-  await made.desk.begin(page, token, ['nas'], 'prompt');
+  await made.desk.begin(page, token, asks('nas'));
   await made.desk.windowClosed(7);
-  assert.equal(await made.desk.begin(page, token, ['nas'], 'prompt'), false);
+  assert.equal(await made.desk.begin(page, token, asks('nas')), false);
   made.clock = 60_000;
-  assert.equal(await made.desk.begin(page, token, ['nas'], 'prompt'), true);
+  assert.equal(await made.desk.begin(page, token, asks('nas')), true);
 });
 
 test('a grant that was finished after the window closed is taken back', async () => {
@@ -236,7 +259,7 @@ test('consent has to cover every kind of device that was asked for', async () =>
   Object.defineProperty(both.answers, 'policy.check', {
     get: () => policyMessage({ consented: (asked += 1) === 1 }),
   });
-  await both.desk.begin(page, token, ['nas', 'printer'], 'prompt');
+  await both.desk.begin(page, token, asks('nas', 'printer'));
   await both.desk.command(both.port, { kind: 'open', request: 'b'.repeat(32) });
   assert.equal(verdicts(both)[0]?.verdict?.consented, false);
   assert.equal(asked, 2);
@@ -245,7 +268,7 @@ test('consent has to cover every kind of device that was asked for', async () =>
 test('trying again where news was missing asks the providers', async () => {
   const made = makeDesk();
   made.answers['policy.check'] = policyMessage({ allowed: false, code: 'metadata_stale' });
-  await made.desk.begin(page, token, ['nas'], 'prompt');
+  await made.desk.begin(page, token, asks('nas'));
   await made.desk.command(made.port, { kind: 'open', request: 'b'.repeat(32) });
   await made.desk.command(made.port, { kind: 'retry' });
   assert.deepEqual(

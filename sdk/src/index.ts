@@ -6,6 +6,7 @@ export type {
   LocalDeviceEventMap,
   LocalDeviceFilter,
   LocalDeviceRequestOptions,
+  LocalDeviceSignIn,
   LocalDevices,
   SignedIn,
   SignInOptions,

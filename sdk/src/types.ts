@@ -8,6 +8,18 @@ export interface LocalDeviceFilter {
 export interface LocalDeviceRequestOptions {
   /** 1 to 8 kinds of device that would do. */
   readonly filters: readonly LocalDeviceFilter[];
+  /**
+   * With whom people sign in at the device. The person sees it and agrees to it together with the
+   * rest; whether the device takes this provider's word is for its owner to say.
+   */
+  readonly sso?: LocalDeviceSignIn;
+}
+
+export interface LocalDeviceSignIn {
+  /** Exactly as the provider writes it: "https://accounts.example". At most 512 characters. */
+  readonly issuer: string;
+  /** What the provider knows this web service as. Without it the device makes itself known there. */
+  readonly clientId?: string;
 }
 
 export interface LocalDeviceEventMap {
@@ -20,7 +32,7 @@ export interface LocalDeviceEventMap {
 export interface SignInOptions {
   /** A page of this web service, as the provider knows it. */
   readonly redirectUri: string;
-  /** Which provider, where the device knows several. */
+  /** Which provider: the one that requestDevice() named, if it is left out, or the device's only one. */
   readonly issuer?: string;
   /** Ask the person nothing: works where the provider knows them already. */
   readonly silent?: boolean;

@@ -23,6 +23,12 @@ tl::unexpected<wire::Error> no(ErrorCode code, std::string detail) {
   return fail(wire::Error{code, std::move(detail), false});
 }
 
+// Whether the offer of an earlier try names what the person agrees to now.
+bool offers_as(const AgentGrant& pending, const Wish& wish) {
+  const auto offer = wire::decode<wire::Offer>(pending.offer);
+  return offer && offer->sso == wish.sso;
+}
+
 }  // namespace
 
 std::string url_of(const AgentGrant& grant) {
@@ -156,7 +162,7 @@ wire::Result<Planned> GrantDesk::plan(const Wish& wish, const DeviceId& device) 
       shown && trust().device(&*shown).state == attest::DeviceState::kRevoked) {
     return no(ErrorCode::kDeviceRevoked, "the device's make is revoked");
   }
-  if (auto earlier = pending(wish, device); earlier && binding) {
+  if (auto earlier = pending(wish, device); earlier && binding && offers_as(*earlier, wish)) {
     return plan_again(*earlier);
   }
   make_room(host, wish, device);
@@ -179,7 +185,8 @@ wire::Result<Planned> GrantDesk::plan(const Wish& wish, const DeviceId& device) 
                     binding->management_key.public_key().spki(),
                     ticket_key.public_key().spki(),
                     names->subject,
-                    now()};
+                    now(),
+                    wish.sso};
   const AgentGrant grant{.id = offer.grant,
                          .profile = wish.profile,
                          .device = device,

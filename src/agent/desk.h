@@ -37,7 +37,8 @@ struct Wish {
   ProfileId profile;
   std::optional<Origin> origin;  // nothing: direct
   std::string type;
-  std::optional<HostName> direct_host;  // direct: what the person confirmed
+  std::optional<HostName> direct_host;            // direct: what the person confirmed
+  std::optional<SignInOffer> sso = std::nullopt;  // not direct: what the web service named
 };
 
 // Which grants somebody may see. `everything`: all there are, and devices without any.

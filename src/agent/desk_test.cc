@@ -208,6 +208,36 @@ TEST_F(DeskTest, AnOfferWhoseEndWasLostIsRepeatedAndCompleted) {
   expect_served(again->offer.grant);
 }
 
+TEST_F(DeskTest, WhatAWebServiceNamedReachesTheDeviceAndStays) {
+  ASSERT_TRUE(pair(wish()));
+  Wish named = wish(kPhotos);
+  named.sso = SignInOffer::make("https://accounts.example", "photos");
+  const auto id = offer(named);
+  ASSERT_TRUE(id);
+  EXPECT_EQ(on_device(*id).sso, named.sso);
+  // A renewal is about the certificate alone.
+  clock_.pass(seconds(4 * 86400));
+  const auto certificate = renewal(*id);
+  ASSERT_TRUE(certificate);
+  ASSERT_TRUE(carry_certificate(*certificate));
+  EXPECT_EQ(on_device(*id).sso, named.sso);
+}
+
+TEST_F(DeskTest, AnEarlierTryThatNamedAnotherProviderIsNotRepeated) {
+  ASSERT_TRUE(pair(wish()));
+  Wish named = wish(kPhotos);
+  named.sso = SignInOffer::make("https://accounts.example", "photos");
+  const auto first = desk_.plan(named, device_id());
+  ASSERT_TRUE(first);
+  EXPECT_EQ(desk_.plan(named, device_id())->offer.grant, first->offer.grant);
+  named.sso = SignInOffer::make("https://other.example", "photos");
+  const auto second = desk_.plan(named, device_id());
+  ASSERT_TRUE(second);
+  EXPECT_NE(second->offer.grant, first->offer.grant);
+  EXPECT_EQ(second->offer.sso, named.sso);
+  EXPECT_EQ(records_.grant(first->offer.grant)->state, grant::State::kRevoked);
+}
+
 TEST_F(DeskTest, ACertificateThatWasLostIsCompletedToo) {
   ASSERT_TRUE(pair(wish()));
   auto planned = desk_.plan(wish(kPhotos), device_id());

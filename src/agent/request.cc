@@ -124,17 +124,34 @@ std::optional<Method> read_discover_start(const json& p) {
   return start;
 }
 
+std::optional<SignInOffer> sign_in_of(const json& sso) {
+  if (!sso.is_object() || !only(sso, {"issuer", "client"})) {
+    return std::nullopt;
+  }
+  const auto issuer = text_of(sso, "issuer", Issuer::kMaxSize);
+  const bool names_client = !is_absent(sso, "client");
+  const auto client = names_client ? text_of(sso, "client", SignInOffer::kMaxClient)
+                                   : std::optional<std::string>("");
+  return issuer && client ? SignInOffer::make(*issuer, *client) : std::nullopt;
+}
+
 std::optional<Method> read_pair_begin(const json& p) {
   auto origin = origin_or_null(p);
   auto type = type_of(p);
   auto key = text_of(p, "key", kMaxDeviceKey);
-  if (!only(p, {"origin", "type", "key", "name"}) || !origin || !type || !key) {
+  if (!only(p, {"origin", "type", "key", "name", "sso"}) || !origin || !type || !key) {
     return std::nullopt;
   }
   PairBegin begin{origin->value, std::move(*type), {std::move(*key)}, std::nullopt};
   if (!is_absent(p, "name") && !p["name"].is_null()) {
     begin.name = text_of(p, "name", kMaxAskedName);
     if (!begin.name || begin.origin) {
+      return std::nullopt;
+    }
+  }
+  if (!is_absent(p, "sso") && !p["sso"].is_null()) {
+    begin.sso = sign_in_of(p["sso"]);
+    if (!begin.sso || !begin.origin) {
       return std::nullopt;
     }
   }

@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/origin.h"
+#include "base/sign_in.h"
 #include "grant/ticket.h"
 
 namespace latchkey::agent {
@@ -53,6 +54,7 @@ struct PairBegin {
   std::string type;
   DeviceKey key;
   std::optional<std::string> name;  // direct grants: what to propose, instead of the device's name
+  std::optional<SignInOffer> sso = std::nullopt;  // not of direct grants: with whom people sign in
 };
 // Direct grants: the name that the person confirmed, or another to try.
 struct PairName {

@@ -54,7 +54,9 @@ DeviceGrant new_grant(const wire::Offer& offer, const SpkiHash& agent, WallTime 
           .confirmed = false,
           .created = now,
           .next_key = std::nullopt,
-          .next_csr = {}};
+          .next_csr = {},
+          .suspended = false,
+          .sso = offer.sso};
 }
 
 }  // namespace

@@ -104,6 +104,9 @@ ManagementOutcome ManagementDesk::dispatch(const ManagementRequest& request, Wal
   if (call == "POST /suspend" || call == "POST /resume") {
     return set_suspended(request, call == "POST /suspend");
   }
+  if (call == "POST /sso") {
+    return set_sign_in(request);
+  }
   if (call == "GET /grants") {
     return list(request.agent);
   }
@@ -174,6 +177,31 @@ ManagementOutcome ManagementDesk::set_suspended(const ManagementRequest& request
   auto outcome = reply(204, {});
   if (grant->suspended != suspended) {
     (suspended ? outcome.effects.suspended : outcome.effects.resumed) = named->grant;
+  }
+  return outcome;
+}
+
+ManagementOutcome ManagementDesk::set_sign_in(const ManagementRequest& request) {
+  const auto named = wire::decode<wire::SignInRequest>(request.body);
+  if (!named) {
+    return refuse(named.error());
+  }
+  const auto held = records_.grants_of(request.agent);
+  const auto grant = std::find_if(held.begin(), held.end(), [&](const grant::DeviceGrant& one) {
+    return one.id == named->grant;
+  });
+  if (grant == held.end()) {
+    return refuse(wire::ErrorCode::kNotGranted, "no such grant of this agent");
+  }
+  if (!grant->origin) {
+    return refuse(wire::ErrorCode::kMalformed, "a direct grant follows its device's owner");
+  }
+  auto outcome = reply(204, {});
+  if (grant->sso != named->sso) {
+    if (!records_.set_sign_in(request.agent, named->grant, named->sso)) {
+      return refuse(wire::ErrorCode::kInternal, "could not be stored");
+    }
+    outcome.effects.signs_in_anew = named->grant;
   }
   return outcome;
 }

@@ -7,6 +7,7 @@
 //   POST /certificate  cert               -> done
 //   POST /suspend      {grant}            -> 204, also when it is suspended already
 //   POST /resume       {grant}            -> 204, also when it is not suspended
+//   POST /sso          {grant, sso}       -> 204: with whom people sign in from now on
 //   GET /grants                           -> {grants: [{grant, origin, host, state, not_after}]}
 //   DELETE /grants/<32 hex>               -> 204, also when it is gone already
 //   DELETE /agent                         -> 204
@@ -40,6 +41,7 @@ class ManagementRecords {
   virtual std::vector<grant::DeviceGrant> grants_of(const SpkiHash& agent) = 0;
   virtual bool confirm(const SpkiHash& agent, const GrantId& grant) = 0;
   virtual bool set_suspended(const SpkiHash& agent, const GrantId& grant, bool suspended) = 0;
+  virtual bool set_sign_in(const SpkiHash& agent, const GrantId& grant, const SignInOffer& sso) = 0;
   // True also where there is no such grant.
   virtual bool delete_grant(const SpkiHash& agent, const GrantId& grant) = 0;
   virtual bool delete_agent(const SpkiHash& agent) = 0;
@@ -60,6 +62,7 @@ struct ManagementEffects {
   std::optional<GrantId> installed;  // has a new certificate
   std::optional<GrantId> suspended;  // was served until now, and is not any more
   std::optional<GrantId> resumed;
+  std::optional<GrantId> signs_in_anew;  // with another provider: who is signed in is not any more
   std::vector<GrantId> ended;
   bool agent_ended = false;  // all grants of the agent are gone, and its other connections
 };
@@ -83,6 +86,7 @@ class ManagementDesk {
   ManagementOutcome certificate(const ManagementRequest& request, WallTime agent_now);
   ManagementOutcome renew(const ManagementRequest& request);
   ManagementOutcome set_suspended(const ManagementRequest& request, bool suspended);
+  ManagementOutcome set_sign_in(const ManagementRequest& request);
   ManagementOutcome list(const SpkiHash& agent);
   ManagementOutcome remove(const SpkiHash& agent, std::string_view id);
   ManagementOutcome remove_agent(const SpkiHash& agent);

@@ -51,6 +51,13 @@ class MemoryRecords final : public ManagementRecords {
     ledger_.grants.at({key, id}).suspended = suspended;
     return true;
   }
+  bool set_sign_in(const SpkiHash& key, const GrantId& id, const SignInOffer& sso) override {
+    if (broken_writes) {
+      return false;
+    }
+    ledger_.grants.at({key, id}).sso = sso;
+    return true;
+  }
   bool delete_grant(const SpkiHash& key, const GrantId& id) override {
     ledger_.grants.erase({key, id});
     return true;
@@ -140,6 +147,32 @@ TEST_F(ManagementTest, ListsAndConfirmsOnlyItsOwn) {
   EXPECT_EQ(list.at("grants")[0].at("host"), "media-cache-k3f7x2m7q4ab.local");
   EXPECT_TRUE(ledger_.grants.at({mine_, id}).confirmed);
   EXPECT_FALSE(ledger_.grants.at({other_, theirs}).confirmed);
+}
+
+TEST_F(ManagementTest, AgreesOnAnotherProviderForItsOwnOnly) {
+  const GrantId id = hold(mine_, "media-cache-k3f7x2m7q4ab.local");
+  const GrantId theirs = hold(other_, "media-cache-zzzzzzzzzzzz.local");
+  const auto agree = [this](const GrantId& grant, std::string_view issuer) {
+    const Bytes body =
+        wire::encode(wire::SignInRequest{grant, *SignInOffer::make(issuer, "video")});
+    return ask("POST", "/sso", "1800000000", std::nullopt, body);
+  };
+  EXPECT_EQ(code(agree(theirs, "https://accounts.example")), "not_granted");
+  EXPECT_FALSE(ledger_.grants.at({other_, theirs}).sso);
+  const auto first = agree(id, "https://accounts.example");
+  EXPECT_EQ(first.answer.status, 204);
+  EXPECT_EQ(first.effects.signs_in_anew, id);
+  EXPECT_EQ(ledger_.grants.at({mine_, id}).sso->issuer.text(), "https://accounts.example");
+  // Said again it changes nothing: nobody is signed out for it.
+  const auto again = agree(id, "https://accounts.example");
+  EXPECT_EQ(again.answer.status, 204);
+  EXPECT_FALSE(again.effects.signs_in_anew);
+  records_.broken_writes = true;
+  EXPECT_EQ(agree(id, "https://other.example").answer.status, 500);
+  EXPECT_EQ(code(ask("POST", "/sso", "1800000000", std::nullopt, Bytes{0xa0})), "malformed");
+  // Of a direct grant the device's owner decides.
+  ledger_.grants.at({mine_, id}).origin.reset();
+  EXPECT_EQ(code(agree(id, "https://other.example")), "malformed");
 }
 
 TEST_F(ManagementTest, DeletesItsOwnAndNothingElse) {

@@ -130,7 +130,10 @@ std::optional<oidc::RelyingParty::Start> read_sso_start(const SsoRequest& reques
   oidc::RelyingParty::Start start;
   start.session = request.session->id;
   start.host = grant.host.text();
-  start.issuer = *issuer;
+  // What the web service named when the person allowed it, unless the page says another.
+  start.issuer = issuer->empty() && grant.sso ? grant.sso->issuer.text() : *issuer;
+  start.offered = grant.sso && start.issuer == grant.sso->issuer.text();
+  start.offered_client = start.offered ? grant.sso->client : "";
   start.return_to = *return_to;
   start.silent = silent != map->end() && silent->get<bool>();
   if (!grant.origin) {

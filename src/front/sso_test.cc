@@ -216,6 +216,35 @@ TEST_F(SsoDesk, SendsPeopleBackToTheGrantsOwnPagesOnly) {
       read_sso_out(asks(SsoAct::kOut), grant_, R"({"redirect_uri":"https://evil.example/"})"));
 }
 
+TEST_F(SsoDesk, SignsPeopleInWithTheProviderThatThePersonAgreedTo) {
+  const auto start = [&](std::string_view issuer) {
+    const std::string body = R"({"redirect_uri":"https://video.example/cb","issuer":")";
+    return read_sso_start(asks(SsoAct::kStart), grant_, body + std::string(issuer) + "\"}").value();
+  };
+  EXPECT_FALSE(start("https://accounts.example").offered) << "nobody agreed to it";
+  grant_.sso = SignInOffer::make("https://accounts.example", "video");
+  for (const char* asked : {"", "https://accounts.example"}) {
+    EXPECT_EQ(start(asked).issuer, "https://accounts.example");
+    EXPECT_EQ(start(asked).offered_client, "video");
+    EXPECT_TRUE(start(asked).offered);
+  }
+  // Another one of the page's choosing is not what the person saw.
+  for (const char* other : {"https://idp.example", "https://accounts.example/"}) {
+    EXPECT_EQ(start(other).issuer, other);
+    EXPECT_FALSE(start(other).offered);
+    EXPECT_EQ(start(other).offered_client, "");
+  }
+  const auto says = [&] {
+    const auto decision = decide(from_page("GET", "/.well-known/latchkey"), grant_);
+    return json::parse(std::get<Answer>(decision).body).at("sso").get<bool>();
+  };
+  EXPECT_FALSE(says()) << "the owner has not named it";
+  grant_.sso = SignInOffer::make(maker_.issuer, "");
+  EXPECT_TRUE(says());
+  grant_.sso.reset();
+  EXPECT_TRUE(says());
+}
+
 TEST_F(SsoDesk, ReadsWhatThePageHandsOver) {
   const auto good = read_sso_finish(R"({"state":"s","code":"c","iss":"https://idp.example"})");
   ASSERT_TRUE(good);

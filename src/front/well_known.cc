@@ -53,9 +53,11 @@ Decision Desk::well_known(const Request& request, const Target& target,
     }
     // Whether the service takes part in single sign-on is nobody's business before they signed in.
     const bool says_sso = grant.origin || session_of(request, grant, now);
-    return json_answer(
-        200, R"({"v":1,"type":")" + type_ + "\"" +
-                 (says_sso ? (party_ != nullptr ? R"(,"sso":true})" : R"(,"sso":false})") : "}"));
+    // With whom this permission's people sign in may be somebody whose word does not count here.
+    const bool sso =
+        party_ != nullptr && party_->takes(grant.sso ? grant.sso->issuer.text() : std::string());
+    return json_answer(200, R"({"v":1,"type":")" + type_ + "\"" +
+                                (says_sso ? (sso ? R"(,"sso":true})" : R"(,"sso":false})") : "}"));
   }
   if (target.path == kSession) {
     if (method == "POST") {

@@ -11,6 +11,7 @@
 #include "base/host_name.h"
 #include "base/ids.h"
 #include "base/origin.h"
+#include "base/sign_in.h"
 #include "crypto/keys.h"
 
 namespace latchkey::grant {
@@ -125,6 +126,8 @@ struct DeviceGrant {
   std::optional<crypto::PrivateKey> next_key;  // a renewal under way
   Bytes next_csr;
   bool suspended = false;  // its agent took it out of service: served to nobody, but kept
+  // The provider that the web service named and the person agreed to; never of a direct grant.
+  std::optional<SignInOffer> sso = std::nullopt;
 
   [[nodiscard]] GrantKey grant_key() const { return {agent, id}; }
 };

@@ -121,6 +121,25 @@ Read<ProviderRules> read_provider(const json& map, const SecretReader& secret) {
   return rules;
 }
 
+// As they are written; nothing: not a list of texts.
+std::optional<std::vector<std::string>> read_networks(const json& map) {
+  std::vector<std::string> networks;
+  const auto at = map.find("offered_from");
+  if (at == map.end()) {
+    return networks;
+  }
+  if (!at->is_array() || at->empty() || at->size() > kMaxNetworks) {
+    return std::nullopt;
+  }
+  for (const json& one : *at) {
+    if (!one.is_string() || one.get_ref<const std::string&>().size() > 64) {
+      return std::nullopt;
+    }
+    networks.push_back(one.get<std::string>());
+  }
+  return networks;
+}
+
 Read<std::vector<Rule>> read_rules(const json& map, const char* name) {
   constexpr std::array<std::string_view, 4> kKnown = {"issuer", "sub", "email", "group"};
   std::vector<Rule> rules;
@@ -147,8 +166,9 @@ Read<std::vector<Rule>> read_rules(const json& map, const char* name) {
 }  // namespace
 
 Read<Config> read_config(std::string_view text, const SecretReader& secret) {
-  constexpr std::array<std::string_view, 6> kKnown = {"providers", "accept_offered", "required",
-                                                      "may_use",   "may_manage",     "ca_file"};
+  constexpr std::array<std::string_view, 7> kKnown = {"providers", "accept_offered", "offered_from",
+                                                      "required",  "may_use",        "may_manage",
+                                                      "ca_file"};
   const auto map = read_object(text, kMaxConfig);
   if (!map) {
     return wrong("it is not a JSON object, or names something twice");
@@ -185,6 +205,11 @@ Read<Config> read_config(std::string_view text, const SecretReader& secret) {
   if (!take_text(*map, "ca_file", config.ca_file)) {
     return wrong("ca_file: the name of a file");
   }
+  auto networks = read_networks(*map);
+  if (!networks || (!networks->empty() && !config.rules.accept_offered)) {
+    return wrong("offered_from: a list of 1 to 16 networks, with accept_offered");
+  }
+  config.offered_from = *std::move(networks);
   auto use = read_rules(*map, "may_use");
   auto manage = read_rules(*map, "may_manage");
   if (!use || !manage) {

@@ -16,7 +16,7 @@ TEST(SsoConfig, ReadsProvidersAndWhoMay) {
       {"issuer":"https://idp.example","client_id":"device","client_secret_file":"/secret",
        "client_auth":"post","scope":"openid email groups","groups_claim":"roles","max_age":60},
       {"issuer":"https://other.example/x"}],
-    "accept_offered":true,"required":true,"ca_file":"/ca.pem",
+    "accept_offered":true,"offered_from":["10.1.0.0/16"],"required":true,"ca_file":"/ca.pem",
     "may_use":[{"issuer":"https://idp.example"}],
     "may_manage":[{"issuer":"https://idp.example","group":"parents","email":"a@b.c","sub":"x"}]})");
   ASSERT_TRUE(config) << config.error();
@@ -30,6 +30,7 @@ TEST(SsoConfig, ReadsProvidersAndWhoMay) {
   EXPECT_TRUE(config->rules.policy.required && config->rules.accept_offered);
   EXPECT_EQ(config->rules.policy.manage.at(0).group, "parents");
   EXPECT_EQ(config->ca_file, "/ca.pem");
+  EXPECT_EQ(config->offered_from, std::vector<std::string>{"10.1.0.0/16"});
 }
 
 TEST(SsoConfig, RefusesWhatItDoesNotUnderstand) {
@@ -38,11 +39,19 @@ TEST(SsoConfig, RefusesWhatItDoesNotUnderstand) {
   EXPECT_TRUE(read(R"({"accept_offered":true})"));
   for (
       const std::string& text : std::initializer_list<std::string>{
-          "", "[]", "{}", R"({"providers":[]})", "{" + provider + R"(,"requierd":true})",
-          "{" + provider + R"(,"required":"yes"})", "{" + provider + R"(,"may_use":[]})",
+          "",
+          "[]",
+          "{}",
+          R"({"providers":[]})",
+          "{" + provider + R"(,"requierd":true})",
+          "{" + provider + R"(,"required":"yes"})",
+          "{" + provider + R"(,"may_use":[]})",
           "{" + provider + R"(,"may_use":[{"email":"a@b.c"}]})",
           "{" + provider + R"(,"may_use":[{"issuer":"https://idp.example","emial":"a"}]})",
           "{" + provider + R"(,"may_use":[{"issuer":"https://idp.example","email":""}]})",
+          "{" + provider + R"(,"offered_from":["10.1.0.0/16"]})",
+          R"({"accept_offered":true,"offered_from":[]})",
+          R"({"accept_offered":true,"offered_from":[7]})",
           "{" + provider + "," + provider + "}",
           R"({"providers":[{"issuer":"http://idp.example"}]})",
           R"({"providers":[{"issuer":"https://idp.example","client_id":""}]})",

@@ -12,7 +12,7 @@
 // silent where the provider still knows them.
 //
 // What is bounded: sign-ins under way (kMaxFlowsPerSession, kMaxFlows, kFlowLife), work (kMaxJobs),
-// providers met through offers (kMaxOffered), and whatever the readers of documents bound.
+// providers met through offers (kMaxOffered at once), and whatever the readers of documents bound.
 #pragma once
 
 #include <cstdint>
@@ -121,6 +121,7 @@ class RelyingParty {
     std::string host;    // of the device, that the session is for
     std::string issuer;  // empty: the only one there is
     // The client that the web service is at this provider, as the person agreed to; may be empty.
+    // Where the owner named one for this provider, theirs counts.
     std::string offered_client;
     bool offered = false;  // the issuer was named by the web service, and the person agreed
     std::string redirect_uri;
@@ -177,6 +178,7 @@ class RelyingParty {
   using JobId = std::uint64_t;
 
   Provider* provider_for(std::string_view issuer, bool offered);
+  void forget_idle_offers();
   Effects take() { return std::exchange(out_, {}); }
   Job* open_job(OpId op, SessionId session, Provider& provider);
   void close_job(JobId id);

@@ -124,6 +124,23 @@ std::optional<Origin> RowReader::origin() {
   return parsed;
 }
 
+std::optional<SignInOffer> RowReader::sign_in() {
+  if (is_null()) {
+    skip();
+    if (!is_null()) {
+      refuse();
+    }
+    skip();
+    return std::nullopt;
+  }
+  const std::string issuer = text();
+  auto parsed = SignInOffer::make(issuer, text());
+  if (!parsed) {
+    refuse();
+  }
+  return parsed;
+}
+
 grant::State RowReader::state() {
   const auto parsed = grant::state_from(text());
   if (!parsed) {

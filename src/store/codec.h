@@ -10,6 +10,7 @@
 #include "base/host_name.h"
 #include "base/ids.h"
 #include "base/origin.h"
+#include "base/sign_in.h"
 #include "crypto/keys.h"
 #include "grant/grant.h"
 #include "store/vault.h"
@@ -71,6 +72,7 @@ class RowReader {
   }
   HostName host();
   std::optional<Origin> origin();
+  std::optional<SignInOffer> sign_in();  // two columns, both null or neither
   grant::State state();
   std::optional<grant::Hold> hold();  // nullable
   SecretBytes secret();

@@ -355,6 +355,16 @@ Result<void> DeviceStore::set_suspended(const GrantKey& key, bool suspended) {
   });
 }
 
+Result<void> DeviceStore::set_sign_in(const GrantKey& key, const SignInOffer& sso) {
+  return state_->vault.write([&] {
+    grant::DeviceGrant grant = state_->need_grant(key);
+    if (grant.sso != sso) {
+      grant.sso = sso;
+      state_->vault.update(tables::kGrant, tables::row_of(state_->vault, grant));
+    }
+  });
+}
+
 Result<void> DeviceStore::delete_grant(const GrantKey& key) {
   return state_->vault.write([&] {
     if (!state_->vault.erase(tables::kGrant, {cell(key.agent.span()), cell(key.grant.span())})) {

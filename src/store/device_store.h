@@ -114,6 +114,8 @@ class DeviceStore final : public enroll::DeviceLedger, public pairing::WindowLed
   Result<void> confirm(const GrantKey& key);
   // Takes a grant out of service, or back. kNotFound.
   Result<void> set_suspended(const GrantKey& key, bool suspended);
+  // With whom its people sign in. kNotFound.
+  Result<void> set_sign_in(const GrantKey& key, const SignInOffer& sso);
   Result<void> delete_grant(const GrantKey& key);  // kNotFound
   // The binding and all its grants; the discovery key is replaced in the same step. kNotFound.
   Result<void> delete_agent(const SpkiHash& agent, const ByteArray<32>& new_discovery_key);

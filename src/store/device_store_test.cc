@@ -163,6 +163,26 @@ TEST_F(DeviceStoreTest, ASuspensionSurvivesUntilItIsLifted) {
   EXPECT_EQ(store().set_suspended(key(2, 5), true).error().code, ErrorCode::kNotFound);
 }
 
+TEST_F(DeviceStoreTest, WithWhomPeopleSignInSurvives) {
+  add(1, 5);
+  auto grant = activated(make_device_grant(1, 5));
+  ASSERT_TRUE(store().update(grant));
+  const std::string before = stored(1, 5);
+  ASSERT_TRUE(store().set_sign_in(key(1, 5), *SignInOffer::make("https://a.example/", "video")));
+  reopen();
+  EXPECT_EQ(stored(1, 5), before + "|https://a.example/ video");
+  // A renewal keeps it, and so does another provider without a client.
+  ASSERT_TRUE(store().set_sign_in(key(1, 5), *SignInOffer::make("https://b.example", "")));
+  auto renewed = store().find(key(1, 5).agent, key(1, 5).grant).value();
+  renewed.not_after = renewed.not_after + seconds(60);
+  ASSERT_TRUE(store().update(renewed));
+  reopen();
+  EXPECT_TRUE(stored(1, 5).ends_with("|https://b.example "));
+  EXPECT_EQ(
+      store().set_sign_in(key(2, 5), *SignInOffer::make("https://b.example", "")).error().code,
+      ErrorCode::kNotFound);
+}
+
 TEST_F(DeviceStoreTest, DropsWhatNobodyConfirmed) {
   add(1, 5);  // created 3001
   add(2, 5);  // 3002

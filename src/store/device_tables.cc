@@ -49,6 +49,8 @@ constexpr const char* kVersion3 = R"sql(
 INSERT INTO meta (name, value) VALUES
   ('data_key', x''), ('store_id', zeroblob(16)), ('generation', zeroblob(8)),
   ('head', zeroblob(16));
+ALTER TABLE device_grant ADD COLUMN sso_issuer TEXT;
+ALTER TABLE device_grant ADD COLUMN sso_client TEXT;
 )sql";
 
 constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3};
@@ -135,7 +137,9 @@ const TableShape kGrant = {"device_grant",
                             {"created", Kind::kInteger},
                             {"next_key", Kind::kSealed, kSealed, true},
                             {"next_csr", Kind::kBlob, kCsr},
-                            {"suspended", Kind::kInteger, 0, true}}};
+                            {"suspended", Kind::kInteger, 0, true},
+                            {"sso_issuer", Kind::kText, Issuer::kMaxSize, true},
+                            {"sso_client", Kind::kText, SignInOffer::kMaxClient, true}}};
 const TableShape kAudit = {"audit",
                            1,
                            {{"number", Kind::kInteger},
@@ -237,6 +241,11 @@ Row row_of(Vault& vault, const grant::DeviceGrant& grant) {
   } else {
     writer.null();
   }
+  if (grant.sso) {
+    writer.text(grant.sso->issuer.text()).text(grant.sso->client);
+  } else {
+    writer.null().null();
+  }
   return writer.row();
 }
 
@@ -259,7 +268,8 @@ grant::DeviceGrant grant_from(Vault& vault, const Row& row) {
           .created = reader.time(),
           .next_key = read_next_key(reader),
           .next_csr = reader.blob(),
-          .suspended = read_mark(reader)};
+          .suspended = read_mark(reader),
+          .sso = reader.sign_in()};
 }
 
 Row row_of(Vault& vault, const AuditEvent& event) {

@@ -96,6 +96,19 @@ void fill(DeviceStore& store) {
   ASSERT_TRUE(store.record({0, {1}, make_agent(5).key_hash, "paired", id_of<GrantId>(1), "x"}));
 }
 
+// What version 3 added.
+void fill_version3(DeviceStore& store) {
+  grant::DeviceGrant signs_in = make_device_grant(5, 6);
+  signs_in.sso = SignInOffer::make("https://accounts.example", "video");
+  ASSERT_TRUE(store.add_pending(make_agent(6), signs_in));
+}
+
+void check_version3(DeviceStore& store) {
+  const auto signs_in = store.find(make_agent(6).key_hash, id_of<GrantId>(5));
+  ASSERT_TRUE(signs_in);
+  EXPECT_EQ(signs_in->sso, SignInOffer::make("https://accounts.example", "video"));
+}
+
 void check(DeviceStore& store) {
   EXPECT_EQ(store.profile().value()->boot_key.public_key(), key_of(1).public_key());
   EXPECT_EQ(store.label_key().value()->size(), 26U);
@@ -179,6 +192,7 @@ TEST_F(FixtureTest, DeviceVersion3) {
   auto store = DeviceStore::open(folder_.path(), sealer_, random_);
   ASSERT_TRUE(store) << store.error().detail;
   check(**store);
+  check_version3(**store);
 }
 
 TEST_F(FixtureTest, DeviceVersion1) {
@@ -188,6 +202,8 @@ TEST_F(FixtureTest, DeviceVersion1) {
   check(**store);
   // And goes on as a store of today: the rows of then take the new column.
   ASSERT_TRUE((*store)->set_suspended({make_agent(5).key_hash, id_of<GrantId>(1)}, true));
+  const SignInOffer named = *SignInOffer::make("https://accounts.example", "");
+  ASSERT_TRUE((*store)->set_sign_in({make_agent(5).key_hash, id_of<GrantId>(1)}, named));
 }
 
 TEST_F(FixtureTest, DeviceVersion2) {
@@ -209,7 +225,9 @@ TEST_F(FixtureTest, DISABLED_Write) {
   auto device = DeviceStore::open(folder, sealer_, random_);
   ASSERT_TRUE(device) << device.error().detail;
   fill(**device);
+  fill_version3(**device);
   check(**device);
+  check_version3(**device);
 }
 
 }  // namespace

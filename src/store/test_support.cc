@@ -201,7 +201,8 @@ std::string describe(const grant::DeviceGrant& g) {
          std::string(grant::name_of(g.state)) + "|" + (g.confirmed ? "confirmed" : "") + "|" +
          std::to_string(g.created.unix_seconds) + "|" +
          (g.next_key ? hex(g.next_key->scalar().span()) : "none") + "|" + hex(g.next_csr) +
-         (g.suspended ? "|suspended" : "");
+         (g.suspended ? "|suspended" : "") +
+         (g.sso ? "|" + g.sso->issuer.text() + " " + g.sso->client : "");
 }
 
 namespace {

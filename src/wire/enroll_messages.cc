@@ -50,18 +50,44 @@ std::optional<Attestation> decode_attestation(const json* value) {
   return attestation;
 }
 
+json encode_sign_in(const SignInOffer& sso) {
+  json map = {{"issuer", sso.issuer.text()}};
+  if (!sso.client.empty()) {
+    map["client"] = sso.client;
+  }
+  return map;
+}
+
+// Nothing: it is not as it should be. A client that is named is one.
+std::optional<SignInOffer> decode_sign_in(const json& value) {
+  if (!value.is_object()) {
+    return std::nullopt;
+  }
+  FieldReader fields(value);
+  const bool names_client = fields.find("client") != nullptr;
+  const std::string issuer = fields.text("issuer", Issuer::kMaxSize);
+  const std::string client =
+      names_client ? fields.text("client", SignInOffer::kMaxClient) : std::string();
+  return fields.ok() && names_client == !client.empty() ? SignInOffer::make(issuer, client)
+                                                        : std::nullopt;
+}
+
 }  // namespace
 
 Bytes encode(const Offer& offer) {
-  return encode_cbor({{kType, "offer"},
-                      {"grant", binary(offer.grant.span())},
-                      {"origin", offer.origin ? json(offer.origin->text()) : json(nullptr)},
-                      {"host", offer.host.text()},
-                      {"nonce", binary(offer.nonce)},
-                      {"agent", binary(offer.agent_spki)},
-                      {"ticket", binary(offer.ticket_spki)},
-                      {"sub", offer.sub},
-                      {"now", static_cast<std::uint64_t>(offer.now.unix_seconds)}});
+  json map = {{kType, "offer"},
+              {"grant", binary(offer.grant.span())},
+              {"origin", offer.origin ? json(offer.origin->text()) : json(nullptr)},
+              {"host", offer.host.text()},
+              {"nonce", binary(offer.nonce)},
+              {"agent", binary(offer.agent_spki)},
+              {"ticket", binary(offer.ticket_spki)},
+              {"sub", offer.sub},
+              {"now", static_cast<std::uint64_t>(offer.now.unix_seconds)}};
+  if (offer.sso) {
+    map["sso"] = encode_sign_in(*offer.sso);
+  }
+  return encode_cbor(map);
 }
 
 template <>
@@ -87,6 +113,11 @@ Result<Offer> decode<Offer>(ByteSpan bytes) {
   std::string sub = fields.text("sub", 22);
   fields.require(base64url_decode(sub, 16).value_or(Bytes{}).size() == 16);
   const WallTime now = fields.time("now");
+  std::optional<SignInOffer> sso;
+  if (const json* named = fields.find("sso"); named != nullptr) {
+    sso = decode_sign_in(*named);
+    fields.require(sso && parsed_origin);
+  }
   if (!fields.ok()) {
     return malformed("offer");
   }
@@ -97,7 +128,8 @@ Result<Offer> decode<Offer>(ByteSpan bytes) {
                std::move(agent),
                std::move(ticket),
                std::move(sub),
-               now};
+               now,
+               std::move(sso)};
 }
 
 Bytes encode(const CsrMessage& message) {
@@ -213,6 +245,27 @@ Result<RenewReply> decode<RenewReply>(ByteSpan bytes) {
   RenewReply reply{fields.bytes("csr", 1, 4096), fields.bytes("proof", 1, kMaxSignature),
                    fields.array<32>("disc")};
   return fields.ok() ? Result<RenewReply>(std::move(reply)) : malformed("renew");
+}
+
+Bytes encode(const SignInRequest& request) {
+  return encode_cbor(
+      {{"grant", binary(request.grant.span())}, {"sso", encode_sign_in(request.sso)}});
+}
+
+template <>
+Result<SignInRequest> decode<SignInRequest>(ByteSpan bytes) {
+  const auto map = open_body(bytes);
+  if (!map) {
+    return fail(map.error());
+  }
+  FieldReader fields(*map);
+  const GrantId grant(fields.array<16>("grant"));
+  const json* named = fields.find("sso");
+  auto sso = named != nullptr ? decode_sign_in(*named) : std::nullopt;
+  if (!fields.ok() || !sso) {
+    return malformed("sso");
+  }
+  return SignInRequest{grant, *std::move(sso)};
 }
 
 }  // namespace latchkey::wire

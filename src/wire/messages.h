@@ -14,6 +14,7 @@
 #include "base/host_name.h"
 #include "base/ids.h"
 #include "base/origin.h"
+#include "base/sign_in.h"
 #include "wire/error.h"
 
 namespace latchkey::wire {
@@ -63,6 +64,7 @@ struct Offer {
   Bytes ticket_spki;  // the grant's ticket key
   std::string sub;    // 22 characters base64url
   WallTime now;
+  std::optional<SignInOffer> sso = std::nullopt;  // never of a direct grant
 };
 struct Attestation {
   std::string fmt = "none";  // or "packed"
@@ -95,6 +97,11 @@ struct RenewReply {
   Bytes proof;  // by the current leaf key
   ByteArray<32> discovery_key{};
 };
+// With whom people sign in from now on, with a grant that there is already (POST /sso).
+struct SignInRequest {
+  GrantId grant;
+  SignInOffer sso;
+};
 
 Bytes encode(const AgentHello&);
 Bytes encode(const DeviceHello&);
@@ -108,6 +115,7 @@ Bytes encode(const CertMessage&);
 Bytes encode(const DoneMessage&);
 Bytes encode(const RenewRequest&);
 Bytes encode(const RenewReply&);
+Bytes encode(const SignInRequest&);
 
 // decode<Offer>(bytes). An ErrorMessage where another message was expected comes back as an Error
 // with from_peer set.
@@ -137,6 +145,8 @@ template <>
 Result<RenewRequest> decode<RenewRequest>(ByteSpan bytes);
 template <>
 Result<RenewReply> decode<RenewReply>(ByteSpan bytes);
+template <>
+Result<SignInRequest> decode<SignInRequest>(ByteSpan bytes);
 
 // The protocol error for an Error of ours, to be sent.
 ErrorMessage error_message(const Error& error);

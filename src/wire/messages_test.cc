@@ -30,6 +30,50 @@ TEST(Messages, OfferRoundTrip) {
   EXPECT_FALSE(decode<Offer>(encode(direct))->origin);
 }
 
+TEST(Messages, AnOfferMayNameWithWhomPeopleSignIn) {
+  const Bytes without = encode(offer());
+  Offer named = offer();
+  named.sso = SignInOffer::make("https://accounts.example/", "video");
+  const auto decoded = decode<Offer>(encode(named));
+  ASSERT_TRUE(decoded && decoded->sso);
+  EXPECT_EQ(decoded->sso, named.sso);
+  named.sso->client.clear();
+  EXPECT_EQ(decode<Offer>(encode(named))->sso->client, "");
+  EXPECT_FALSE(decode<Offer>(without)->sso);
+  auto map = *decode_cbor(encode(named));
+  const auto with = [&map](const nlohmann::json& sso) {
+    map["sso"] = sso;
+    return decode<Offer>(encode_cbor(map)).has_value();
+  };
+  EXPECT_TRUE(with({{"issuer", "https://accounts.example"}, {"future", 1}}));
+  for (const nlohmann::json& wrong : std::vector<nlohmann::json>{
+           nullptr,
+           "https://accounts.example",
+           nlohmann::json::object(),
+           {{"issuer", "http://accounts.example"}},
+           {{"issuer", "https://ACCOUNTS.example"}},
+           {{"issuer", "https://accounts.example"}, {"client", ""}},
+           {{"issuer", "https://accounts.example"}, {"client", nullptr}},
+           {{"issuer", "https://accounts.example"}, {"client", "a b"}},
+           {{"issuer", "https://accounts.example"}, {"client", std::string(256, 'a')}},
+           {{"issuer", "https://accounts.example/" + std::string(600, 'a')}}}) {
+    EXPECT_FALSE(with(wrong)) << wrong.dump();
+  }
+  // Nobody names a provider for a device that a person opens themselves.
+  map["sso"] = {{"issuer", "https://accounts.example"}};
+  map["origin"] = nullptr;
+  EXPECT_FALSE(decode<Offer>(encode_cbor(map)));
+}
+
+TEST(Messages, SignInRequestRoundTrip) {
+  const SignInRequest request{GrantId({7}), *SignInOffer::make("https://a.example", "video")};
+  const auto decoded = decode<SignInRequest>(encode(request));
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(decoded->grant, request.grant);
+  EXPECT_EQ(decoded->sso, request.sso);
+  EXPECT_FALSE(decode<SignInRequest>(encode(RenewRequest{GrantId({7})})));
+}
+
 TEST(Messages, HellosRoundTrip) {
   EXPECT_EQ(decode<AgentHello>(encode(AgentHello{{9}}))->nonce[0], 9);
   const DeviceHello hello{{1}, DeviceId({2}), Bytes(16, 3), 100000, CodeKind::kKey128, 0};

@@ -4,66 +4,8 @@
 import assert from 'node:assert/strict';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Authority } from '../lab/authority.mjs';
-import { Person } from './lib/binding.mjs';
-import { Device, House, until, upstream } from './lib/house.mjs';
-import { Mallory } from './lib/mallory.mjs';
-
-const SITE = 'https://video.example';
-const PAGE = `${SITE}/signed-in`;
-const SSO = '/.well-known/latchkey/sso';
-
-/** A device that knows `count` providers, and a web service's open session at it. */
-async function served(t, { count = 1, more = {}, client = { client_id: 'device' } } = {}) {
-  const house = House.open(t);
-  const authority = await Authority.create(house.path('authority'));
-  const identity = await authority.issue('localhost');
-  const providers = [];
-  for (let i = 0; i < count; ++i) providers.push(await Mallory.start(house, identity));
-  const file = house.path('sso.json');
-  writeFileSync(file, JSON.stringify({ providers: providers.map(({ issuer }) => ({ issuer, ...client })), ca_file: authority.certificate, ...more }));
-  const service = await upstream(house);
-  const device = await Device.start(house, { upstream: service.url, more: ['--sso', file] });
-  const person = new Person(device);
-  const grant = await person.pair(SITE);
-  await grant.open();
-  return { house, providers, mallory: providers[0], service, device, person, grant };
-}
-
-async function ask(grant, path, body, more = {}) {
-  const answer = await grant.fetch(`${SSO}${path}`, {
-    method: body === undefined ? 'GET' : 'POST', body: body === undefined ? undefined : Buffer.from(JSON.stringify(body)), ...more,
-  });
-  const cookie = /__Host-latchkey=([^;]+)/.exec(answer.headers['set-cookie'] ?? '');
-  if (cookie && answer.status === 200) grant.cookie = `__Host-latchkey=${cookie[1]}`;
-  return { status: answer.status, headers: answer.headers, ...JSON.parse(answer.body.toString() || '{}') };
-}
-const start = (grant, body = {}) => ask(grant, '/start', { redirect_uri: PAGE, ...body });
-const finish = (grant, body) => ask(grant, '/finish', body);
-const state = (grant) => ask(grant, '');
-async function signIn(grant, mallory, body) {
-  const begun = await start(grant, body);
-  assert.equal(begun.status, 200, JSON.stringify(begun));
-  return finish(grant, mallory.authorize(begun.url));
-}
-/** Another page of the same web service: its cookie partition is its own. */
-async function otherSession(grant) {
-  const mine = grant.cookie;
-  delete grant.cookie;
-  await grant.open();
-  const theirs = grant.cookie;
-  grant.cookie = mine;
-  return theirs;
-}
-async function as(grant, cookie, work) {
-  const mine = grant.cookie;
-  grant.cookie = cookie;
-  try {
-    return await work();
-  } finally {
-    grant.cookie = mine;
-  }
-}
+import { Device, House, until } from './lib/house.mjs';
+import { as, ask, finish, otherSession, PAGE, served, signIn, SSO, start, state } from './lib/sso.mjs';
 
 test('row 45: who signs in is who the service is told, and nobody else can say so', async (t) => {
   const { mallory, grant, service } = await served(t);

@@ -227,8 +227,8 @@ async function contentMessage(page: Page, raw: unknown): Promise<ContentReply> {
   }
   switch (message.kind) {
     case 'request': {
-      const { token, types, localNetwork } = message;
-      const begun = await desk.begin(page, token, types, localNetwork);
+      const { token, types, sso, localNetwork } = message;
+      const begun = await desk.begin(page, token, { types, sso, localNetwork });
       return begun ? { ok: true, value: null } : refusal('none');
     }
     case 'left':

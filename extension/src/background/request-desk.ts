@@ -10,6 +10,7 @@ import type {
   LocalNetworkState,
 } from '../protocol/internal';
 import * as names from '../protocol/names';
+import type { SignInAsk } from '../protocol/sign-in';
 import { type Verdict, kNoSite } from '../protocol/trust';
 import { siteKey } from '../ui/origin';
 import { AgentError, type AgentLink } from './agent-link';
@@ -17,12 +18,17 @@ import { AskLimits, type LimitsState } from './limits';
 import type { Page } from './sender';
 import { askVerdict } from './verdict';
 
-export interface Asking {
+// What a page asks for.
+export interface Asked {
+  readonly types: readonly string[];
+  readonly sso: SignInAsk | null;
+  readonly localNetwork: LocalNetworkState;
+}
+
+export interface Asking extends Asked {
   readonly request: string; // id of this question, 32 hex digits
   readonly token: string; // the content script's name for it
   readonly page: Page | null; // null: the person adds a device, no page asks
-  readonly types: readonly string[];
-  readonly localNetwork: LocalNetworkState;
   readonly windowId: number | null;
   readonly grant: Grant | null; // once allowed
 }
@@ -56,6 +62,13 @@ function originOf(asking: Asking): string | null {
   return asking.page?.origin ?? null;
 }
 
+// As the person saw it in the window.
+function signInParams({ sso }: Asking): Record<string, unknown> {
+  if (sso === null) return {};
+  const client = sso.clientId === null ? {} : { [names.kClient]: sso.clientId };
+  return { [names.kSso]: { [names.kSignInIssuer]: sso.issuer, ...client } };
+}
+
 function isWanted(asking: Asking, type: string): boolean {
   return asking.page === null || asking.types.includes(type);
 }
@@ -82,19 +95,14 @@ export class RequestDesk {
   }
 
   // False: not now. The page is told the same as after a refusal, and as late.
-  async begin(
-    page: Page,
-    token: string,
-    types: readonly string[],
-    localNetwork: LocalNetworkState,
-  ): Promise<boolean> {
+  async begin(page: Page, token: string, asked: Asked): Promise<boolean> {
     await this.restored;
     if (this.asking !== null) {
       if (this.asking.windowId !== null) await this.options.focusWindow(this.asking.windowId);
       return false;
     }
     if (!this.limits.mayAsk(siteKey(page.origin), this.options.now())) return false;
-    return this.ask({ token, page, types, localNetwork });
+    return this.ask({ token, page, ...asked });
   }
 
   // The person adds a device to open it: no page, and nothing to wait for.
@@ -104,12 +112,10 @@ export class RequestDesk {
       if (this.asking.windowId !== null) await this.options.focusWindow(this.asking.windowId);
       return false;
     }
-    return this.ask({ token: '', page: null, types: [], localNetwork: 'granted' });
+    return this.ask({ token: '', page: null, types: [], sso: null, localNetwork: 'granted' });
   }
 
-  private async ask(
-    question: Pick<Asking, 'token' | 'page' | 'types' | 'localNetwork'>,
-  ): Promise<boolean> {
+  private async ask(question: Pick<Asking, 'token' | 'page'> & Asked): Promise<boolean> {
     const request = this.options.newId();
     // Before anything is awaited, or two could get in.
     this.asking = { ...question, request, windowId: null, grant: null };
@@ -243,10 +249,10 @@ export class RequestDesk {
     }
     this.port = port;
     await this.cancelSession();
-    const { types, localNetwork } = asking;
+    const { types, sso, localNetwork } = asking;
     this.say({
       kind: 'question',
-      question: { origin: originOf(asking), types, localNetwork },
+      question: { origin: originOf(asking), types, sso, localNetwork },
     });
     await this.reportAgent(asking);
   }
@@ -304,6 +310,7 @@ export class RequestDesk {
           [names.kOrigin]: originOf(asking),
           [names.kType]: type,
           [names.kKey]: key,
+          ...signInParams(asking),
         }),
       );
       if (this.asking?.request !== asking.request) {

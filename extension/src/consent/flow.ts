@@ -4,7 +4,7 @@
 //   asking -> looking -> (name) -> code -> working -> done
 //     |           \------------------------^ (a device that is known needs no code)
 //     |  `name` where no web service asks but the person adds a device, who is not asked first either
-//     \ skipped where an administrator has consented for the person
+//     \ skipped where an administrator has consented for the person, and nobody is named to sign in with
 //   any -> problem -> looking again, or asking again where nothing could start yet
 import type { CodeRequest, Device, Locked, Make, PairStep, ProposedName } from '../protocol/agent';
 import type { ConsentCommand, ConsentNews, Question } from '../protocol/internal';
@@ -244,7 +244,8 @@ function hearAgent(before: Flow, news: AgentNews): Step {
   if (flow.question !== null && flow.question.origin === null) {
     return { flow: { ...flow, view: kLooking }, send: [{ kind: 'look' }] };
   }
-  if (verdict?.consented === true && flow.question !== null) {
+  // With whom people sign in is for the person to see, whatever an administrator has consented to.
+  if (verdict?.consented === true && flow.question !== null && flow.question.sso === null) {
     return { flow: { ...flow, auto: true, view: kLooking }, send: [{ kind: 'look' }] };
   }
   return show(flow, { state: 'asking', ready: true });

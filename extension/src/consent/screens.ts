@@ -3,11 +3,12 @@
 import type { Device } from '../protocol/agent';
 import type { Question } from '../protocol/internal';
 import * as names from '../protocol/names';
+import { type SignInAsk, issuerOrigin } from '../protocol/sign-in';
 import { type Site, kNoSite } from '../protocol/trust';
 import { h, nameNode, note } from '../ui/dom';
 import { icon, typeIcon } from '../ui/icons';
 import { originParts } from '../ui/origin';
-import { originView, siteView } from '../ui/origin-view';
+import { hostView, originView, siteView } from '../ui/origin-view';
 import { rich, text, typeKey } from '../ui/text';
 import { siteMark, standingNote } from '../ui/trust-view';
 import { doneAdding, name } from './add-screens';
@@ -82,7 +83,8 @@ export function deviceName(device: Device): HTMLElement {
 export function makeScreen(flow: Flow, doing: Doing): Screen {
   const screen = screenOf(flow, doing);
   const { verdict, view } = flow;
-  if (verdict?.consented !== true || view.state === 'problem' || view.state === 'over') return screen;
+  const quiet = view.state === 'asking' || view.state === 'problem' || view.state === 'over';
+  if (verdict?.consented !== true || quiet) return screen;
   // Nobody asked the person, so they are told who decided.
   const line = note('quiet', 'info', text('consentedHere'));
   line.id = 'consented';
@@ -151,6 +153,7 @@ function asking(first: Of<'asking'>, { question, verdict }: Flow, doing: Doing):
   const title = site.name === null ? siteView(origin) : h('b', {}, nameNode(site.name));
   const notes = h('div', { class: 'notes' });
   for (const each of question.types) notes.append(note('good', 'yes', text(typeKey('can', each))));
+  if (question.sso !== null) notes.append(...signInNotes(question.sso));
   notes.append(note('', 'no', text('cannot')));
   if (question.localNetwork === 'denied') {
     notes.append(note('warn boxed', 'alert', text('browserRefuses')));
@@ -166,6 +169,15 @@ function asking(first: Of<'asking'>, { question, verdict }: Flow, doing: Doing):
       notes,
     ],
   };
+}
+
+// The host alone: the person judges whose page they are going to see.
+function signInNotes({ issuer }: SignInAsk): HTMLElement[] {
+  const origin = issuerOrigin(issuer);
+  const line = note('', 'person', rich('signInWith', hostView(origin)));
+  line.id = 'sign-in-with';
+  const strange = originParts(origin)?.unusual === true;
+  return strange ? [line, note('warn boxed', 'alert', text('signInUnusual'))] : [line];
 }
 
 // The address is always there, whatever name somebody registered for it.

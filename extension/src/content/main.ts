@@ -15,6 +15,7 @@ import {
   readPageCall,
   readWorkerMessage,
 } from '../protocol/internal';
+import type { SignInAsk } from '../protocol/sign-in';
 import { GestureGate } from './gesture';
 import { quietRefusalDelay } from './delay';
 import { type Opened, Sessions } from './sessions';
@@ -68,7 +69,7 @@ async function receive(port: MessagePort, raw: unknown): Promise<void> {
 async function perform(call: PageCall): Promise<ContentReply> {
   switch (call.method) {
     case 'request':
-      return requestDevice(call.types);
+      return requestDevice(call.types, call.sso);
     case 'list':
       return ask({ kind: 'list' });
     case 'open':
@@ -84,8 +85,11 @@ async function perform(call: PageCall): Promise<ContentReply> {
   }
 }
 
-async function requestDevice(types: readonly string[]): Promise<ContentReply> {
-  const device = await chooseDevice(types);
+async function requestDevice(
+  types: readonly string[],
+  sso: SignInAsk | null,
+): Promise<ContentReply> {
+  const device = await chooseDevice(types, sso);
   if (device === null) return { ok: false, failure: 'none' };
   // So that <video> and WebSocket work from the first moment. Where it fails, the first use of the
   // device says so.
@@ -93,7 +97,10 @@ async function requestDevice(types: readonly string[]): Promise<ContentReply> {
   return { ok: true, value: device };
 }
 
-async function chooseDevice(types: readonly string[]): Promise<PageDevice | null> {
+async function chooseDevice(
+  types: readonly string[],
+  sso: SignInAsk | null,
+): Promise<PageDevice | null> {
   const token = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
     byte.toString(16).padStart(2, '0'),
   ).join('');
@@ -102,7 +109,7 @@ async function chooseDevice(types: readonly string[]): Promise<PageDevice | null
   try {
     const begun =
       mayAsk &&
-      (await ask({ kind: 'request', token, types, localNetwork: await localNetworkState() })).ok;
+      (await ask({ kind: 'request', token, types, sso, localNetwork: await localNetworkState() })).ok;
     if (begun) return await outcome;
     await quietRefusalDelay();
     return null;

@@ -1,6 +1,7 @@
 // LocalDevices and LocalDevice as pages see them.
 import { type PageDevice, readOpened, readPageDevice } from '../protocol/internal';
 import { kTypeShape } from '../protocol/agent';
+import { type SignInAsk, readSignInAsk } from '../protocol/sign-in';
 import { type Bridge, Refused } from './bridge';
 import { errorFor } from './errors';
 import { type SignedIn, type SignInOptions, type SignOutOptions, SingleSignOn } from './sso';
@@ -155,6 +156,7 @@ export class LocalDevice extends EventTarget {
 
 export interface RequestOptions {
   readonly filters: readonly { readonly type: string }[];
+  readonly sso?: { readonly issuer: string; readonly clientId?: string };
 }
 
 export interface LocalDevices {
@@ -180,6 +182,15 @@ export function typesOf(options: unknown): string[] {
   });
 }
 
+// The same for whom people are to sign in with.
+export function ssoOf(options: unknown): SignInAsk | null {
+  try {
+    return readSignInAsk((options as Partial<RequestOptions> | null | undefined)?.sso);
+  } catch {
+    throw new TypeError('sso needs the issuer as its provider writes it, and a clientId or none.');
+  }
+}
+
 export function makeLocalDevices(bridge: Bridge, target: Window & typeof globalThis): LocalDevices {
   const devices = new Map<string, LocalDevice>();
   const inside: Inside = { bridge, fetch: target.fetch.bind(target), target };
@@ -202,8 +213,9 @@ export function makeLocalDevices(bridge: Bridge, target: Window & typeof globalT
   return Object.freeze({
     async requestDevice(options: RequestOptions): Promise<LocalDevice> {
       const types = typesOf(options);
+      const sso = ssoOf(options);
       try {
-        return deviceFor(await bridge.call({ method: 'request', types }));
+        return deviceFor(await bridge.call({ method: 'request', types, sso }));
       } catch {
         throw errorFor('none');
       }

@@ -13,6 +13,7 @@ import type {
 } from './agent';
 import { kTypeShape } from './agent';
 import type { ErrorCode } from './names';
+import { type SignInAsk, readSignInAsk } from './sign-in';
 import type { Provider, Verdict } from './trust';
 import {
   Malformed,
@@ -48,7 +49,12 @@ export type LocalNetworkState = (typeof kLocalNetworkStates)[number];
 
 // --- page world -> content script, over a MessagePort ---
 export type PageCall =
-  | { readonly call: number; readonly method: 'request'; readonly types: readonly string[] }
+  | {
+      readonly call: number;
+      readonly method: 'request';
+      readonly types: readonly string[];
+      readonly sso: SignInAsk | null;
+    }
   | { readonly call: number; readonly method: 'list' }
   | {
       readonly call: number;
@@ -91,7 +97,7 @@ export function readPageCall(value: unknown): PageCall {
   ]);
   switch (method) {
     case 'request':
-      return { call, method, types: readTypes(message['types']) };
+      return { call, method, types: readTypes(message['types']), sso: readSignInAsk(message['sso']) };
     case 'list':
       return { call, method };
     case 'open':
@@ -141,6 +147,7 @@ export type ContentMessage =
       readonly kind: 'request';
       readonly token: string;
       readonly types: readonly string[];
+      readonly sso: SignInAsk | null;
       readonly localNetwork: LocalNetworkState;
     }
   | { readonly kind: 'left'; readonly token: string }
@@ -173,6 +180,7 @@ export function readContentMessage(value: unknown): ContentMessage {
         kind,
         token: readMatch(message['token'], 'token', kTokenShape, 32),
         types: readTypes(message['types']),
+        sso: readSignInAsk(message['sso']),
         localNetwork: readOneOf(message['localNetwork'], 'localNetwork', kLocalNetworkStates),
       };
     case 'left':
@@ -292,6 +300,7 @@ export function readConsentCommand(value: unknown): ConsentCommand {
 export interface Question {
   readonly origin: string | null;
   readonly types: readonly string[];
+  readonly sso: SignInAsk | null; // with whom the web service wants people to sign in on it
   readonly localNetwork: LocalNetworkState;
 }
 

@@ -24,6 +24,15 @@ function breakable(text: string): Node[] {
     .flatMap((part, index) => [...(index === 0 ? [] : [h('wbr')]), document.createTextNode(part)]);
 }
 
+// Without the scheme, for a sentence.
+export function hostView(origin: string): HTMLElement {
+  const view = originView(origin);
+  const parts = originParts(origin);
+  if (parts !== null) view.firstElementChild?.replaceChildren(...breakable(parts.subdomain));
+  view.classList.add('inline');
+  return view;
+}
+
 // The registrable domain alone, for headings that have the whole address beside them.
 export function siteView(origin: string): HTMLElement {
   const site = originParts(origin)?.registrable ?? origin;

@@ -1,6 +1,7 @@
 // What the tests need inside a page, in the page's own world.
 window.lab = {
   types: ['media-cache'],
+  sso: undefined, // with whom people sign in, as the page names it
   outcome: null,
   devices: new Map(),
   revoked: [],
@@ -18,7 +19,7 @@ window.lab = {
   async request() {
     const begun = performance.now();
     try {
-      return this.adopt(await navigator.localDevices.requestDevice({ filters: this.types.map((type) => ({ type })) }));
+      return this.adopt(await navigator.localDevices.requestDevice({ filters: this.types.map((type) => ({ type })), sso: this.sso }));
     } catch (error) {
       return { ok: false, name: error.name, message: error.message, ms: performance.now() - begun };
     }

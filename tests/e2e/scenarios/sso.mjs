@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { client, identityWords } from '../../lab/identity.mjs';
+import { consent, waitState } from '../../lab/consent.mjs';
+import { client, identityWords, order } from '../../lab/identity.mjs';
 import { Device } from '../../lab/latchkey.mjs';
 import { until } from '../../lab/process.mjs';
 import { EVIL, SITE } from '../stage.mjs';
@@ -39,6 +40,41 @@ async function arrange(stage) {
   [, device.options.name] = await device.process.waitFor(/announced as "(.*)"/, { stream: 'stderr' });
   stage.sso = { provider, control, device, issuer };
   return stage.sso;
+}
+
+/** A device whose owner takes the word of providers that web services name. */
+async function openDevice(stage) {
+  if (stage.openDevice) return stage.openDevice;
+  await arrange(stage);
+  const { house } = stage;
+  const host = await house.addDevice('attic');
+  const echo = host.spawn('echo', [process.execPath, ECHO, '8080']);
+  await echo.waitFor(/^echo is up$/m);
+  const file = join(host.folder, 'sso.json');
+  // The lab's internet has addresses that are for documentation.
+  writeFileSync(file, JSON.stringify({ accept_offered: true, offered_from: ['203.0.113.0/24'], ca_file: house.authority.certificate }));
+  const device = await Device.start(host, { type: 'camera', name: 'Attic camera', upstream: 'http://127.0.0.1:8080', words: ['--sso', file] });
+  [, device.options.name] = await device.process.waitFor(/announced as "(.*)"/, { stream: 'stderr' });
+  stage.openDevice = device;
+  return device;
+}
+
+/** The page asks for `device` and names with whom people sign in; what the window says of it. */
+async function askNaming(stage, page, device, sso) {
+  await page.evaluate((named) => { window.lab.sso = named; }, sso);
+  await stage.press(page, [device.options.type]);
+  const window = await stage.consentWindow();
+  await waitState(window, 'asking');
+  return { window, says: await window.locator('#sign-in-with').innerText() };
+}
+
+/** The person says yes to it, whatever is asked for that. */
+async function agree(stage, page, device) {
+  const code = stage.paired.has(device) ? undefined : await device.openWindow();
+  const { window } = await consent(stage.context, { name: device.options.name, code });
+  stage.paired.add(device);
+  await window.click('#close').catch(() => {}); // It also closes by itself.
+  return stage.outcome(page);
 }
 
 const told = (page, id) => page.evaluate(async (device) => (await window.lab.devices.get(device).fetch('/')).json(), id);
@@ -101,5 +137,67 @@ export function scenarios(scenario) {
     await page.waitForURL(`${HOME}/who`, { timeout: 15000 });
     assert.match(await text(), /"x-latchkey-user":"ann"/);
     assert.ok(!device.requests().some((one) => one.path.includes('code=')), 'a code stands in the log');
+  });
+
+  scenario('sso: the provider that a page names is shown, agreed to, and kept', async (stage) => {
+    const { issuer, control } = await arrange(stage);
+    const device = await openDevice(stage);
+    const page = await stage.visit(SITE);
+    // What is no address of a provider is the page's mistake; no window opens for it.
+    await page.evaluate(() => { window.lab.sso = { issuer: 'https://accounts.video.example/%2e' }; });
+    await stage.press(page, [device.options.type]);
+    assert.equal((await stage.outcome(page)).name, 'TypeError');
+    const { window, says } = await askNaming(stage, page, device, { issuer, clientId: 'video' });
+    assert.equal(says, 'You sign in on it with accounts.video.example:9443.');
+    assert.equal(await window.locator('#sign-in-with b').innerText(), 'video.example');
+    const { id, ok } = await agree(stage, page, device);
+    assert.equal(ok, true);
+    // Nothing about a provider stands in this device's file: what was agreed to is all it knows.
+    const opened = stage.context.waitForEvent('page');
+    const signing = signIn(page, id, {});
+    const asks = await opened;
+    if (!await asks.click('#ann', { timeout: 5000 }).then(() => true, () => asks.isClosed())) throw new Error('the provider asks something else');
+    assert.deepEqual(await signing, { issuer, user: 'ann' });
+    assert.equal((await told(page, id))['x-latchkey-user'], 'ann');
+    assert.ok(!(await order(control, { seen: true })).includes('POST /reg'), 'the device registered itself, though a client was named');
+    // Another page of the same device, whose permission names nobody, has nobody to sign in with.
+    const other = await stage.visit(EVIL);
+    const theirs = await stage.granted(other, device);
+    for (const asked of [{}, { issuer }]) {
+      const refused = await other.evaluate(([one, words]) => window.lab.devices.get(one).signIn(words).catch((error) => ({ message: error.message })),
+        [theirs.id, { redirectUri: `${EVIL}/lab.html`, silent: true, ...asked }]);
+      assert.match(refused.message, /unknown_issuer/);
+    }
+    // Over a restart of the device it is still the one that was agreed to.
+    await device.process.stop();
+    await device.run();
+    await page.evaluate((one) => window.lab.devices.get(one).renew(), id);
+    assert.equal((await told(page, id))['x-latchkey-user'], undefined);
+    assert.deepEqual(await signIn(page, id, { silent: true }), { issuer, user: 'ann' });
+  });
+
+  scenario('sso: a page that names another provider asks anew, and the one before counts no more', async (stage) => {
+    const { issuer } = await arrange(stage);
+    const device = await openDevice(stage);
+    const page = await stage.visit(SITE);
+    await askNaming(stage, page, device, { issuer, clientId: 'video' });
+    const { id } = await agree(stage, page, device);
+    const { says } = await askNaming(stage, page, device, { issuer: 'https://login.evil.example' });
+    assert.equal(says, 'You sign in on it with login.evil.example.');
+    const again = await agree(stage, page, device);
+    assert.equal(again.id, id, 'it is the same permission');
+    const refused = await signIn(page, id, { silent: true, issuer });
+    assert.match(refused.message, /unknown_issuer/);
+    // The device looks for it on the internet, and nowhere else.
+    assert.match((await signIn(page, id, { silent: true })).message, /provider_unreachable/);
+    // And the owner who named their provider is asked for nobody else's.
+    const { device: owners } = await arrange(stage);
+    await askNaming(stage, page, owners, { issuer: 'https://login.evil.example' });
+    const entrance = await agree(stage, page, owners);
+    assert.match((await signIn(page, entrance.id, { silent: true })).message, /unknown_issuer/);
+    await askNaming(stage, page, owners, { issuer, clientId: 'video' });
+    await agree(stage, page, owners);
+    const known = await signIn(page, entrance.id, { silent: true });
+    assert.ok(known === null || known.user === 'ann', JSON.stringify(known));
   });
 }
