@@ -19,6 +19,8 @@ import { House } from '../tests/lab/house.mjs';
 import { Agent, Device, programs, ROOT } from '../tests/lab/latchkey.mjs';
 import { MediaCache } from '../tests/lab/media-cache.mjs';
 import { until } from '../tests/lab/process.mjs';
+import { byHand } from './by-hand.mjs';
+import { accounts, householdMembers, settingsFolder, signIn } from './accounts.mjs';
 import { chosenBrowser } from './browsers.mjs';
 import { SITE_HEADERS, siteRoots } from './site.mjs';
 import { Steps } from './steps.mjs';
@@ -88,23 +90,27 @@ async function parts() {
 }
 
 async function build() {
-  await step('A house: computer, router, home network, and an internet of three sites', async () => {
+  await step('A house: computer, router, home network, and an internet of four sites', async () => {
     house = await House.create({
       logs: join(OUT, 'logs'),
       say: (text) => steps.say(text),
       sites: [
-        { names: ['video.example'], roots: siteRoots(), headers: SITE_HEADERS },
+        { names: ['video.example'], roots: (folder) => [...siteRoots(), settingsFolder(folder)], headers: SITE_HEADERS },
         { names: ['evil.example'], roots: [join(ROOT, 'demo/site/other')] },
         { names: [PROVIDER.host, 'localhost'], roots: (folder) => [publicFolder(folder)] },
+        // Its name; what answers is the identity provider, on another port.
+        { names: ['accounts.video.example'], roots: [join(ROOT, 'demo/site/other')] },
       ],
     });
   });
+  // Without namespaces the device cannot find the site's accounts: then there are none.
+  const signing = house.isolated ? await step('Kinora’s accounts: a real identity provider', () => accounts(house, SITE)) : [];
   const { provider, attested } = await step('A provider that knows the maker and the film site', () => found(house, SITE));
   const cache = await step('The media cache in the living room, with its maker’s key', async () =>
     {
       const host = await house.addDevice('livingroom');
-      media = await MediaCache.start(host);
-      return Device.start(host, { name: DEVICE, upstream: media.url, words: attested });
+      media = await MediaCache.start(host, house.isolated ? ['--per-person'] : []);
+      return Device.start(host, { name: DEVICE, upstream: media.url, words: [...attested, ...signing] });
     });
   const agent = await step('The agent on the computer', () =>
     Agent.start(house.pc, { words: [
@@ -121,6 +127,12 @@ async function build() {
 async function grant(context, page, cache) {
   // Without namespaces the device cannot see the lab's internet: the films are put into it by hand.
   if (!house.isolated) for (const id of ['tidewater', 'edge-of-the-set']) await media.fill(SITE, `${SITE}/films/${id}`, join(ROOT, 'out/media/films', id));
+  if (house.isolated) {
+    await step('Ann signs in at Kinora, with its own provider', async () => {
+      await signIn(context, page, 'ann', (window) => shoot(window, 'provider'));
+      await shoot(page, 'site-signed-in');
+    });
+  }
   await page.click('#keep');
   const window = await step('“Keep at home” opens the consent window', async () => {
     const opened = await consentWindow(context);
@@ -128,6 +140,11 @@ async function grant(context, page, cache) {
     await opened.locator('#allow:enabled').waitFor();
     const standing = await opened.locator('.asker').getAttribute('data-site');
     check(standing === (house.isolated ? 'known' : 'unregistered'), `the window says that the site is ${standing}`);
+    if (house.isolated) {
+      const whom = await opened.locator('#sign-in-with').innerText();
+      check(whom.includes('accounts.video.example'), `the window does not say with whom Ann signs in: ${whom}`);
+      steps.say(whom);
+    }
     await shoot(opened, 'consent-asking');
     await shoot(page, 'site-waiting');
     return opened;
@@ -189,6 +206,11 @@ async function keep(page) {
   }
   await step('The film is at home', async () => {
     await kept(page, 'tidewater');
+    if (house.isolated) {
+      const there = await page.evaluate(async () => (await (await navigator.localDevices.getDevices())[0].signedIn())?.user);
+      check(there === 'ann', `at the cache ${there} is signed in`);
+      steps.say('Ann is signed in at the cache as well; nobody asked her again');
+    }
     await shoot(page, 'site-kept');
     if (house.isolated) steps.say(`the site sent ${fromSite()} files, once`);
   });
@@ -279,6 +301,7 @@ async function anotherScreen(agent) {
   const { context, close } = await browser.another(house, agent, SITE);
   const page = await openTab(context, SITE);
   await page.waitForSelector('body[data-home="apart"]');
+  await signIn(context, page, 'ann'); // a browser of its own: the provider asks there, too
   await page.click('#keep');
   const { window } = await consent(context, { name: DEVICE });
   await window.click('#close').catch(() => {});
@@ -324,29 +347,6 @@ async function takeBack(context, page, cache) {
   });
 }
 
-/** A small program that runs its arguments on `host`, with Latchkey's programs in reach. */
-function entrance(name, host, environment) {
-  const words = host.wrap(['env', `PATH=${programs()}:${process.env.PATH}`]).map((word) => `'${word}'`).join(' ');
-  const set = Object.entries(environment).map(([key, value]) => `${key}='${value}'`).join(' ');
-  const file = join(OUT, name);
-  writeFileSync(file, `#!/bin/sh\n[ $# -gt 0 ] || set -- bash\nexec env ${set} ${words} "$@"\n`, { mode: 0o755 });
-  return file;
-}
-
-function byHand(cache) {
-  const { HOME, XDG_RUNTIME_DIR } = house.pc.environment;
-  const home = entrance('at-home', house.pc, { HOME, XDG_RUNTIME_DIR });
-  const device = entrance('at-device', cache.host, { HOME: cache.host.home });
-  console.log(`
-Everything is still running; Ctrl-C ends it. ${visible ? 'Use the browser window, and' : 'Try, in another terminal:'}
-  ${home} latchkey grants
-  ${home} latchkey devices
-  ${home} latchkey doctor
-  ${device} latchkey-device open-window --state ${cache.state}     (shows a new code)
-  ${home}     (a shell on the computer at home)`);
-  return new Promise(() => {});
-}
-
 async function main() {
   mkdirSync(OUT, { recursive: true });
   for (const name of readdirSync(OUT)) if (/\.(png|json)$/.test(name)) rmSync(join(OUT, name));
@@ -380,7 +380,10 @@ async function main() {
   if (house.isolated) await stopAndLift({ context, page, agent, provider, site: SITE, step, shoot, pause, check, plays });
   else steps.say('(no names of web services without namespaces: none to register, none to revoke)');
   await pause();
-  if (KEEP) return byHand(cache);
+  if (house.isolated) await householdMembers({ context, page, cache, step, shoot, pause, check, plays });
+  else steps.say('(no accounts without namespaces: nobody to sign in)');
+  await pause();
+  if (KEEP) return byHand({ house, cache, visible, out: OUT });
   await takeBack(context, page, cache);
   await pause(2500);
   await context.close();

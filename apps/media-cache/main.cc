@@ -110,6 +110,7 @@ int main_of(int argc, char** argv) {
   app.add_option("--quota", quota, "At most so much in all: 500M, 20G [what the disk has]");
   app.add_option("--quota-per-origin", per_origin, "At most so much for one site [half of it]");
   app.add_option("--keep-free", keep_free, "So much of the disk stays free")->capture_default_str();
+  app.add_flag("--per-person", options.per_person, "Everybody who signs in has their own films");
   app.add_flag("--no-fetch", options.no_fetch, "Fetch nothing from the internet");
   app.add_option("--ca-file", options.ca_file, "Whom to believe when fetching [the system's]");
   app.add_option("--fetch-from", networks, "Fetch from this network, too, though it is not public");

@@ -102,6 +102,10 @@ net::Task<void> Server::get_object(Call& call, std::string target) {
   wire::HttpResponseHead head;
   head.status = plan.status;
   head.fields = plan.fields;
+  if (limits_.per_person) {
+    // Whoever uses the browser next is asked about first, whatever the site said of its film.
+    head.fields.set("Cache-Control", "private, no-cache");
+  }
   head.fields.add("Date", wire::http_date(clock_.wall_now().unix_seconds));
   if (plan.status != 304) {
     head.fields.add("Content-Length", std::to_string(plan.length));

@@ -19,6 +19,7 @@ struct Options {
   std::uint64_t quota = 0;               // bytes, of all origins together; 0: what the disk has
   std::uint64_t quota_per_origin = 0;    // bytes; 0: half of the quota
   std::uint64_t keep_free = 0;           // bytes of the disk that are left to others
+  bool per_person = false;               // everybody who signs in has their own
   bool no_fetch = false;                 // not by itself, whatever pages ask for
   std::string ca_file;                   // whom it believes then; empty: the system's authorities
   std::vector<net::Network> fetch_from;  // besides the public internet

@@ -106,7 +106,7 @@ net::Task<void> Prefetcher::go_on() {
       };
       (void)co_await vault_.ask(std::move(stop));
     } else {
-      spdlog::info("going on with a job of {}: {} of {} files are there", job.partition.text(),
+      spdlog::info("going on with a job of {}: {} of {} files are there", job.partition.origin(),
                    job.progress.done, job.progress.items);
     }
   }
@@ -199,7 +199,7 @@ net::Task<Prefetcher::Outcome> Prefetcher::bring(const cache::PrefetchQueue::Sta
   if (held && (digest || object->stored >= wanted->job.since)) {
     co_return co_await confirm(start, *wanted);
   }
-  FetchTask task{url, wanted->job.partition.text(), wanted->job.partition};
+  FetchTask task{url, wanted->job.partition.origin(), wanted->job.partition};
   task.follow = wanted->job.follow;
   const std::uint64_t limit = vault_.limits().quota.per_origin;
   task.room = limit - std::min(limit, wanted->job.progress.bytes);

@@ -198,7 +198,9 @@ int run(const Options& options) {
       prefetcher->start();
     }
     Prefetcher* const fetching = prefetcher ? &*prefetcher : nullptr;
-    Server server(io.get_executor(), vault, fetching, random, clock);
+    ServeLimits serving;
+    serving.per_person = options.per_person;
+    Server server(io.get_executor(), vault, fetching, random, clock, serving);
     server.start(listener.release());
     const Life life(io, vault, fetching, server, clock);
     std::cout << "listening at " << options.socket.string() << std::endl;

@@ -14,18 +14,28 @@ constexpr std::size_t kMaxDrain = 65536;
 // Of a request that was refused early: an upload may be long.
 constexpr std::size_t kLingerBytes = 32 << 20;
 
-// Whose request it is, as the device in front says. Nothing: it was not the device that asked.
-std::optional<cache::Partition> partition_of(const wire::HttpFields& fields) {
+// Whose request it is, as the device in front says.
+Result<cache::Partition, cache::Refusal> partition_of(const wire::HttpFields& fields,
+                                                      bool per_person) {
   const std::size_t origins = fields.count("X-Latchkey-Origin");
+  const auto origin =
+      origins == 1 ? Origin::parse(*fields.find("X-Latchkey-Origin")) : std::nullopt;
   if (fields.count("X-Latchkey-Sub") != 1 || fields.find("X-Latchkey-Sub")->empty() ||
-      origins > 1) {
-    return std::nullopt;
+      origins > 1 || (origins == 1 && !origin)) {
+    return fail(cache::Refusal{403, "not_from_the_device", "only the device in front may ask"});
   }
-  if (origins == 0) {
-    return cache::Partition::of(std::nullopt);
+  if (!per_person) {
+    return cache::Partition::of(origin);
   }
-  const auto origin = Origin::parse(*fields.find("X-Latchkey-Origin"));
-  return origin ? std::optional(cache::Partition::of(origin)) : std::nullopt;
+  const bool says_one =
+      fields.count("X-Latchkey-Issuer") == 1 && fields.count("X-Latchkey-User") == 1;
+  const auto person = says_one ? cache::Person::make(*fields.find("X-Latchkey-Issuer"),
+                                                     *fields.find("X-Latchkey-User"))
+                               : std::nullopt;
+  if (!person) {
+    return fail(cache::Refusal{401, "sign_in_required", "this cache is for people who signed in"});
+  }
+  return cache::Partition::of(origin, person);
 }
 
 }  // namespace
@@ -108,17 +118,23 @@ net::Task<void> Server::serve(int fd, [[maybe_unused]] std::unique_ptr<Seat> sea
 
 net::Task<bool> Server::serve_request(net::HttpStream& http, net::ByteStream& stream) {
   wire::HttpRequestHead head = http.message().request_head();
-  const auto partition = partition_of(head.fields);
+  const auto partition = partition_of(head.fields, limits_.per_person);
   const std::size_t mark = head.target.find('?');
-  Call call{http, stream, std::move(head), partition.value_or(cache::Partition::of(std::nullopt)),
-            {},   {},     false,           0};
+  Call call{http,
+            stream,
+            std::move(head),
+            partition ? *partition : cache::Partition::of(std::nullopt),
+            {},
+            {},
+            false,
+            0};
   call.keep = http.message().keep_alive() && !stopping_;
   call.path = call.head.target.substr(0, mark);
   call.query = mark == std::string::npos ? std::string() : call.head.target.substr(mark + 1);
   if (partition) {
     co_await route(call);
   } else {
-    cache::Refusal refusal{403, "not_from_the_device", "only the device in front may ask"};
+    cache::Refusal refusal = partition.error();
     co_await refuse(call, std::move(refusal));
   }
   spdlog::debug("{} {} {}", call.head.method, call.path, call.status);

@@ -22,6 +22,7 @@ struct ServeLimits {
   std::chrono::milliseconds head{10'000};
   std::chrono::milliseconds body{60'000};   // between pieces of a body
   std::chrono::milliseconds stall{60'000};  // a reader that does not read
+  bool per_person = false;                  // everybody has their own, and nobody else sees it
 };
 
 class Server {

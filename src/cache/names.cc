@@ -65,11 +65,43 @@ std::optional<std::string> with_query(std::string path, std::optional<std::strin
 
 }  // namespace
 
-Partition Partition::of(const std::optional<Origin>& origin) {
+std::optional<Person> Person::make(std::string_view issuer, std::string_view user) {
+  const auto fits = [](std::string_view text, std::size_t max) {
+    return !text.empty() && text.size() <= max &&
+           std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
+  };
+  return fits(issuer, 2048) && fits(user, 255)
+             ? std::optional(Person{std::string(issuer), std::string(user)})
+             : std::nullopt;
+}
+
+Partition Partition::of(const std::optional<Origin>& origin, const std::optional<Person>& person) {
   constexpr std::string_view kPurpose = "latchkey media cache partition";
   const std::string which = origin ? "\norigin\n" : "\ndirect\n";
-  const std::string text = origin ? origin->text() : std::string();
+  std::string text = origin ? origin->text() : std::string();
+  if (person) {
+    // Neither an origin nor a part of a person has a blank in it.
+    text.append(" ").append(person->issuer).append(" ").append(person->user);
+  }
   return {Key(crypto::sha256({as_bytes(kPurpose), as_bytes(which), as_bytes(text)})), text};
+}
+
+std::optional<Partition> Partition::parse(std::string_view text) {
+  const std::size_t blank = text.find(' ');
+  const std::string_view first = text.substr(0, blank);
+  const auto origin = Origin::parse(first);
+  if (text.size() > kMaxText || (!origin && !first.empty())) {
+    return std::nullopt;
+  }
+  if (blank == std::string_view::npos) {
+    return of(origin);
+  }
+  const std::string_view rest = text.substr(blank + 1);
+  const std::size_t second = rest.find(' ');
+  const auto person = second == std::string_view::npos
+                          ? std::nullopt
+                          : Person::make(rest.substr(0, second), rest.substr(second + 1));
+  return person ? std::optional(of(origin, person)) : std::nullopt;
 }
 
 std::optional<ObjectName> ObjectName::from_target(std::string_view target) {

@@ -12,16 +12,30 @@
 
 namespace latchkey::cache {
 
+// Who signed in, as the device in front says: only the two together name somebody.
+struct Person {
+  std::string issuer, user;
+  // Both visible ASCII, at most 2048 and 255 characters; nothing for anything else.
+  static std::optional<Person> make(std::string_view issuer, std::string_view user);
+};
+
 // The objects of one web origin, or those of the people at the device's own page (a direct grant,
 // which names no origin): the hash of which of the two and of the origin's text. Every person whose
-// grant is for an origin shares its partition, so that all screens of a house play one film.
+// grant is for an origin shares its partition, so that all screens of a house play one film; where
+// the owner wants each person to have their own, it is of the person, too.
 class Partition {
  public:
   using Key = FixedId<struct PartitionTag, 32>;
-  static Partition of(const std::optional<Origin>& origin);
+  static constexpr std::size_t kMaxText = 300 + 2048 + 255 + 2;
+  static Partition of(const std::optional<Origin>& origin,
+                      const std::optional<Person>& person = std::nullopt);
+  // As text() gave it.
+  static std::optional<Partition> parse(std::string_view text);
   [[nodiscard]] const Key& key() const { return key_; }
-  // For lists that people read; empty: the device's own page.
+  // The origin (empty: the device's own page), and behind a blank each the person's issuer and name.
   [[nodiscard]] const std::string& text() const { return text_; }
+  // For lists that people read, and for whom is asked on the internet: names nobody.
+  [[nodiscard]] std::string origin() const { return text_.substr(0, text_.find(' ')); }
   friend bool operator==(const Partition& a, const Partition& b) { return a.key_ == b.key_; }
 
  private:

@@ -25,6 +25,33 @@ TEST(CacheNames, Threat46PartitionsDiffer) {
   EXPECT_EQ(Partition::of(std::nullopt).text(), "");
 }
 
+TEST(CacheNames, Threat46PartitionsOfPeopleDiffer) {
+  const auto video = Origin::parse("https://video.example");
+  const auto of = [&](std::string_view issuer, std::string_view user) {
+    return Partition::of(video, Person::make(issuer, user));
+  };
+  const auto ann = of("https://idp.example", "ann");
+  EXPECT_EQ(ann, of("https://idp.example", "ann"));
+  EXPECT_EQ(ann.text(), "https://video.example https://idp.example ann");
+  EXPECT_EQ(ann.origin(), "https://video.example");
+  EXPECT_FALSE(ann == Partition::of(video));
+  EXPECT_FALSE(ann == of("https://idp.example", "ben"));
+  EXPECT_FALSE(ann == of("https://other.example", "ann")) << "another provider's ann";
+  EXPECT_FALSE(ann == Partition::of(std::nullopt, Person::make("https://idp.example", "ann")));
+  for (const Partition& one :
+       {ann, Partition::of(video), Partition::of(std::nullopt),
+        Partition::of(std::nullopt, Person::make("https://idp.example", "ann"))}) {
+    EXPECT_EQ(Partition::parse(one.text()), one) << one.text();
+  }
+  for (const char* bad : {"video.example", "https://video.example ", "https://video.example x",
+                          "https://video.example x ", "https://video.example x y z", "  "}) {
+    EXPECT_FALSE(Partition::parse(bad)) << bad;
+  }
+  EXPECT_FALSE(Person::make("", "ann"));
+  EXPECT_FALSE(Person::make("https://idp.example", "a b"));
+  EXPECT_FALSE(Person::make("https://idp.example", std::string(256, 'a')));
+}
+
 TEST(CacheNames, NamesOfAllKinds) {
   EXPECT_EQ(read("films/1.mp4"), "films/1.mp4");
   EXPECT_EQ(read("a%20b/%C3%A9.ts"), "a b/\xC3\xA9.ts");

@@ -80,9 +80,13 @@ class Columns {
 };
 
 // As Partition::text() gave it.
-inline cache::Partition partition_named(const std::string& origin) {
-  return cache::Partition::of(origin.empty() ? std::nullopt : Origin::parse(origin));
+inline cache::Partition partition_named(const std::string& text) {
+  auto partition = cache::Partition::parse(text);
+  if (!partition) {
+    throw_failure(ErrorCode::kCorrupt, "column origin is not whose objects these are");
+  }
+  return *std::move(partition);
 }
-inline constexpr std::size_t kMaxOrigin = 300;
+inline constexpr std::size_t kMaxOrigin = cache::Partition::kMaxText;
 
 }  // namespace latchkey::store::media

@@ -35,6 +35,8 @@ function makeProvider(algorithm) {
     // What a silent sign-in in a frame needs.
     cookies: { keys: ['lab'], long: { sameSite: 'none', secure: true, httpOnly: true } },
     pkce: { required: () => true, methods: ['S256'] },
+    // Pages of a client may spend their code themselves.
+    clientBasedCORS: (context, origin, { redirectUris }) => redirectUris.some((uri) => new URL(uri).origin === origin),
     scopes: ['openid', 'offline_access'],
     claims: { openid: ['sub', 'groups'], email: ['email', 'email_verified'] },
     conformIdTokenClaims: false,

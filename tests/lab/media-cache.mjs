@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import { programs } from './latchkey.mjs';
 
 export class MediaCache {
-  /** @param {import('./house.mjs').Host} host the device's */
-  static async start(host) {
+  /** @param {import('./house.mjs').Host} host the device's  @param {string[]} words more on its command line */
+  static async start(host, words = []) {
     const cache = new MediaCache();
-    cache.host = host;
+    Object.assign(cache, { host, words });
     cache.socket = join(host.home, 'media.sock');
     cache.url = `unix:${cache.socket}`;
     await cache.run();
@@ -23,7 +23,7 @@ export class MediaCache {
     if (!existsSync(program)) throw new Error(`no ${program}: build it first`);
     this.process = this.host.spawn('media-cache', [
       program, '--state', join(this.host.home, 'media'), '--socket', this.socket, '--keep-free', '0',
-      '--ca-file', this.host.house.authority.certificate, '--fetch-from', '203.0.113.0/24',
+      '--ca-file', this.host.house.authority.certificate, '--fetch-from', '203.0.113.0/24', ...this.words,
     ]);
     await this.process.waitFor(/^listening at /m);
   }

@@ -1,4 +1,5 @@
 // The page: shows the catalogue, asks for a device at home, keeps films there, plays them.
+import { Account } from './account.js';
 import { CATALOGUE, LENGTH } from './catalogue.js';
 import { Keeping } from './keeping.js';
 import { Player } from './player.js';
@@ -7,6 +8,7 @@ const TYPE = 'media-cache';
 const $ = (id) => document.getElementById(id);
 const player = new Player($('video'));
 const keeping = new Keeping();
+const account = new Account();
 let film = CATALOGUE[0];
 let device = null;
 
@@ -136,6 +138,7 @@ function adopt(found) {
 
 async function look() {
   try {
+    if (account.settings !== null && await account.join(device) === null) return keeping.clear();
     await keeping.look(device);
   } catch {
     // It answers later, or says that it is away when it is asked for a film.
@@ -150,12 +153,16 @@ async function ask() {
     note('Your browser needs Latchkey for this', 'Latchkey lets a web service use one device in your home, and only if you say so. Install it, then load this page again.');
     return null;
   }
+  if (account.settings !== null && account.viewer === null) {
+    note('Sign in first', 'What you keep at home is yours alone, so Kinora has to know who you are.');
+    return null;
+  }
   if (!device) {
     const before = document.body.dataset.home;
     show('asking');
     note('');
     try {
-      adopt(await navigator.localDevices.requestDevice({ filters: [{ type: TYPE }] }));
+      adopt(await navigator.localDevices.requestDevice({ filters: [{ type: TYPE }], sso: account.sso }));
     } catch {
       show(before === 'gone' ? 'gone' : 'apart');
       note('No device was chosen', 'You can try again at any time.');
@@ -187,6 +194,38 @@ async function again() {
 
 async function forget() {
   if (device) await device.forget().catch(() => {});
+}
+
+function showViewer() {
+  $('viewer').hidden = account.settings === null;
+  $('viewer-name').textContent = account.viewer === null ? '' : account.name;
+  $('sign').textContent = account.viewer === null ? 'Sign in' : 'Sign out';
+  document.body.dataset.viewer = account.viewer?.user ?? '';
+}
+
+/** In, or out: then nothing of theirs plays or is shown any more. */
+async function sign() {
+  $('sign').disabled = true;
+  note('');
+  try {
+    if (account.viewer === null) {
+      await account.signIn();
+      cover('');
+      if (device) await look();
+    } else {
+      const leaving = account.signOut(device);
+      player.halt();
+      keeping.clear();
+      cover('You are signed out', 'What you keep at home stays there, for you alone.', 'Sign in', sign);
+      await leaving;
+    }
+  } catch {
+    note('That did not work', 'You can try again at any time.');
+  } finally {
+    $('sign').disabled = false;
+    showViewer();
+    show(document.body.dataset.home);
+  }
 }
 
 function fillShelf() {
@@ -253,6 +292,8 @@ function wireControls() {
 async function start() {
   fillShelf();
   await keeping.load().catch(() => {});
+  await account.load().catch(() => {});
+  showViewer();
   keeping.onChange = () => showKept();
   feature(film);
   wireControls();
@@ -261,6 +302,7 @@ async function start() {
   $('play').addEventListener('click', () => void play());
   $('keep').addEventListener('click', () => void keep());
   for (const choice of document.querySelectorAll('[name="format"]')) choice.addEventListener('change', () => player.active && void play());
+  $('sign').addEventListener('click', () => void sign());
   $('forget').addEventListener('click', () => void forget());
   show('checking');
   if (!navigator.localDevices) return show('unsupported');

@@ -19,6 +19,12 @@ export class Keeping {
     return !this.jobs.has(id) && (this.there.get(id)?.files ?? 0) >= (this.sizes[id]?.files ?? Infinity);
   }
 
+  /** Nobody is signed in: there is nothing of theirs to show. */
+  clear() {
+    this.there = new Map();
+    this.onChange();
+  }
+
   /** Reads anew what the device has. */
   async look(device) {
     const there = new Map();
