@@ -50,7 +50,7 @@ void try_answers(std::string_view text) {
     LATCHKEY_CHECK(is_https_url(codes->verification_uri) && codes->interval >= seconds(1));
   }
   if (const auto client = read_registration(201, text)) {
-    LATCHKEY_CHECK(is_client_id(client->id));
+    LATCHKEY_CHECK(is_client_id(client->client.id));
   }
 }
 

@@ -41,18 +41,22 @@ wire::Error lost(const net::Error& error) {
 // The desk of one session, which also tells whose grant it is making.
 class WatchedDesk final : public agent::PairingDesk {
  public:
-  WatchedDesk(agent::GrantDesk& desk, agent::Wish wish, std::optional<GrantId>* making)
-      : PairingDesk(desk, std::move(wish)), making_(making) {}
+  WatchedDesk(agent::GrantDesk& desk, const agent::Wish& wish, std::optional<GrantId>* making,
+              bool* names_another)
+      : PairingDesk(desk, wish), sso_(wish.sso), making_(making), names_another_(names_another) {}
   wire::Result<Planned> plan(const DeviceId& device) override {
     auto planned = PairingDesk::plan(device);
     if (planned) {
       *making_ = planned->offer.grant;
+      *names_another_ = sso_ && planned->offer.sso != sso_;
     }
     return planned;
   }
 
  private:
+  std::optional<SignInOffer> sso_;
   std::optional<GrantId>* making_;
+  bool* names_another_;
 };
 
 }  // namespace
@@ -269,6 +273,7 @@ net::Task<wire::Result<grant::AgentGrant>> Pairing::grant_over(DeviceLink* link)
     co_return fail(planned.error());
   }
   making_ = planned->offer.grant;
+  names_another_ = start_.wish.sso && planned->offer.sso != start_.wish.sso;
   // What the device still holds for us may be in the way of the new grant.
   for (const agent::OwedDeletion& owed : context_->desk.records().owed()) {
     if (owed.device == device) {
@@ -386,7 +391,7 @@ net::Task<wire::Result<Pairing::Attempt>> Pairing::attempt(pairing::PairingCode 
   if (!link) {
     co_return fail(wire_error(link.error()));
   }
-  WatchedDesk desk(context_->desk, start_.wish, &making_);
+  WatchedDesk desk(context_->desk, start_.wish, &making_, &names_another_);
   const DeviceId shown(link->bootstrap_key.spki_hash().bytes());
   enroll::AgentSession session(desk, context_->random, link->channel_binding, shown, expected);
   auto effects = session.start(context_->clock.mono_now());
@@ -465,7 +470,15 @@ net::Task<void> Pairing::finish(GrantId id, net::Endpoint endpoint) {
     auto link = co_await DeviceLink::reach_at(context_, *made, std::move(there));
     if (link) {
       (void)co_await (*link)->check_in();
+      if (names_another_) {
+        const auto agreed = co_await (*link)->tell_sign_in(grant->id, *start_.wish.sso);
+        names_another_ = !agreed.has_value();
+      }
     }
+  }
+  if (names_another_) {
+    fail_with({ErrorCode::kUnreachable, "the device was not told whom people sign in with", false});
+    co_return;
   }
   const auto found = co_await warnings(grant->host);
   context_->anchors.changed(*grant);

@@ -93,6 +93,7 @@ class Pairing : public std::enable_shared_from_this<Pairing> {
   Answer name_answer_;
   std::optional<DeviceId> busy_;   // the device that upkeep leaves alone meanwhile
   std::optional<GrantId> making_;  // new, and taken back unless all goes well
+  bool names_another_ = false;     // an earlier try is completed, which named another provider
   bool begun_ = false;
   bool over_ = false;
 };

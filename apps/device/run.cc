@@ -333,7 +333,7 @@ Result<bool, std::string> live(const RunOptions& options, Setup& setup, Random& 
   }
   std::optional<oidc::RelyingParty> party;
   if (setup.sso) {
-    party.emplace(copy_of(setup.sso->rules), random);
+    party.emplace(copy_of(setup.sso->rules), random, registered_clients(*setup.store));
   }
   auto device = Device::open(
       {*setup.store, random, clock, options.model, setup.attester.get(), party ? &*party : nullptr},

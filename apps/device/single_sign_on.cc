@@ -5,6 +5,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "device/sso_setup.h"
 #include "front/sso_pages.h"
 #include "net/https_fetch.h"
 #include "oidc/url.h"
@@ -141,6 +142,13 @@ void SingleSignOn::perform(oidc::Effects effects) {
     } else if (const auto* out = std::get_if<oidc::SignedOut>(&effect)) {
       spdlog::info("single sign-on: somebody was signed out ({})", out->why);
       parts_.device.streams().cut_sessions({out->session});
+    } else if (const auto* known = std::get_if<oidc::RememberClient>(&effect)) {
+      if (const auto kept = keep(parts_.device.store(), known->registered); !kept) {
+        spdlog::warn("single sign-on: the registration at {} could not be kept: {}",
+                     known->registered.issuer, kept.error().detail);
+      }
+    } else if (const auto* gone = std::get_if<oidc::ForgetClient>(&effect)) {
+      (void)parts_.device.store().forget_sso_client(gone->issuer, gone->redirect_uri);
     } else {
       const auto op = std::visit(
           [](const auto& one) -> oidc::OpId {

@@ -1,5 +1,6 @@
 #include "device/sso_setup.h"
 
+#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <fstream>
@@ -9,6 +10,8 @@ namespace latchkey::device {
 namespace {
 
 constexpr std::size_t kMaxSecret = 512;
+constexpr std::string_view kBasic = "basic";
+constexpr std::string_view kPost = "post";
 
 std::optional<std::string> read_text(const std::filesystem::path& file, std::size_t limit) {
   std::ifstream in(file, std::ios::binary);
@@ -70,6 +73,35 @@ std::vector<net::Network> offered_from(const oidc::Config& config) {
     }
   }
   return networks;
+}
+
+std::vector<oidc::RegisteredClient> registered_clients(store::DeviceStore& store) {
+  std::vector<oidc::RegisteredClient> clients;
+  auto kept = store.sso_clients();
+  if (!kept) {
+    // The device registers itself anew; nobody is kept out for it.
+    spdlog::warn("single sign-on: what was registered cannot be read: {}", kept.error().detail);
+    return clients;
+  }
+  for (store::SsoClient& one : *kept) {
+    oidc::Client client{std::move(one.id), std::move(one.secret), oidc::ClientAuth::kNone};
+    if (one.auth == kBasic) {
+      client.auth = oidc::ClientAuth::kBasic;
+    } else if (one.auth == kPost) {
+      client.auth = oidc::ClientAuth::kPost;
+    }
+    clients.push_back({std::move(one.issuer), std::move(one.redirect_uri), std::move(client)});
+  }
+  return clients;
+}
+
+store::Result<void> keep(store::DeviceStore& store, const oidc::RegisteredClient& registered) {
+  const oidc::Client& client = registered.client;
+  const std::string_view auth = client.auth == oidc::ClientAuth::kBasic  ? kBasic
+                                : client.auth == oidc::ClientAuth::kPost ? kPost
+                                                                         : "none";
+  return store.save_sso_client({registered.issuer, registered.redirect_uri, client.id,
+                                std::string(auth), client.secret.clone()});
 }
 
 oidc::PartyRules copy_of(const oidc::PartyRules& rules) {

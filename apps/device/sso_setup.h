@@ -7,6 +7,7 @@
 
 #include "net/address.h"
 #include "oidc/config.h"
+#include "store/device_store.h"
 
 namespace latchkey::device {
 
@@ -15,6 +16,10 @@ Result<oidc::Config, std::string> read_sso(const std::filesystem::path& file);
 
 // Of a configuration that read_sso() gave.
 std::vector<net::Network> offered_from(const oidc::Config& config);
+
+// What the device registered itself as, to and from its records.
+std::vector<oidc::RegisteredClient> registered_clients(store::DeviceStore& store);
+store::Result<void> keep(store::DeviceStore& store, const oidc::RegisteredClient& registered);
 
 // The rules again, for another life of the device: secrets are not copied by accident.
 oidc::PartyRules copy_of(const oidc::PartyRules& rules);

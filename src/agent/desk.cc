@@ -23,12 +23,6 @@ tl::unexpected<wire::Error> no(ErrorCode code, std::string detail) {
   return fail(wire::Error{code, std::move(detail), false});
 }
 
-// Whether the offer of an earlier try names what the person agrees to now.
-bool offers_as(const AgentGrant& pending, const Wish& wish) {
-  const auto offer = wire::decode<wire::Offer>(pending.offer);
-  return offer && offer->sso == wish.sso;
-}
-
 }  // namespace
 
 std::string url_of(const AgentGrant& grant) {
@@ -162,7 +156,7 @@ wire::Result<Planned> GrantDesk::plan(const Wish& wish, const DeviceId& device) 
       shown && trust().device(&*shown).state == attest::DeviceState::kRevoked) {
     return no(ErrorCode::kDeviceRevoked, "the device's make is revoked");
   }
-  if (auto earlier = pending(wish, device); earlier && binding && offers_as(*earlier, wish)) {
+  if (auto earlier = pending(wish, device); earlier && binding) {
     return plan_again(*earlier);
   }
   make_room(host, wish, device);

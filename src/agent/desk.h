@@ -61,7 +61,8 @@ class GrantDesk {
   // have expired.
   [[nodiscard]] std::optional<grant::AgentGrant> existing(const Wish& wish,
                                                           const DeviceId& device) const;
-  // Ids and keys for a new grant, stored as pending; or the pending one of an earlier try. A device
+  // Ids and keys for a new grant, stored as pending; or the pending one of an earlier try, whose
+  // offer may name another provider than the wish: then the device is told afterwards. A device
   // without a binding gets one that waits to be bound. kNameConflict: the host has another owner.
   // kOriginRevoked, kMetadataStale, kNotAllowed, kDeviceRevoked: as refusal(), or the device's
   // make.

@@ -213,7 +213,7 @@ Result<DeviceCodes> read_device_codes(long status, std::string_view body) {
   return out;
 }
 
-Result<Client> read_registration(long status, std::string_view body) {
+Result<Registered> read_registration(long status, std::string_view body) {
   const auto map = read_answer(status, body);
   if (!map) {
     return fail(map.error());
@@ -236,7 +236,8 @@ Result<Client> read_registration(long status, std::string_view body) {
     return refuse(ErrorCode::kUnsupported, "a registration that proves itself in another way");
   }
   client.secret = *std::move(secret);
-  return client;
+  const bool ends = seconds_in(*map, "client_secret_expires_at").value_or(0) != 0;
+  return Registered{std::move(client), ends};
 }
 
 }  // namespace latchkey::oidc

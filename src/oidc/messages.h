@@ -81,6 +81,10 @@ struct DeviceCodes {
   seconds interval{5};  // between questions; 1 to 60
 };
 Result<DeviceCodes> read_device_codes(long status, std::string_view body);
-Result<Client> read_registration(long status, std::string_view body);
+struct Registered {
+  Client client;
+  bool ends = false;  // its secret has an end (client_secret_expires_at)
+};
+Result<Registered> read_registration(long status, std::string_view body);
 
 }  // namespace latchkey::oidc

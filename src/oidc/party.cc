@@ -8,8 +8,11 @@
 
 namespace latchkey::oidc {
 
-RelyingParty::RelyingParty(PartyRules rules, Random& random)
+RelyingParty::RelyingParty(PartyRules rules, Random& random, std::vector<RegisteredClient> known)
     : rules_(std::move(rules)), random_(random) {
+  for (RegisteredClient& one : known) {
+    keep_registration({std::move(one.issuer), std::move(one.redirect_uri)}, std::move(one.client));
+  }
   for (ProviderRules& one : rules_.providers) {
     auto provider = std::make_unique<Provider>();
     provider->rules = std::move(one);
@@ -136,6 +139,10 @@ Effects RelyingParty::finish(OpId op, SessionId session, const Answer& answer, N
       !provider.metadata->says_iss && providers_.size() == 1 && !rules_.accept_offered;
   if (answer.iss.empty() ? !may_be_silent : answer.iss != flow.issuer) {
     return refused(ErrorCode::kMixUp, "the answer is another provider's");
+  }
+  // Whoever comes back was sent by a provider that knows the client.
+  if (const auto as = registered_.find({flow.issuer, flow.redirect_uri}); as != registered_.end()) {
+    as->second.lost = 0;
   }
   if (!answer.error.empty()) {
     return refused(ErrorCode::kRefused, answer.error.substr(0, 64));

@@ -8,8 +8,9 @@
 //
 // A sign-in under way belongs to the session that began it: `state`, nonce and PKCE verifier are
 // made for it, used once, and of no use in any other session, even of the same web service.
-// Everything is held in memory and ends with the process; the person then signs in again, which is
-// silent where the provider still knows them.
+// Everything about people is held in memory and ends with the process; the person then signs in
+// again, which is silent where the provider still knows them. What the device registered itself as
+// goes out to be kept (RememberClient) and is given back at the next start.
 //
 // What is bounded: sign-ins under way (kMaxFlowsPerSession, kMaxFlows, kFlowLife), work (kMaxJobs),
 // providers met through offers (kMaxOffered at once), and whatever the readers of documents bound.
@@ -92,8 +93,21 @@ struct Failed {
   OpId op;
   Error error;
 };
-using Effect =
-    std::variant<Fetch, Redirect, DeviceCodeShown, SignedIn, LoggedOut, SignedOut, Failed>;
+// As whom the device registered itself at a provider, for one redirect URI.
+struct RegisteredClient {
+  std::string issuer;
+  std::string redirect_uri;
+  Client client;
+};
+struct RememberClient {
+  RegisteredClient registered;
+};
+// The provider does not know it any more, or seems not to.
+struct ForgetClient {
+  std::string issuer, redirect_uri;
+};
+using Effect = std::variant<Fetch, Redirect, DeviceCodeShown, SignedIn, LoggedOut, SignedOut,
+                            Failed, RememberClient, ForgetClient>;
 using Effects = std::vector<Effect>;
 
 class RelyingParty {
@@ -111,9 +125,13 @@ class RelyingParty {
   static constexpr std::size_t kMaxFlowsPerSession = 8;  // the oldest goes when one more comes
   static constexpr std::size_t kMaxJobs = 256;
   static constexpr std::size_t kMaxOffered = 16;
-  static constexpr std::size_t kMaxRegistrations = 64;  // at one provider
+  static constexpr std::size_t kMaxRegistrations = 64;  // the one used longest ago goes
+  // So many people in a row who did not come back: the provider may have forgotten the client, and
+  // shows them an error instead of sending them here.
+  static constexpr std::size_t kMaxLost = 3;
 
-  RelyingParty(PartyRules rules, Random& random);
+  // `known`: what RememberClient gave, and ForgetClient did not take back.
+  RelyingParty(PartyRules rules, Random& random, std::vector<RegisteredClient> known = {});
   ~RelyingParty();
 
   struct Start {
@@ -175,7 +193,9 @@ class RelyingParty {
   struct Flow;
   struct Login;
   struct Job;
+  struct Registration;
   using JobId = std::uint64_t;
+  using RegistrationKey = std::pair<std::string, std::string>;  // issuer, redirect URI
 
   Provider* provider_for(std::string_view issuer, bool offered);
   void forget_idle_offers();
@@ -202,12 +222,18 @@ class RelyingParty {
   void check_now(SessionId session, Login& login, MonoTime now);
   void sign_out_now(SessionId session, std::string why);
   bool make_room_for_flow(SessionId session);
+  void keep_registration(RegistrationKey key, Client client);
+  void drop_registration(const RegistrationKey& key);
+  // Those that a provider refuses, and those from which nobody comes back.
+  void doubt_client(const std::string& issuer, const std::string& client);
+  void lose_flow(const Flow& flow);
 
   PartyRules rules_;
   Random& random_;
   std::map<std::string, std::unique_ptr<Provider>, std::less<>> providers_;  // by issuer
   std::map<Digest256, Flow> flows_;                                          // by SHA-256 of state
   std::map<SessionId, Login> logins_;
+  std::map<RegistrationKey, Registration> registered_;
   std::map<JobId, Job> jobs_;
   std::map<FetchId, JobId> fetches_;
   std::size_t offered_ = 0;

@@ -42,6 +42,10 @@ TEST_F(Party, RegistersItselfOnceForAnAddress) {
   const auto body = json::parse(bodies_[1]);
   EXPECT_EQ(body["redirect_uris"], json::array({kPage}));
   EXPECT_EQ(body["token_endpoint_auth_method"], "none");
+  ASSERT_EQ(remembered_.size(), 1U);
+  EXPECT_EQ(remembered_[0].issuer, maker_.issuer);
+  EXPECT_EQ(remembered_[0].redirect_uri, kPage);
+  EXPECT_EQ(remembered_[0].client.id, "registered");
 }
 
 TEST_F(Party, IsTheClientThatTheWebServiceIsWhereTheOwnerNamedNone) {
@@ -74,6 +78,81 @@ TEST_F(Party, WantsTheProvidersNameWhereOffersCount) {
   const std::string url = last<Redirect>()->url;
   come_back(kAnn, *form_value(url.substr(url.find('?') + 1), "state", 99), "");
   EXPECT_EQ(refusal(), ErrorCode::kMixUp);
+}
+
+TEST_F(Party, IsAfterARestartWhomItRegisteredAs) {
+  auto unknown = rules();
+  unknown.providers[0].client.reset();
+  std::vector<RegisteredClient> known;
+  known.push_back({maker_.issuer, kPage, Client{"before"}});
+  party_ = std::make_unique<RelyingParty>(std::move(unknown), random_, std::move(known));
+  run(party_->start(1, start_of(kAnn), now_));
+  EXPECT_NE(last<Redirect>()->url.find("client_id=before&"), std::string::npos);
+  EXPECT_EQ(std::count(fetched_.begin(), fetched_.end(), "/register"), 0);
+  EXPECT_TRUE(remembered_.empty());
+}
+
+TEST_F(Party, RegistersAnewWhereTheProviderHasForgottenIt) {
+  const auto with_known = [this] {
+    auto unknown = rules();
+    unknown.providers[0].client.reset();
+    std::vector<RegisteredClient> known;
+    known.push_back({maker_.issuer, kPage, Client{"before"}});
+    party_ = std::make_unique<RelyingParty>(std::move(unknown), random_, std::move(known));
+    forgotten_.clear();
+  };
+  with_known();
+  token_status_ = 401;
+  token_answer_ = R"({"error":"invalid_client"})";
+  come_back(kAnn, go(kAnn));
+  EXPECT_EQ(refusal(), ErrorCode::kRefused);
+  EXPECT_EQ(forgotten_, std::vector<std::string>{kPage});
+  run(party_->start(1, start_of(kAnn), now_));
+  EXPECT_NE(last<Redirect>()->url.find("client_id=registered&"), std::string::npos);
+
+  // A provider may also show an error to the person, who then never comes back.
+  with_known();
+  for (std::size_t i = 0; i < RelyingParty::kMaxLost; ++i) {
+    EXPECT_TRUE(forgotten_.empty()) << i;
+    (void)go(kAnn);
+    pass(RelyingParty::kFlowLife);
+  }
+  EXPECT_EQ(forgotten_, std::vector<std::string>{kPage});
+
+  // Whoever comes back, with whatever answer, was sent by one that knows it.
+  with_known();
+  for (std::size_t i = 0; i < 3 * RelyingParty::kMaxLost; ++i) {
+    const std::string state = go(kAnn);
+    if (i % 2 == 0) {
+      run(party_->finish(2, kAnn, {state, "", maker_.issuer, "access_denied"}, now_));
+    }
+    pass(RelyingParty::kFlowLife);
+  }
+  EXPECT_TRUE(forgotten_.empty());
+}
+
+TEST_F(Party, KeepsNoRegistrationThatEndsByItself) {
+  registration_ =
+      R"({"client_id":"registered","client_secret":"s","client_secret_expires_at":1900000000,"token_endpoint_auth_method":"client_secret_basic"})";
+  auto unknown = rules();
+  unknown.providers[0].client.reset();
+  make(std::move(unknown));
+  run(party_->start(1, start_of(kAnn), now_));
+  ASSERT_NE(last<Redirect>(), nullptr);
+  EXPECT_TRUE(remembered_.empty());
+}
+
+TEST_F(Party, HoldsABoundedNumberOfRegistrations) {
+  auto unknown = rules();
+  unknown.providers[0].client.reset();
+  make(std::move(unknown));
+  for (std::size_t i = 0; i <= RelyingParty::kMaxRegistrations; ++i) {
+    auto start = start_of(kAnn);
+    start.redirect_uri = "https://video.example/" + std::to_string(i);
+    run(party_->start(1, start, now_));
+  }
+  EXPECT_EQ(remembered_.size(), RelyingParty::kMaxRegistrations + 1);
+  EXPECT_EQ(forgotten_, std::vector<std::string>{"https://video.example/0"});
 }
 
 TEST_F(Party, ForgetsProvidersOfOffersThatNobodyUses) {

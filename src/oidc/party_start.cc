@@ -104,13 +104,13 @@ bool RelyingParty::has_client(Job& job, Provider& provider) {
     job.client.id = job.start.offered_client;
     return true;
   }
-  const auto known = provider.registered.find(job.start.redirect_uri);
-  if (known != provider.registered.end()) {
-    job.client = known->second.clone();
+  const auto known = registered_.find({job.issuer, job.start.redirect_uri});
+  if (known != registered_.end()) {
+    known->second.used = next_++;
+    job.client = known->second.client.clone();
     return true;
   }
-  if (provider.metadata->registration_endpoint.empty() ||
-      provider.registered.size() >= kMaxRegistrations || job.start.redirect_uri.empty()) {
+  if (provider.metadata->registration_endpoint.empty() || job.start.redirect_uri.empty()) {
     give_up(job.id, {ErrorCode::kUnsupported, "the provider does not know this device"}, {});
     return false;
   }

@@ -11,8 +11,13 @@ struct RelyingParty::Provider {
   std::optional<Metadata> metadata;
   MonoTime metadata_until;
   KeySet keys;
-  std::optional<MonoTime> keys_asked;                     // when they were last asked for
-  std::map<std::string, Client, std::less<>> registered;  // by redirect URI
+  std::optional<MonoTime> keys_asked;  // when they were last asked for
+};
+
+struct RelyingParty::Registration {
+  Client client;
+  std::uint64_t used = 0;  // counts up over all of them
+  std::size_t lost = 0;    // people in a row who were sent away with it and did not come back
 };
 
 // Sent to the provider and not back yet.

@@ -83,9 +83,13 @@ void RelyingParty::on_registration(Job& job, const std::optional<Reply>& reply, 
     give_up(job.id, client.error(), now.mono);
     return;
   }
-  Provider& provider = *providers_.find(job.issuer)->second;
-  provider.registered.insert_or_assign(job.start.redirect_uri, client->clone());
-  job.client = *std::move(client);
+  job.client = client->client.clone();
+  const RegistrationKey key(job.issuer, job.start.redirect_uri);
+  keep_registration(key, std::move(client->client));
+  // One that ends by itself is made again after a start.
+  if (!client->ends) {
+    out_.emplace_back(RememberClient{{key.first, key.second, job.client.clone()}});
+  }
   prepare(job.id, now);
 }
 
@@ -98,6 +102,9 @@ void RelyingParty::on_token_answer(Job& job, const std::optional<Reply>& reply, 
   }
   // RFC 8628 section 3.5.
   const Error& error = tokens.error();
+  if (error.code == ErrorCode::kRefused && error.detail == "invalid_client") {
+    doubt_client(job.issuer, job.client.id);
+  }
   if (job.kind == Job::Kind::kDevice) {
     const bool slow = error.code == ErrorCode::kUnreachable || error.detail == "slow_down";
     if (slow || error.detail == "authorization_pending") {
@@ -185,7 +192,14 @@ void RelyingParty::check_now(SessionId session, Login& login, MonoTime now) {
 }
 
 Effects RelyingParty::on_time(Now now) {
-  std::erase_if(flows_, [now](const auto& entry) { return now.mono >= entry.second.ends; });
+  for (auto at = flows_.begin(); at != flows_.end();) {
+    if (now.mono < at->second.ends) {
+      ++at;
+      continue;
+    }
+    lose_flow(at->second);
+    at = flows_.erase(at);
+  }
   std::vector<JobId> over;
   for (auto& [id, job] : jobs_) {
     if (job.waits != Job::Waits::kPoll || now.mono < std::min(job.poll_at, job.ends)) {

@@ -205,6 +205,27 @@ Result<void> DeviceStore::set_label_key(const std::optional<SecretBytes>& key) {
   });
 }
 
+Result<std::vector<SsoClient>> DeviceStore::sso_clients() {
+  return state_->vault.read([&] {
+    std::vector<SsoClient> clients;
+    for (const Row& row : state_->vault.select(tables::kSsoClient, "TRUE", {})) {
+      clients.push_back(tables::sso_client_from(state_->vault, row));
+    }
+    return clients;
+  });
+}
+
+Result<void> DeviceStore::save_sso_client(const SsoClient& client) {
+  return state_->vault.write(
+      [&] { state_->vault.put(tables::kSsoClient, tables::row_of(state_->vault, client)); });
+}
+
+Result<void> DeviceStore::forget_sso_client(std::string_view issuer,
+                                            std::string_view redirect_uri) {
+  return state_->vault.write(
+      [&] { (void)state_->vault.erase(tables::kSsoClient, {cell(issuer), cell(redirect_uri)}); });
+}
+
 Result<void> DeviceStore::factory_reset(const DeviceProfile& fresh) {
   const auto before = state_->vault.id();
   auto done = state_->vault.begin_anew(

@@ -42,6 +42,14 @@ struct AuditEvent {
   std::string detail;  // at most 200 bytes; never a secret, a path or a query
 };
 
+// As whom the device registered itself at an identity provider.
+struct SsoClient {
+  std::string issuer, redirect_uri;  // what it is looked up by; at most 2048 bytes each
+  std::string id;                    // at most 255 bytes
+  std::string auth;                  // "none", "basic" or "post"
+  SecretBytes secret{};              // empty with "none"; at most 512 bytes
+};
+
 using grant::GrantKey;
 
 class DeviceStore final : public enroll::DeviceLedger, public pairing::WindowLedger {
@@ -80,6 +88,10 @@ class DeviceStore final : public enroll::DeviceLedger, public pairing::WindowLed
   // The printed key of 128 bits, in its canonical spelling.
   Result<std::optional<SecretBytes>> label_key();
   Result<void> set_label_key(const std::optional<SecretBytes>& key);
+  Result<std::vector<SsoClient>> sso_clients();
+  Result<void> save_sso_client(const SsoClient& client);
+  // Harmless where there is none.
+  Result<void> forget_sso_client(std::string_view issuer, std::string_view redirect_uri);
   // Everything goes, counters and label key too, and `fresh` is who the device is from now on: with
   // another store id and, where the store is sealed, another data key. What SQLite wrote is
   // overwritten in the file; flash memory may still hold old blocks. kIo: open the store anew to

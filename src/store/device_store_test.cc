@@ -183,6 +183,27 @@ TEST_F(DeviceStoreTest, WithWhomPeopleSignInSurvives) {
       ErrorCode::kNotFound);
 }
 
+TEST_F(DeviceStoreTest, KeepsWhatItRegisteredItselfAs) {
+  const std::string issuer = "https://a.example";
+  ASSERT_TRUE(store().save_sso_client({issuer, "https://x.example/cb", "one", "none", {}}));
+  ASSERT_TRUE(store().save_sso_client(
+      {issuer, "https://y.example/cb", "two", "basic", SecretBytes::take("hush-hush")}));
+  ASSERT_TRUE(store().save_sso_client({issuer, "https://x.example/cb", "three", "none", {}}));
+  reopen();
+  auto kept = store().sso_clients().value();
+  ASSERT_EQ(kept.size(), 2U);
+  EXPECT_EQ(kept[0].id, "three");
+  EXPECT_TRUE(kept[0].secret.empty());
+  EXPECT_EQ(kept[1].auth, "basic");
+  EXPECT_EQ(as_text(kept[1].secret.span()), "hush-hush");
+  ASSERT_TRUE(store().forget_sso_client(issuer, "https://x.example/cb"));
+  ASSERT_TRUE(store().forget_sso_client(issuer, "https://nobody.example/cb"));
+  reopen();
+  EXPECT_EQ(store().sso_clients().value().size(), 1U);
+  ASSERT_TRUE(store().factory_reset(make_profile(2)));
+  EXPECT_TRUE(store().sso_clients().value().empty());
+}
+
 TEST_F(DeviceStoreTest, DropsWhatNobodyConfirmed) {
   add(1, 5);  // created 3001
   add(2, 5);  // 3002

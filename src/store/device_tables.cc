@@ -51,6 +51,10 @@ INSERT INTO meta (name, value) VALUES
   ('head', zeroblob(16));
 ALTER TABLE device_grant ADD COLUMN sso_issuer TEXT;
 ALTER TABLE device_grant ADD COLUMN sso_client TEXT;
+CREATE TABLE sso_client (
+  issuer TEXT NOT NULL, redirect_uri TEXT NOT NULL, id TEXT NOT NULL, auth TEXT NOT NULL,
+  secret BLOB NOT NULL, sum BLOB NOT NULL,
+  PRIMARY KEY (issuer, redirect_uri)) STRICT;
 )sql";
 
 constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3};
@@ -149,11 +153,19 @@ const TableShape kAudit = {"audit",
                             {"grant_id", Kind::kBlob, 16, true},
                             {"detail", Kind::kText, 200}}};
 
+const TableShape kSsoClient = {"sso_client",
+                               2,
+                               {{"issuer", Kind::kText, 2048},
+                                {"redirect_uri", Kind::kText, 2048},
+                                {"id", Kind::kText, 255},
+                                {"auth", Kind::kText, 16},
+                                {"secret", Kind::kSealed, 1024}}};
+
 // Those that refer to others come last.
 Vault::Options options(const std::filesystem::path& folder, std::string vfs) {
   return {{folder, std::string(DeviceStore::kFile), std::move(vfs)},
           {kApplicationId, kMigrations},
-          {&kProfile, &kLabel, &kWindow, &kAgent, &kGrant, &kAudit}};
+          {&kProfile, &kLabel, &kWindow, &kAgent, &kGrant, &kAudit, &kSsoClient}};
 }
 
 Row row_of(Vault& vault, const DeviceProfile& profile) {
@@ -270,6 +282,25 @@ grant::DeviceGrant grant_from(Vault& vault, const Row& row) {
           .next_csr = reader.blob(),
           .suspended = read_mark(reader),
           .sso = reader.sign_in()};
+}
+
+Row row_of(Vault& vault, const SsoClient& client) {
+  return RowWriter(vault, kSsoClient)
+      .text(client.issuer)
+      .text(client.redirect_uri)
+      .text(client.id)
+      .text(client.auth)
+      .secret(client.secret.span())
+      .row();
+}
+
+SsoClient sso_client_from(Vault& vault, const Row& row) {
+  RowReader reader(vault, kSsoClient, row);
+  return {.issuer = reader.text(),
+          .redirect_uri = reader.text(),
+          .id = reader.text(),
+          .auth = reader.text(),
+          .secret = reader.secret()};
 }
 
 Row row_of(Vault& vault, const AuditEvent& event) {

@@ -12,6 +12,7 @@ extern const TableShape kWindow;
 extern const TableShape kAgent;
 extern const TableShape kGrant;
 extern const TableShape kAudit;
+extern const TableShape kSsoClient;
 
 Vault::Options options(const std::filesystem::path& folder, std::string vfs);
 
@@ -33,6 +34,8 @@ Row row_of(Vault& vault, const StoredAgent& agent);
 StoredAgent agent_from(Vault& vault, const Row& row);
 Row row_of(Vault& vault, const grant::DeviceGrant& grant);
 grant::DeviceGrant grant_from(Vault& vault, const Row& row);
+Row row_of(Vault& vault, const SsoClient& client);
+SsoClient sso_client_from(Vault& vault, const Row& row);
 Row row_of(Vault& vault, const AuditEvent& event);
 AuditEvent event_from(Vault& vault, const Row& row);
 

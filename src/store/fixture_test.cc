@@ -101,12 +101,17 @@ void fill_version3(DeviceStore& store) {
   grant::DeviceGrant signs_in = make_device_grant(5, 6);
   signs_in.sso = SignInOffer::make("https://accounts.example", "video");
   ASSERT_TRUE(store.add_pending(make_agent(6), signs_in));
+  ASSERT_TRUE(store.save_sso_client({"https://accounts.example", "https://video.example/cb",
+                                     "device", "basic", SecretBytes::take("s")}));
 }
 
 void check_version3(DeviceStore& store) {
   const auto signs_in = store.find(make_agent(6).key_hash, id_of<GrantId>(5));
   ASSERT_TRUE(signs_in);
   EXPECT_EQ(signs_in->sso, SignInOffer::make("https://accounts.example", "video"));
+  const auto clients = store.sso_clients().value();
+  ASSERT_EQ(clients.size(), 1U);
+  EXPECT_EQ(clients[0].id, "device");
 }
 
 void check(DeviceStore& store) {

@@ -148,6 +148,14 @@ test('sso: a device that makes itself known, on its own host', async (t) => {
   assert.deepEqual(JSON.parse(answer.body.toString()), { return_to: '/films', signed_in: true });
   const seen = await order(stage.control, { seen: true });
   assert.equal(seen.filter((one) => one === 'POST /reg').length, 1);
+  // After a restart it is still whom it registered as.
+  await stage.device.restart();
+  delete own.cookie;
+  await own.open();
+  const again = await own.fetch(`${SSO}/start?return_to=%2F`, { headers: window });
+  assert.equal(again.status, 303, again.body.toString());
+  assert.equal(new URL(again.headers.location).searchParams.get('client_id'), new URL(away.headers.location).searchParams.get('client_id'));
+  assert.equal((await order(stage.control, { seen: true })).filter((one) => one === 'POST /reg').length, 1);
 });
 
 test('sso: from another screen (device grant), and who may not', async (t) => {

@@ -57,6 +57,10 @@ class Party : public ::testing::Test {
           continue;
         }
         run(party_->on_fetched(fetch->id, answer(path), now_));
+      } else if (auto* known = std::get_if<RememberClient>(&effect)) {
+        remembered_.push_back(std::move(known->registered));
+      } else if (const auto* gone = std::get_if<ForgetClient>(&effect)) {
+        forgotten_.push_back(gone->redirect_uri);
       } else {
         effects_.push_back(std::move(effect));
       }
@@ -73,7 +77,7 @@ class Party : public ::testing::Test {
       return RelyingParty::Reply{200, maker_.jwks()};
     }
     if (path == "/register") {
-      return RelyingParty::Reply{201, R"({"client_id":"registered"})"};
+      return RelyingParty::Reply{201, registration_};
     }
     if (path == "/introspect") {
       return RelyingParty::Reply{200, active_ ? R"({"active":true})" : R"({"active":false})"};
@@ -149,6 +153,9 @@ class Party : public ::testing::Test {
   std::vector<std::string> fetched_, bodies_;
   std::set<std::string> down_;
   std::string held_;
+  std::string registration_ = R"({"client_id":"registered"})";
+  std::vector<RegisteredClient> remembered_;
+  std::vector<std::string> forgotten_;  // redirect URIs
   FetchId held_fetch_ = 0;
   std::string nonce_, sub_ = "ann", token_answer_;
   json aud_ = "device";
