@@ -126,6 +126,26 @@ TEST_F(SealTest, AFreshStoreIsSealedFromTheStart) {
   check(*store);
 }
 
+// As if somebody had the key of the sums: a secret moved to another place, or one of their own put
+// there in the clear, is not taken.
+TEST_F(SealTest, ASecretOpensInItsPlaceAndSealedOnly) {
+  KeptSealer sealer(random_, keepers_, &keyring_);
+  ASSERT_TRUE(sealer.make());
+  const Bytes secret(32, 0x9a);
+  const Bytes sealed = sealer.seal("grant 1 ticket_key", secret).value();
+  EXPECT_EQ(to_bytes(sealer.open("grant 1 ticket_key", sealed).value().span()), secret);
+  const Bytes plain = FileModeSealer().seal("grant 1 ticket_key", secret).value();
+  const auto expect_refused = [&](std::string_view purpose, ByteSpan value) {
+    const auto opened = sealer.open(purpose, value);
+    ASSERT_FALSE(opened) << purpose;
+    EXPECT_EQ(opened.error().code, ErrorCode::kCorrupt);
+  };
+  expect_refused("grant 2 ticket_key", sealed);
+  expect_refused("grant 1 ticket_key", plain);
+  expect_refused("grant 1 ticket_key", ByteSpan(sealed).first(sealed.size() - 1));
+  expect_refused("grant 1 ticket_key", {});
+}
+
 // Row 37: the folder of a stolen laptop, without what keeps the key.
 TEST_F(SealTest, ACopiedFolderOpensNowhereElse) {
   {
