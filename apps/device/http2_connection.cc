@@ -4,6 +4,8 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "net/block.h"
+
 namespace latchkey::device {
 
 namespace asio = boost::asio;
@@ -54,13 +56,19 @@ void Http2Connection::drain() {
 }
 
 net::Task<void> Http2Connection::read_loop() {
-  Bytes block(kReadBlock);
   while (true) {
-    const auto got = co_await stream_.read_some(block, net::kNoDeadline);
-    if (!got || *got == 0) {
+    // Idle: for that no buffer is held.
+    if (!co_await stream_.readable(net::kNoDeadline)) {
       co_return;
     }
-    broken_ = !session_.receive(ByteSpan(block).first(*got));
+    {
+      const auto block = net::Block<kReadBlock>::take();
+      const auto got = co_await stream_.read_some(block.span(), net::kNoDeadline);
+      if (!got || *got == 0) {
+        co_return;
+      }
+      broken_ = !session_.receive(ByteSpan(block.span()).first(*got));
+    }
     dispatch();
     flush();
     if (!session_.in_head()) {

@@ -18,6 +18,7 @@
 #include "device/control.h"
 #include "device/device.h"
 #include "device/file_backend.h"
+#include "device/memory_return.h"
 #include "device/metrics_server.h"
 #include "device/network_hook.h"
 #include "device/opening.h"
@@ -61,6 +62,7 @@ class Life final : public Watcher {
                    return front::exposition(metrics, {server_.connections(), device_.sessions(),
                                                       device_.live_grants().size()});
                  }),
+        memory_(io.get_executor(), parts.metrics),
         signals_(io, SIGTERM, SIGINT),
         reopen_(io, SIGHUP),
         deadline_(io),
@@ -73,6 +75,7 @@ class Life final : public Watcher {
       return false;
     }
     server_.start(listener);
+    memory_.start();
     wait_for_signal();
     wait_for_reopen();
     device_.watch(this);
@@ -226,6 +229,7 @@ class Life final : public Watcher {
     reopen_.cancel(ignored);
     deadline_.cancel();
     beacon_time_.cancel();
+    memory_.stop();
     // After a moment, so that whoever asked for it gets an answer, and others read "goodbye".
     stop_time_.expires_after(reset ? std::chrono::milliseconds(100) : std::chrono::milliseconds(0));
     stop_time_.async_wait([this](const boost::system::error_code&) { finish(); });
@@ -259,6 +263,7 @@ class Life final : public Watcher {
   Server server_;
   Control control_;
   MetricsServer metrics_;
+  MemoryReturn memory_;
   asio::signal_set signals_;
   asio::signal_set reopen_;
   asio::steady_timer deadline_;

@@ -65,6 +65,10 @@ Task<Result<void>> HttpStream::read_request(Deadline first_byte, std::chrono::mi
   pieces_.clear();
   next_piece_ = 0;
   if (begin_ == end_) {
+    // Idle: for that no buffer is held.
+    if (const auto ready = co_await stream_.readable(first_byte); !ready) {
+      co_return fail(ready.error());
+    }
     const auto got = co_await fill(first_byte);
     if (!got) {
       co_return fail(got.error());
@@ -82,6 +86,11 @@ Task<Result<void>> HttpStream::read_response(bool to_head, Deadline deadline) {
   fault_.reset();
   pieces_.clear();
   next_piece_ = 0;
+  if (begin_ == end_) {
+    if (const auto ready = co_await stream_.readable(deadline); !ready) {
+      co_return fail(ready.error());
+    }
+  }
   co_return co_await read_head(deadline);
 }
 

@@ -196,6 +196,15 @@ Task<Result<std::size_t>> FdStream::read_some(std::span<std::uint8_t> into, Dead
   co_return fail(Error{Error::Code::kClosed, "closed here"});
 }
 
+Task<Result<void>> ByteStream::readable(Deadline /*deadline*/) {
+  co_return Result<void>{};
+}
+
+Task<Result<void>> FdStream::readable(Deadline deadline) {
+  const auto fd = fd_;
+  co_return co_await fd->wait(WatchedFd::Side::kRead, deadline);
+}
+
 Task<Result<void>> FdStream::write_all(ByteSpan bytes, std::chrono::milliseconds stall) {
   const auto fd = fd_;
   while (!bytes.empty()) {

@@ -28,6 +28,9 @@ class ByteStream : public Closable {
  public:
   // At least one byte, or 0 at the orderly end.
   virtual Task<Result<std::size_t>> read_some(std::span<std::uint8_t> into, Deadline deadline) = 0;
+  // Until read_some() need not wait long: whoever may have to wait for minutes needs no memory to
+  // read into before. Coming back at once is always allowed.
+  virtual Task<Result<void>> readable(Deadline deadline);
   // All of it. The deadline starts anew (by as much as it was away) whenever the peer takes some.
   virtual Task<Result<void>> write_all(ByteSpan bytes, std::chrono::milliseconds stall) = 0;
   // Tells the peer that nothing more comes, without waiting for long.
@@ -73,6 +76,7 @@ class FdStream final : public ByteStream {
                                                          Deadline deadline);
 
   Task<Result<std::size_t>> read_some(std::span<std::uint8_t> into, Deadline deadline) override;
+  Task<Result<void>> readable(Deadline deadline) override;
   Task<Result<void>> write_all(ByteSpan bytes, std::chrono::milliseconds stall) override;
   Task<void> shutdown() override;
   void close() override;

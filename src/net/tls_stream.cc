@@ -262,6 +262,14 @@ Task<Result<std::size_t>> TlsStream::read_some(std::span<std::uint8_t> into, Dea
   co_return fail(Error{Error::Code::kClosed, "closed here"});
 }
 
+Task<Result<void>> TlsStream::readable(Deadline deadline) {
+  if (SSL_has_pending(ssl_.get()) == 1) {
+    co_return Result<void>{};
+  }
+  const auto fd = fd_;
+  co_return co_await fd->wait(WatchedFd::Side::kRead, deadline);
+}
+
 Task<Result<void>> TlsStream::write_all(ByteSpan bytes, std::chrono::milliseconds stall) {
   std::size_t since_turn = 0;
   while (!bytes.empty()) {

@@ -69,6 +69,7 @@ class TlsStream final : public ByteStream {
   ~TlsStream() override;
 
   Task<Result<std::size_t>> read_some(std::span<std::uint8_t> into, Deadline deadline) override;
+  Task<Result<void>> readable(Deadline deadline) override;
   Task<Result<void>> write_all(ByteSpan bytes, std::chrono::milliseconds stall) override;
   Task<void> shutdown() override;
   void close() override;
