@@ -100,7 +100,7 @@ test-asan: ## the C++ tests under address and undefined-behaviour sanitizers, ev
 	@$(NINJA) build/asan -j $(JOBS)
 	@ASAN_BUILD=build/asan scripts/test asan
 
-test-bluetooth: ## enrolment over a virtual radio, real BlueZ on both ends, in a QEMU guest
+test-bluetooth: ## latchkey-device and real BlueZ over a virtual radio, in a QEMU guest
 	@scripts/bootstrap --for build bluetooth --no-npm
 	@cmake --preset dev >/dev/null
 	@$(NINJA) $(DEV) -j $(JOBS) programs

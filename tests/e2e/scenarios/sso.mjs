@@ -47,13 +47,13 @@ async function openDevice(stage) {
   if (stage.openDevice) return stage.openDevice;
   await arrange(stage);
   const { house } = stage;
-  const host = await house.addDevice('attic');
+  const host = await house.addDevice('study');
   const echo = host.spawn('echo', [process.execPath, ECHO, '8080']);
   await echo.waitFor(/^echo is up$/m);
   const file = join(host.folder, 'sso.json');
   // The lab's internet has addresses that are for documentation.
   writeFileSync(file, JSON.stringify({ accept_offered: true, offered_from: ['203.0.113.0/24'], ca_file: house.authority.certificate }));
-  const device = await Device.start(host, { type: 'camera', name: 'Attic camera', upstream: 'http://127.0.0.1:8080', words: ['--sso', file] });
+  const device = await Device.start(host, { type: 'camera', name: 'Study camera', upstream: 'http://127.0.0.1:8080', words: ['--sso', file] });
   [, device.options.name] = await device.process.waitFor(/announced as "(.*)"/, { stream: 'stderr' });
   stage.openDevice = device;
   return device;
