@@ -120,14 +120,9 @@ net::Task<bool> Server::serve_request(net::HttpStream& http, net::ByteStream& st
   wire::HttpRequestHead head = http.message().request_head();
   const auto partition = partition_of(head.fields, limits_.per_person);
   const std::size_t mark = head.target.find('?');
-  Call call{http,
-            stream,
-            std::move(head),
-            partition ? *partition : cache::Partition::of(std::nullopt),
-            {},
-            {},
-            false,
-            0};
+  Call call{
+      http, stream, std::move(head), partition ? *partition : cache::Partition::of(std::nullopt),
+      {},   {},     false,           0};
   call.keep = http.message().keep_alive() && !stopping_;
   call.path = call.head.target.substr(0, mark);
   call.query = mark == std::string::npos ? std::string() : call.head.target.substr(mark + 1);

@@ -32,7 +32,8 @@ class Partition {
   // As text() gave it.
   static std::optional<Partition> parse(std::string_view text);
   [[nodiscard]] const Key& key() const { return key_; }
-  // The origin (empty: the device's own page), and behind a blank each the person's issuer and name.
+  // The origin (empty: the device's own page), and behind a blank each the person's issuer and
+  // name.
   [[nodiscard]] const std::string& text() const { return text_; }
   // For lists that people read, and for whom is asked on the internet: names nobody.
   [[nodiscard]] std::string origin() const { return text_.substr(0, text_.find(' ')); }
