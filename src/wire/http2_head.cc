@@ -86,7 +86,10 @@ bool take_field(const HttpField& field, HttpRequestHead& head, std::string& cook
     return false;
   }
   if (field.name == "cookie") {
-    cookies.append(cookies.empty() ? "" : "; ").append(field.value);
+    // An empty one would leave a blank at the end, which no field may have.
+    if (!field.value.empty()) {
+      cookies.append(cookies.empty() ? "" : "; ").append(field.value);
+    }
     return true;
   }
   if (field.name == "content-length" &&

@@ -49,6 +49,14 @@ TEST(Http2HeadTest, ARequestBecomesOneOfHttp1) {
   }
 }
 
+TEST(Http2HeadTest, EmptyCookiesLeaveNoBlankBehind) {
+  const auto head =
+      request_from_http2(request({{"cookie", ""}, {"cookie", "a=1"}, {"cookie", ""}}));
+  ASSERT_TRUE(head);
+  EXPECT_EQ(*head->fields.find("cookie"), "a=1");
+  EXPECT_FALSE(request_from_http2(request({{"cookie", ""}}))->fields.has("cookie"));
+}
+
 TEST(Http2HeadTest, HostStandsInForAuthorityAndMustAgree) {
   Fields only_host = without(":authority");
   only_host.push_back({"host", "b.local"});
