@@ -6,30 +6,13 @@
 #include <utility>
 
 #include "gatt/names.h"
+#include "gatt/radio_messages.h"
 #include "net/accepting.h"
 
 namespace latchkey::bluetooth {
 namespace {
 
-enum Kind : std::uint8_t {
-  kAdvertise = 1,
-  kValue = 2,
-  kHangUp = 3,
-  kConnected = 17,
-  kValueCame = 18,
-  kDisconnected = 19,
-  kTaken = 20,
-};
-
-constexpr std::size_t kMaxMessage = 1 + 2 + 1024;
-constexpr std::chrono::milliseconds kStall = std::chrono::seconds(30);
-
-std::uint16_t number(ByteSpan two) {
-  return static_cast<std::uint16_t>((two[0] << 8U) | two[1]);
-}
-Bytes two_bytes(std::size_t value) {
-  return {static_cast<std::uint8_t>(value >> 8U), static_cast<std::uint8_t>(value)};
-}
+namespace radio = gatt::radio;
 
 bluez::ServiceNames names() {
   return {std::string(gatt::kService), std::string(gatt::kToDevice), std::string(gatt::kFromDevice),
@@ -91,21 +74,21 @@ void Radio::on_condition(const bluez::Condition& condition) {
 void Radio::on_connected(std::size_t mtu) {
   connected_ = true;
   ++central_;
-  put(kConnected, two_bytes(mtu));
+  put(radio::kConnected, radio::two_bytes(mtu));
 }
 
 void Radio::on_disconnected() {
   if (std::exchange(connected_, false)) {
-    put(kDisconnected, {});
+    put(radio::kDisconnected, {});
   }
 }
 
 void Radio::on_value(Bytes value) {
-  put(kValueCame, value, true);
+  put(radio::kValueCame, value, true);
 }
 
 void Radio::on_sent() {
-  put(kTaken, {});
+  put(radio::kTaken, {});
 }
 
 // --- from and to the device ---
@@ -116,9 +99,9 @@ void Radio::put(std::uint8_t kind, ByteSpan body, bool is_value) {
   }
   // What waits here is bounded by who causes it: a central has one write under way, and the device
   // is told of no more values than it sent.
-  Message message{two_bytes(3 + body.size()), is_value};
+  Message message{radio::two_bytes(3 + body.size()), is_value};
   message.bytes.push_back(kind);
-  append(message.bytes, two_bytes(central_));
+  append(message.bytes, radio::two_bytes(central_));
   append(message.bytes, body);
   queue_.push_back(std::move(message));
   if (!std::exchange(writing_, true)) {
@@ -131,7 +114,7 @@ net::Task<void> Radio::write_queued() {
     const auto stream = stream_;
     const Message message = std::move(queue_.front());
     queue_.pop_front();
-    const auto written = co_await stream->write_all(message.bytes, kStall);
+    const auto written = co_await stream->write_all(message.bytes, radio::kStall);
     if (!written) {
       stream->close();
       break;
@@ -157,8 +140,8 @@ net::Task<void> Radio::serve() {
     std::size_t at = 0;
     while (right && buffer.size() - at >= 2) {
       const ByteSpan rest = ByteSpan(buffer).subspan(at);
-      const std::size_t size = number(rest);
-      right = size >= 1 && size <= kMaxMessage;
+      const std::size_t size = radio::number(rest);
+      right = size >= 1 && size <= radio::kMaxMessage;
       if (!right || rest.size() < 2 + size) {
         break;
       }
@@ -187,7 +170,7 @@ bool Radio::take(ByteSpan message) {
   if (!peripheral_) {
     return true;
   }
-  if (message[0] == kAdvertise) {
+  if (message[0] == radio::kAdvertise) {
     bluez::Rid rid{};
     if (body.size() == 1 && body[0] == 0) {
       peripheral_->advertise(std::nullopt);
@@ -200,12 +183,12 @@ bool Radio::take(ByteSpan message) {
     peripheral_->advertise(rid);
     return true;
   }
-  if ((message[0] != kValue && message[0] != kHangUp) || body.size() < 2) {
+  if ((message[0] != radio::kValue && message[0] != radio::kHangUp) || body.size() < 2) {
     return false;
   }
   // Of a central that has gone meanwhile: nothing.
-  if (connected_ && number(body) == central_) {
-    if (message[0] == kValue) {
+  if (connected_ && radio::number(body) == central_) {
+    if (message[0] == radio::kValue) {
       peripheral_->send(to_bytes(body.subspan(2)));
     } else {
       peripheral_->dismiss();

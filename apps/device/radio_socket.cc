@@ -12,36 +12,17 @@
 #include <utility>
 
 #include "gatt/link.h"
+#include "gatt/radio_messages.h"
 #include "net/accepting.h"
 
 namespace latchkey::device {
 
 namespace {
 
-enum Kind : std::uint8_t {
-  kAdvertise = 1,
-  kValue = 2,
-  kHangUp = 3,
-  kConnected = 17,
-  kValueCame = 18,
-  kDisconnected = 19,
-  kTaken = 20,
-};
-
-// A kind, a central and a value. A value may be longer than is right: that is judged above.
-constexpr std::size_t kMaxMessage = 1 + 2 + 1024;
+namespace radio = gatt::radio;
 // Of a program that does not read; the link hands out kInRadio values and an end at a time.
 constexpr std::size_t kMaxQueue = 256;
 constexpr std::size_t kMaxCentrals = 16;
-constexpr std::chrono::milliseconds kStall = std::chrono::seconds(30);
-
-std::uint16_t number(ByteSpan two) {
-  return static_cast<std::uint16_t>((two[0] << 8U) | two[1]);
-}
-
-Bytes central_bytes(CentralId central) {
-  return {static_cast<std::uint8_t>(central >> 8U), static_cast<std::uint8_t>(central)};
-}
 
 }  // namespace
 
@@ -121,8 +102,8 @@ net::Task<void> RadioSocket::serve(std::shared_ptr<Shared> shared,
     std::size_t at = 0;
     while (right && shared->user != nullptr && buffer.size() - at >= 2) {
       const ByteSpan rest = ByteSpan(buffer).subspan(at);
-      const std::size_t size = number(rest);
-      right = size >= 1 && size <= kMaxMessage;
+      const std::size_t size = radio::number(rest);
+      right = size >= 1 && size <= radio::kMaxMessage;
       if (!right || rest.size() < 2 + size) {
         break;
       }
@@ -148,28 +129,28 @@ bool RadioSocket::take(RadioUser& user, Program& program, ByteSpan message) {
   if (message.size() < 3) {
     return false;
   }
-  const CentralId central = number(message.subspan(1, 2));
+  const CentralId central = radio::number(message.subspan(1, 2));
   const ByteSpan body = message.subspan(3);
   const bool known = program.centrals.contains(central);
   switch (message[0]) {
-    case kConnected:
+    case radio::kConnected:
       if (body.size() != 2 || known || program.centrals.size() >= kMaxCentrals) {
         return false;
       }
       program.centrals.insert(central);
-      user.on_connected(central, number(body));
+      user.on_connected(central, radio::number(body));
       return true;
-    case kValueCame:
+    case radio::kValueCame:
       if (known) {
         user.on_value(central, body);
       }
       return known;
-    case kTaken:
+    case radio::kTaken:
       if (known && body.empty()) {
         user.on_value_taken(central);
       }
       return known && body.empty();
-    case kDisconnected:
+    case radio::kDisconnected:
       if (known && body.empty()) {
         program.centrals.erase(central);
         user.on_disconnected(central);
@@ -194,17 +175,17 @@ void RadioSocket::show() {
   if (rid_) {
     append(body, rid_->span());
   }
-  put(kAdvertise, body);
+  put(radio::kAdvertise, body);
 }
 
 void RadioSocket::send(CentralId central, Bytes value) {
-  Bytes body = central_bytes(central);
+  Bytes body = radio::two_bytes(central);
   append(body, value);
-  put_for(central, kValue, body);
+  put_for(central, radio::kValue, body);
 }
 
 void RadioSocket::hang_up(CentralId central) {
-  put_for(central, kHangUp, central_bytes(central));
+  put_for(central, radio::kHangUp, radio::two_bytes(central));
 }
 
 void RadioSocket::put_for(CentralId central, std::uint8_t kind, ByteSpan body) {
@@ -236,7 +217,7 @@ net::Task<void> RadioSocket::write_queued(std::shared_ptr<Program> program) {
   while (!program->queue.empty()) {
     const Bytes message = std::move(program->queue.front());
     program->queue.pop_front();
-    const auto written = co_await program->stream.write_all(message, kStall);
+    const auto written = co_await program->stream.write_all(message, radio::kStall);
     if (!written) {
       program->stream.close();
       break;

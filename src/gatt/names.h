@@ -6,7 +6,7 @@
 namespace latchkey::gatt {
 
 inline constexpr std::string_view kService = "33d73d63-efd6-49a9-a686-039471b586ae";
-// Write and write-without-response: values from the central.
+// Write, and perhaps write without response (BlueZ's has none): values from the central.
 inline constexpr std::string_view kToDevice = "33d73d64-efd6-49a9-a686-039471b586ae";
 // Notify: values from the device.
 inline constexpr std::string_view kFromDevice = "33d73d65-efd6-49a9-a686-039471b586ae";
