@@ -65,6 +65,15 @@ json binary(ByteSpan bytes) {
   return json::binary(to_bytes(bytes));
 }
 
+// One that this agent has, and nobody else's.
+std::optional<grant::DeviceGrant> grant_of(ManagementRecords& records, const SpkiHash& agent,
+                                           const GrantId& id) {
+  auto held = records.grants_of(agent);
+  const auto found = std::find_if(held.begin(), held.end(),
+                                  [&](const grant::DeviceGrant& one) { return one.id == id; });
+  return found == held.end() ? std::nullopt : std::optional(std::move(*found));
+}
+
 }  // namespace
 
 ManagementOutcome ManagementDesk::handle(const ManagementRequest& request, WallTime wall_now,
@@ -163,11 +172,8 @@ ManagementOutcome ManagementDesk::set_suspended(const ManagementRequest& request
   if (!named) {
     return refuse(named.error());
   }
-  const auto held = records_.grants_of(request.agent);
-  const auto grant = std::find_if(held.begin(), held.end(), [&](const grant::DeviceGrant& one) {
-    return one.id == named->grant;
-  });
-  if (grant == held.end()) {
+  const auto grant = grant_of(records_, request.agent, named->grant);
+  if (!grant) {
     return refuse(wire::ErrorCode::kNotGranted, "no such grant of this agent");
   }
   if (grant->suspended != suspended &&
@@ -186,11 +192,8 @@ ManagementOutcome ManagementDesk::set_sign_in(const ManagementRequest& request) 
   if (!named) {
     return refuse(named.error());
   }
-  const auto held = records_.grants_of(request.agent);
-  const auto grant = std::find_if(held.begin(), held.end(), [&](const grant::DeviceGrant& one) {
-    return one.id == named->grant;
-  });
-  if (grant == held.end()) {
+  const auto grant = grant_of(records_, request.agent, named->grant);
+  if (!grant) {
     return refuse(wire::ErrorCode::kNotGranted, "no such grant of this agent");
   }
   if (!grant->origin) {
