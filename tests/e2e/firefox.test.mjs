@@ -6,5 +6,6 @@ import { perform } from './scenario.mjs';
 import * as firefox from './scenarios/firefox.mjs';
 import * as grant from './scenarios/grant.mjs';
 import { firefox as leaving } from './scenarios/leaving.mjs';
+import { firefox as sso } from './scenarios/sso-sides.mjs';
 
-perform('Latchkey in Firefox', () => FirefoxStage.set(process.env.E2E_OUT), [grant, firefox, leaving]);
+perform('Latchkey in Firefox', () => FirefoxStage.set(process.env.E2E_OUT), [grant, firefox, sso, leaving]);

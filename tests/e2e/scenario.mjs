@@ -29,11 +29,11 @@ export function perform(title, set, groups) {
       await stage?.strike();
     }, { timeout: 30000 });
 
-    const scenario = (name, run) => {
+    const scenario = (name, run, { patience = PATIENCE_MS } = {}) => {
       if (only && !name.toLowerCase().includes(only)) return;
-      it(name, { timeout: 2 * PATIENCE_MS }, async (context) => {
+      it(name, { timeout: PATIENCE_MS + patience }, async (context) => {
         try {
-          await within(PATIENCE_MS, run(stage, context));
+          await within(patience, run(stage, context));
         } catch (error) {
           await stage.keepArtefacts(name, error);
           throw error;

@@ -17,10 +17,11 @@ import * as raw from './scenarios/raw.mjs';
 import * as recipes from './scenarios/recipes.mjs';
 import * as revoke from './scenarios/revoke.mjs';
 import * as sso from './scenarios/sso.mjs';
+import * as ssoSides from './scenarios/sso-sides.mjs';
 import * as steady from './scenarios/steady.mjs';
 import * as trust from './scenarios/trust.mjs';
 
 // The order counts in one point that is not understood: after `sso`, what a foreign page asks of a direct host
 // ends in the browser and never comes to the device, so that `direct` has nothing to see refused.
 perform('Latchkey in Chromium', () => Stage.set(process.env.E2E_OUT),
-  [grant, isolation, raw, frames, steady, revoke, trust, control, direct, recipes, discovery, sso, prompts, media, moving, leaving]);
+  [grant, isolation, raw, frames, steady, revoke, trust, control, direct, recipes, discovery, sso, ssoSides, prompts, media, moving, leaving]);

@@ -11,12 +11,13 @@ import { until } from '../../lab/process.mjs';
 import { EVIL, SITE } from '../stage.mjs';
 
 const ECHO = fileURLToPath(new URL('../echo.mjs', import.meta.url));
-const PAGE = `${SITE}/signed-in.html`;
-const HOME = 'https://portal.local:8443';
+export const PAGE = `${SITE}/signed-in.html`;
+export const HOME = 'https://portal.local:8443';
+export const BYE = `${SITE}/lab.html`; // where the provider leads to when the person signed out there, too
 const HALL = { type: 'gateway', name: 'Hall gateway' };
 
 /** The provider and a device that asks it, once for the whole stage. */
-async function arrange(stage) {
+export async function arrange(stage) {
   if (stage.sso) return stage.sso;
   const { house } = stage;
   const folder = join(house.folder, 'identity');
@@ -26,7 +27,7 @@ async function arrange(stage) {
   // them nothing is silent.
   const issuer = 'https://accounts.video.example:9443';
   const { words, control } = identityWords(folder, {
-    issuer, listen: '0.0.0.0', port: 9443, identity, clients: [client('video', [PAGE, `${HOME}/.well-known/latchkey/sso/callback`], [`${SITE}/lab.html`])],
+    issuer, listen: '0.0.0.0', port: 9443, identity, clients: [client('video', [PAGE, `${HOME}/.well-known/latchkey/sso/callback`], [BYE])],
   });
   const provider = house.wan.spawn('identity', words, { root: true });
   await provider.waitFor(/^identity on/m);
@@ -77,14 +78,24 @@ async function agree(stage, page, device) {
   return stage.outcome(page);
 }
 
-const told = (page, id) => page.evaluate(async (device) => (await window.lab.devices.get(device).fetch('/')).json(), id);
-const signIn = (page, id, options) => page.evaluate(async ([device, wanted]) => {
+export const told = (page, id) => page.evaluate(async (device) => (await window.lab.devices.get(device).fetch('/')).json(), id);
+export const signIn = (page, id, options) => page.evaluate(async ([device, wanted]) => {
   try {
     return await window.lab.devices.get(device).signIn(wanted);
   } catch (error) {
     return { failed: error.name, message: error.message };
   }
 }, [id, { redirectUri: PAGE, ...options }]);
+
+/** The window in which the provider asks who the person is; `shows`: what stands in it. */
+export async function providerWindow({ context }, issuer, shows) {
+  const window = await until('the provider\'s window', async () => {
+    await context.look?.(); // Firefox says of no window where it is, unless it is asked.
+    return context.pages().find((one) => one.url().startsWith(`${issuer}/`));
+  }, 15000);
+  await window.waitForSelector(shows);
+  return window;
+}
 
 export function scenarios(scenario) {
   scenario('sso: a person signs in at the device with the provider\'s own page', async (stage) => {
