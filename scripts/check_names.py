@@ -31,7 +31,7 @@ ERROR_CC = ROOT / "src" / "wire" / "error.cc"
 FIREFOX_MANIFEST = ROOT / "extension" / "manifest" / "firefox.json"
 NAMES_TS = ROOT / "extension" / "src" / "protocol" / "names.ts"
 # Where C++ may spell fields as literals while names.h does not list them.
-LITERAL_FOLDERS = ["src/wire", "src/attest", "src/grant", "src/agent", "apps/agent", "apps/native-host"]
+LITERAL_FOLDERS = ["src/wire", "src/gatt", "src/attest", "src/grant", "src/agent", "apps/agent", "apps/native-host"]
 
 CPP_CONSTANT = re.compile(r'^inline constexpr std::string_view (k\w+)\s*=\s*"([^"]*)";')
 TS_CONSTANT = re.compile(r"""^export const (k\w+)(?::[^=]+)?\s*=\s*["']([^"']*)["'](?: as const)?;""")

@@ -37,6 +37,11 @@ Client::Client(Context* context, std::shared_ptr<net::JsonChannel> channel)
     : context_(context),
       channel_(std::move(channel)),
       connection_(context->extension_id, context->firefox_id),
+      nearby_(context->executor, context->random,
+              {.event = [this](std::string_view event,
+                               const json& params) { send_event(event, params); },
+               .seen = [this](const agent::Announced& device) { on_seen(device); },
+               .lost = [this](const std::string& service) { on_gone(service); }}),
       tasks_(context->executor) {}
 
 Client::~Client() {
@@ -49,6 +54,7 @@ void Client::close() {
     pairing->cancel();
   }
   pairings_.clear();
+  nearby_.stop();
   tasks_.cancel();
   channel_->close();
 }
@@ -79,6 +85,7 @@ net::Task<void> Client::run(std::shared_ptr<Client> self) {
     pairing->cancel();
   }
   self->pairings_.clear();
+  self->nearby_.stop();
   self->tasks_.cancel();
   end_if_moved(self->context_);
 }
@@ -150,6 +157,24 @@ void Client::on_request(agent::Request& request) {
           [&](const agent::StoreUnlock&) { answer(id, context_->keys.status()); },
           [&](const agent::StoreAccept&) { answer(id, context_->keys.nothing_to_do()); },
           [&](const agent::StoreStartAnew&) { answer(id, context_->keys.nothing_to_do()); },
+          [&](agent::PairNetwork& network) { answer(id, on_pair_network(network)); },
+          [&](const agent::NearbyOpen& open) { on_nearby_open(id, open); },
+          [&](const agent::NearbyValue& value) {
+            answer(id, json::object());
+            nearby_.on_value(value);
+          },
+          [&](const agent::NearbyTaken& taken) {
+            answer(id, json::object());
+            nearby_.on_taken(taken);
+          },
+          [&](const agent::NearbyLost& lost) {
+            answer(id, json::object());
+            nearby_.on_lost(lost);
+          },
+          [&](const agent::NearbyClose& close) {
+            answer(id, json::object());
+            nearby_.on_close(close);
+          },
           [&](agent::StoreSeal& seal) { later(id, context_->keys.seal(std::move(seal))); },
       },
       request.method);
@@ -182,6 +207,7 @@ Client::Reply Client::on_discover_start(const agent::DiscoverStart& start) {
   neighbours_ = agent::Neighbours(start.type);
   looking_ =
       context_->lookout.listen([this](const discovery::SourceEvent& event) { on_service(event); });
+  nearby_.announce();
   return json::object();
 }
 
@@ -198,96 +224,10 @@ void Client::on_service(const discovery::SourceEvent& event) {
     }
     send_event(wire::kDiscoverState, params);
   } else if (const auto* found = std::get_if<discovery::Found>(&event)) {
-    const auto bindings = context_->desk.records().bindings();
-    if (const auto device = neighbours_.seen(announced_of(found->service), bindings)) {
-      send_event(wire::kDiscoverFound, {{"device", shown(*device)}});
-    }
+    on_seen(announced_of(found->service));
   } else if (const auto* lost = std::get_if<discovery::Lost>(&event)) {
-    if (const auto key = neighbours_.lost(lost->key)) {
-      send_event(wire::kDiscoverLost, {{"key", *key}});
-    }
+    on_gone(lost->key);
   }
-}
-
-// --- pairing ---
-
-void Client::on_pair_begin(std::uint64_t id, const agent::PairBegin& begin) {
-  if (const auto code = context_->desk.refusal(begin.origin)) {
-    answer(id, fail(agent::error(*code)));
-    return;
-  }
-  const auto service = neighbours_.service(begin.key);
-  const auto* found = service ? context_->lookout.find(*service) : nullptr;
-  if (found == nullptr || found->type != begin.type) {
-    answer(id, fail(agent::error(ErrorCode::kUnreachable)));
-    return;
-  }
-  if (pairings_.size() >= agent::kMaxPairings) {
-    answer(id, fail(agent::error(ErrorCode::kLocked)));
-    return;
-  }
-  const auto bindings = context_->desk.records().bindings();
-  const auto match = agent::match(announced_of(*found), bindings);
-  const std::string session = "p" + std::to_string(next_pairing_++);
-  Pairing::Start start{
-      .session = session,
-      .wish = {connection_.profile(), begin.origin, begin.type, std::nullopt, begin.sso},
-      .name = begin.name.value_or(announced_of(*found).name),
-      .endpoints = endpoints_of(*found),
-      .known = match ? context_->desk.records().binding(match->device) : std::nullopt,
-      .known_by_address = match && match->by_address,
-      .needs_anchor = connection_.browser() == agent::Browser::kFirefox};
-  const std::weak_ptr<Client> weak = weak_from_this();
-  Pairing::Client listener{.begun =
-                               [weak, id](const Reply& reply) {
-                                 if (const auto self = weak.lock()) {
-                                   self->answer(id, reply);
-                                 }
-                               },
-                           .event =
-                               [weak](std::string_view event, const json& params) {
-                                 if (const auto self = weak.lock()) {
-                                   self->send_event(event, params);
-                                 }
-                               },
-                           .ended =
-                               [weak, session] {
-                                 if (const auto self = weak.lock()) {
-                                   self->pairings_.erase(session);
-                                 }
-                               }};
-  pairings_.emplace(session, Pairing::start(context_, std::move(start), std::move(listener)));
-}
-
-void Client::on_pair_name(std::uint64_t id, const agent::PairName& name) {
-  const auto found = pairings_.find(name.session.text);
-  if (found == pairings_.end()) {
-    answer(id, fail(agent::error(ErrorCode::kCancelled)));
-    return;
-  }
-  found->second->give_name(name.name, [weak = weak_from_this(), id](const Reply& reply) {
-    if (const auto self = weak.lock()) {
-      self->answer(id, reply);
-    }
-  });
-}
-
-Client::Reply Client::on_pair_code(const agent::PairCode& code) {
-  const auto found = pairings_.find(code.session.text);
-  if (found == pairings_.end()) {
-    return fail(agent::error(ErrorCode::kCancelled));
-  }
-  found->second->give_code(code.code.clone());
-  return json::object();
-}
-
-Client::Reply Client::on_pair_cancel(const agent::PairCancel& cancel) {
-  if (const auto found = pairings_.find(cancel.session.text); found != pairings_.end()) {
-    const auto pairing = found->second;
-    pairings_.erase(found);
-    pairing->cancel();
-  }
-  return json::object();
 }
 
 // --- grants ---

@@ -11,6 +11,7 @@
 #include "agent/neighbours.h"
 #include "context.h"
 #include "lookout.h"
+#include "nearby_host.h"
 #include "net/json_channel.h"
 #include "pairing.h"
 
@@ -42,6 +43,8 @@ class Client : public std::enable_shared_from_this<Client> {
   Reply on_discover_start(const agent::DiscoverStart& start);
   Reply on_discover_stop();
   void on_pair_begin(std::uint64_t id, const agent::PairBegin& begin);
+  void on_nearby_open(std::uint64_t id, const agent::NearbyOpen& open);
+  Reply on_pair_network(agent::PairNetwork& network);
   void on_pair_name(std::uint64_t id, const agent::PairName& name);
   Reply on_pair_code(const agent::PairCode& code);
   Reply on_pair_cancel(const agent::PairCancel& cancel);
@@ -64,6 +67,10 @@ class Client : public std::enable_shared_from_this<Client> {
                                         agent::BackupImport import);
 
   void on_service(const discovery::SourceEvent& event);
+  void on_seen(const agent::Announced& announced);
+  void on_gone(const std::string& service);
+  // What is found at `key`, of the wanted type, and how to reach it.
+  [[nodiscard]] std::optional<Pairing::Start> start_at(const agent::PairBegin& begin) const;
   void send_event(std::string_view event, const nlohmann::json& params);
   // A grant of this connection's profile; any other is answered like one that never was.
   [[nodiscard]] agent::Result<grant::AgentGrant> grant(const GrantId& id) const;
@@ -75,6 +82,7 @@ class Client : public std::enable_shared_from_this<Client> {
   std::shared_ptr<net::JsonChannel> channel_;
   agent::Connection connection_;
   agent::Neighbours neighbours_{std::nullopt};
+  NearbyHost nearby_;
   std::unique_ptr<Lookout::Subscription> looking_;
   std::map<std::string, std::shared_ptr<Pairing>> pairings_;
   std::uint64_t next_pairing_ = 1;

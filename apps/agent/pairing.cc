@@ -11,9 +11,9 @@
 
 #include "agent/reply.h"
 #include "anchor_keeper.h"
-#include "enroll/session.h"
 #include "firefox.h"
 #include "names.h"
+#include "pairing_talk.h"
 #include "shown_grant.h"
 #include "wire/names.h"
 
@@ -23,41 +23,10 @@ namespace {
 using nlohmann::json;
 using wire::ErrorCode;
 
-constexpr std::chrono::milliseconds kCodeTime = std::chrono::minutes(10);
-constexpr std::chrono::milliseconds kDeriveTime = std::chrono::seconds(30);
-constexpr std::chrono::milliseconds kStall = std::chrono::seconds(10);
+// A device that was just given a network has to join it, be given an address and say so.
+constexpr std::chrono::milliseconds kTurnUpTime = std::chrono::seconds(60);
 constexpr std::chrono::milliseconds kBetweenTries{200};
 constexpr int kTries = 4;
-
-// What the session says comes as effects; the coroutine goes through them in order.
-net::Deadline deadline_of(const std::optional<MonoTime>& time) {
-  return time ? net::Deadline(std::chrono::milliseconds(time->ms)) : net::after(kStall);
-}
-
-wire::Error lost(const net::Error& error) {
-  return {ErrorCode::kUnreachable, error.detail, false};
-}
-
-// The desk of one session, which also tells whose grant it is making.
-class WatchedDesk final : public agent::PairingDesk {
- public:
-  WatchedDesk(agent::GrantDesk& desk, const agent::Wish& wish, std::optional<GrantId>* making,
-              bool* names_another)
-      : PairingDesk(desk, wish), sso_(wish.sso), making_(making), names_another_(names_another) {}
-  wire::Result<Planned> plan(const DeviceId& device) override {
-    auto planned = PairingDesk::plan(device);
-    if (planned) {
-      *making_ = planned->offer.grant;
-      *names_another_ = sso_ && planned->offer.sso != sso_;
-    }
-    return planned;
-  }
-
- private:
-  std::optional<SignInOffer> sso_;
-  std::optional<GrantId>* making_;
-  bool* names_another_;
-};
 
 }  // namespace
 
@@ -125,11 +94,15 @@ void Pairing::begin(const agent::Result<json>& reply) {
 }
 
 void Pairing::progress(Step step, bool done, const json& device) {
+  tell_progress(step, done ? "done" : "start", device);
+}
+
+void Pairing::tell_progress(Step step, std::string_view state, const json& device) {
   static constexpr std::array kSteps = {"check", "issue", "try"};
   if (!over_) {
     json params{{"session", start_.session},
                 {"step", kSteps.at(static_cast<std::size_t>(step))},
-                {"state", done ? "done" : "start"}};
+                {"state", state}};
     if (!device.is_null()) {
       params["device"] = device;
     }
@@ -200,8 +173,13 @@ net::Task<void> Pairing::choose() {
       co_return;
     }
   }
-  if (start_.known && co_await over_binding()) {
-    co_return;
+  // Over Bluetooth there is no management: a device that is known and found only nearby takes its
+  // code again.
+  if (start_.known && !start_.nearby) {
+    const bool done = co_await over_binding();
+    if (done) {
+      co_return;
+    }
   }
   co_await with_code();
 }
@@ -237,9 +215,9 @@ net::Task<bool> Pairing::over_binding() {
     co_return true;
   }
   progress(Step::kIssue, true);
-  const net::Endpoint endpoint = (*link)->endpoint();
+  net::Endpoints endpoints(1, (*link)->endpoint());
   link->reset();
-  co_await finish(grant->id, endpoint);
+  co_await finish(grant->id, std::move(endpoints));
   co_return true;
 }
 
@@ -283,181 +261,42 @@ net::Task<wire::Result<grant::AgentGrant>> Pairing::grant_over(DeviceLink* link)
   co_return co_await link->enrol(*std::move(planned));
 }
 
-// --- with a code ---
-
-net::Task<std::optional<SecretBytes>> Pairing::typed_code() {
-  if (!code_) {
-    code_ready_.expires_after(kCodeTime);
-    (void)co_await code_ready_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
-  }
-  co_return std::exchange(code_, std::nullopt);
-}
-
-// Asks the device who it is and what code it wants, and hangs up: a person takes a while to type.
-net::Task<wire::Result<pairing::CodeNeeded>> Pairing::look() {
-  auto link = co_await net::connect_pairing(context_->executor, start_.endpoints);
-  if (!link) {
-    co_return fail(wire_error(link.error()));
-  }
-  agent::PairingDesk desk(context_->desk, start_.wish);
-  const DeviceId shown(link->bootstrap_key.spki_hash().bytes());
-  enroll::AgentSession session(desk, context_->random, link->channel_binding, shown, std::nullopt);
-  auto effects = session.start(context_->clock.mono_now());
-  std::array<std::uint8_t, 4096> buffer{};
-  while (true) {
-    for (const enroll::AgentEffect& effect : effects) {
-      if (const auto* send = std::get_if<enroll::SendBytes>(&effect)) {
-        const auto sent = co_await link->stream->write_all(send->bytes, kStall);
-        if (!sent) {
-          co_return fail(lost(sent.error()));
-        }
-      } else if (const auto* needed = std::get_if<enroll::CodeNeeded>(&effect)) {
-        co_return *needed;
-      } else if (const auto* failed = std::get_if<enroll::Failed>(&effect)) {
-        co_return fail(failed->error);
-      }
-    }
-    const auto got = co_await link->stream->read_some(buffer, deadline_of(session.deadline()));
-    if (!got || *got == 0) {
-      co_return fail(got ? wire::Error{ErrorCode::kUnreachable, "hung up", false}
-                         : lost(got.error()));
-    }
-    effects = session.on_bytes(context_->clock.mono_now(), ByteSpan(buffer).first(*got));
-  }
-}
-
-net::Task<void> Pairing::with_code() {
-  auto needed = co_await look();
-  if (!needed) {
-    fail_with(needed.error());
-    co_return;
-  }
-  if (!busy_) {
-    busy_ = needed->device;
-    context_->upkeep.begin(*busy_);
-  }
-  json asked{{"session", start_.session},
-             {"state", "code"},
-             {"code", agent::code_json(needed->kind, needed->attempts_left)}};
-  if (start_.wish.direct_host) {
-    // Whoever types a code is told what it is for, by who knows (threats.md row 41).
-    asked["host"] = start_.wish.direct_host->text();
-  }
-  begin(asked);
-  // Attempts at a key128 are not counted.
-  std::optional<std::uint32_t> left;
-  if (needed->kind == wire::CodeKind::kDigits8) {
-    left = needed->attempts_left;
-  }
-  while (!over_) {
-    const auto typed = co_await typed_code();
-    if (!typed) {
-      fail_with({ErrorCode::kWindowClosed, "no code was typed", false});
-      co_return;
-    }
-    const std::string_view text = as_text(typed->span());
-    auto link = pairing::parse_link(text);
-    auto code =
-        link ? std::optional(link->code.clone()) : pairing::PairingCode::parse(text, needed->kind);
-    if (!code || code->kind() != needed->kind || (link && link->device != needed->device)) {
-      // It cannot be right: no attempt is spent on it.
-      if (!on_wrong_code(left)) {
-        co_return;
-      }
-      continue;
-    }
-    progress(Step::kCheck, false);
-    const auto made = co_await attempt(*std::move(code), needed->device);
-    if (made) {
-      co_await finish(made->grant, made->endpoint);
-      co_return;
-    }
-    if (made.error().code != ErrorCode::kWrongCode) {
-      fail_with(made.error());
-      co_return;
-    }
-    if (left) {
-      left = std::max(*left, 1U) - 1;
-    }
-    if (!on_wrong_code(left)) {
-      co_return;
-    }
-  }
-}
-
-net::Task<wire::Result<Pairing::Attempt>> Pairing::attempt(pairing::PairingCode code,
-                                                           std::optional<DeviceId> expected) {
-  auto link = co_await net::connect_pairing(context_->executor, start_.endpoints);
-  if (!link) {
-    co_return fail(wire_error(link.error()));
-  }
-  WatchedDesk desk(context_->desk, start_.wish, &making_, &names_another_);
-  const DeviceId shown(link->bootstrap_key.spki_hash().bytes());
-  enroll::AgentSession session(desk, context_->random, link->channel_binding, shown, expected);
-  auto effects = session.start(context_->clock.mono_now());
-  std::array<std::uint8_t, 4096> buffer{};
-  while (true) {
-    for (std::size_t i = 0; i < effects.size(); ++i) {
-      const enroll::AgentEffect effect = effects[i];
-      if (const auto* send = std::get_if<enroll::SendBytes>(&effect)) {
-        const auto sent = co_await link->stream->write_all(send->bytes, kStall);
-        if (!sent) {
-          co_return fail(lost(sent.error()));
-        }
-      } else if (const auto* needed = std::get_if<enroll::CodeNeeded>(&effect)) {
-        // It has a name because g++ 12 destroys a closure that is a temporary of co_await twice.
-        auto derive = [typed = code.clone(), salt = needed->salt, rounds = needed->iterations] {
-          return pairing::derive_password_key(typed, salt, rounds);
-        };
-        auto key = co_await context_->worker.run(context_->executor, net::after(kDeriveTime),
-                                                 std::move(derive));
-        if (!key) {
-          co_return fail(wire::Error{ErrorCode::kInternal, "the code took too long", false});
-        }
-        auto more = session.on_password_key(context_->clock.mono_now(), *std::move(key));
-        std::move(more.begin(), more.end(), std::back_inserter(effects));
-      } else if (std::holds_alternative<enroll::Paired>(effect)) {
-        progress(Step::kCheck, true);
-        progress(Step::kIssue, false);
-      } else if (const auto* enrolled = std::get_if<enroll::Enrolled>(&effect)) {
-        progress(Step::kIssue, true);
-        co_await link->stream->shutdown();
-        for (const grant::AgentGrant& moved : context_->desk.seen_at(
-                 shown, link->endpoint.address().to_string(), link->endpoint.port())) {
-          context_->changed(moved);
-        }
-        co_return Attempt{enrolled->grant, link->endpoint};
-      } else if (const auto* failed = std::get_if<enroll::Failed>(&effect)) {
-        co_return fail(failed->error);
-      }
-    }
-    const auto got = co_await link->stream->read_some(buffer, deadline_of(session.deadline()));
-    if (!got || *got == 0) {
-      co_return fail(got ? wire::Error{ErrorCode::kUnreachable, "hung up", false}
-                         : lost(got.error()));
-    }
-    effects = session.on_bytes(context_->clock.mono_now(), ByteSpan(buffer).first(*got));
-  }
-}
-
 // --- does it work ---
 
-net::Task<void> Pairing::finish(GrantId id, net::Endpoint endpoint) {
+net::Task<net::Endpoints> Pairing::wait_in_network(DeviceId device) {
+  const auto binding = context_->desk.records().binding(device);
+  if (!binding) {
+    co_return net::Endpoints();
+  }
+  tell_progress(Step::kTry, "waiting", json());
+  co_return co_await search(context_, *binding, kTurnUpTime);
+}
+
+net::Task<void> Pairing::finish(GrantId id, net::Endpoints endpoints) {
   progress(Step::kTry, false);
   const auto grant = context_->desk.records().grant(id);
   if (!grant || grant->state != grant::State::kActive) {
     fail_with({ErrorCode::kInternal, "the grant ended meanwhile", false});
     co_return;
   }
-  endpoint.port(grant->port);
+  if (endpoints.empty()) {
+    endpoints = co_await wait_in_network(grant->device);
+  }
   const Bytes root = context_->desk.records().user_root().certificate;
-  bool works = false;
-  for (int i = 0; i < kTries && !works; ++i) {
+  std::optional<net::Endpoint> works;
+  for (int i = 0; i < kTries && !works && !endpoints.empty(); ++i) {
     if (i > 0) {
       co_await net::sleep_until(net::after(kBetweenTries));
     }
-    works = (co_await net::try_host(context_->executor, endpoint, grant->host, root, grant->leaf))
-                .has_value();
+    for (std::size_t at = 0; at < endpoints.size() && !works; ++at) {
+      net::Endpoint there = endpoints[at];
+      there.port(grant->port);
+      const auto tried =
+          co_await net::try_host(context_->executor, there, grant->host, root, grant->leaf);
+      if (tried) {
+        works = there;
+      }
+    }
   }
   if (!works) {
     fail_with({ErrorCode::kUnreachable, "the new host is not served as it should be", false});
@@ -466,7 +305,7 @@ net::Task<void> Pairing::finish(GrantId id, net::Endpoint endpoint) {
   // The device keeps what it hears of again; if this fails, upkeep tries once more.
   const auto made = context_->desk.records().binding(grant->device);
   if (made) {
-    net::Endpoints there(1, endpoint);
+    net::Endpoints there(1, *works);
     auto link = co_await DeviceLink::reach_at(context_, *made, std::move(there));
     if (link) {
       (void)co_await (*link)->check_in();

@@ -11,12 +11,15 @@
 #include <string_view>
 
 #include "agent/desk.h"
+#include "agent/nearby_request.h"
 #include "context.h"
 #include "device_link.h"
 #include "net/device_client.h"
 #include "pairing/code.h"
 
 namespace latchkey::agentd {
+
+class NearbyWay;
 
 class Pairing : public std::enable_shared_from_this<Pairing> {
  public:
@@ -25,6 +28,7 @@ class Pairing : public std::enable_shared_from_this<Pairing> {
     agent::Wish wish;
     std::string name;  // direct grants: what the address is to be made of
     net::Endpoints endpoints;
+    std::shared_ptr<NearbyWay> nearby;  // then there are no endpoints yet
     std::optional<grant::Binding> known;
     bool known_by_address = false;  // then another key means another device
     bool needs_anchor = false;      // the browser goes there only once its profile holds the anchor
@@ -42,6 +46,8 @@ class Pairing : public std::enable_shared_from_this<Pairing> {
   // Direct grants: the person's word on the name. Answered exactly once.
   using Answer = std::function<void(const agent::Result<nlohmann::json>&)>;
   void give_name(std::string name, Answer answer);
+  // Over Bluetooth: the person's answer to pair.network_wanted. False: it is not waited for.
+  bool give_network(std::optional<agent::PairNetwork::Wifi> wifi);
   // Nothing is told after this; what was half made is taken back.
   void cancel();
 
@@ -49,8 +55,9 @@ class Pairing : public std::enable_shared_from_this<Pairing> {
   enum class Step { kCheck, kIssue, kTry };
   struct Attempt {
     GrantId grant;
-    net::Endpoint endpoint;
+    net::Endpoints endpoints;  // none: it has to turn up in the network
   };
+  struct Talk;
   Pairing(Context* context, Start start, Client client);
   static net::Task<void> run(std::shared_ptr<Pairing> self);
   net::Task<void> choose();
@@ -61,9 +68,13 @@ class Pairing : public std::enable_shared_from_this<Pairing> {
 
   net::Task<void> with_code();
   net::Task<std::optional<SecretBytes>> typed_code();
+  net::Task<wire::Result<std::unique_ptr<Talk>>> connect(std::optional<DeviceId> expected);
+  net::Task<wire::Result<std::unique_ptr<Talk>>> greet(std::optional<DeviceId> expected);
   net::Task<wire::Result<pairing::CodeNeeded>> look();
   net::Task<wire::Result<Attempt>> attempt(pairing::PairingCode code,
                                            std::optional<DeviceId> expected);
+  Attempt enrolled_at(const Talk& talk, GrantId grant);
+  [[nodiscard]] std::chrono::milliseconds stall() const;
   // `left`: attempts, where they are counted. False: the session is over.
   bool on_wrong_code(std::optional<std::uint32_t> left);
 
@@ -71,7 +82,9 @@ class Pairing : public std::enable_shared_from_this<Pairing> {
   bool take_existing();
   net::Task<bool> agree_on_name();
   net::Task<std::optional<std::string>> given_name();
-  net::Task<void> finish(GrantId id, net::Endpoint endpoint);
+  // Without endpoints it waits for the device to turn up in the network.
+  net::Task<void> finish(GrantId id, net::Endpoints endpoints);
+  net::Task<net::Endpoints> wait_in_network(DeviceId device);
   net::Task<std::vector<std::string>> warnings(HostName host);
 
   // Answers pair.begin, or the pair.name that waits.
@@ -79,6 +92,7 @@ class Pairing : public std::enable_shared_from_this<Pairing> {
   // `device`: what the check found, else null.
   void progress(Step step, bool done, const nlohmann::json& device);
   void progress(Step step, bool done);
+  void tell_progress(Step step, std::string_view state, const nlohmann::json& device);
   void fail_with(const wire::Error& error);
   void take_back();
 
@@ -91,6 +105,7 @@ class Pairing : public std::enable_shared_from_this<Pairing> {
   boost::asio::steady_timer name_ready_;
   std::optional<std::string> name_;
   Answer name_answer_;
+  std::unique_ptr<Talk> talk_;     // over Bluetooth: kept while the code is typed
   std::optional<DeviceId> busy_;   // the device that upkeep leaves alone meanwhile
   std::optional<GrantId> making_;  // new, and taken back unless all goes well
   bool names_another_ = false;     // an earlier try is completed, which named another provider

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Arming, kArmingMs } from '../src/consent/arming';
-import { type Act, type Flow, act, hear, kMaxRows, kStart } from '../src/consent/flow';
+import {
+  type Act,
+  type Flow,
+  type NearbyState,
+  type NearbyTrouble,
+  act,
+  hear,
+  kMaxRows,
+  kStart,
+} from '../src/consent/flow';
 import { type ProposedName, readDevice } from '../src/protocol/agent';
 import type { ConsentCommand, ConsentNews } from '../src/protocol/internal';
 import { readVerdict } from '../src/protocol/trust';
@@ -14,6 +23,7 @@ const question: Extract<ConsentNews, { kind: 'question' }> = {
     types: ['media-cache'],
     sso: null,
     localNetwork: 'prompt',
+    moved: false,
   },
 };
 const setup = { ready: true, rootInstalled: true, restartNeeded: false };
@@ -36,11 +46,12 @@ const askForCode: ConsentNews = {
 const wrong: ConsentNews = { kind: 'failed', code: 'wrong_code', left: 4, again: true };
 
 function play(...steps: (ConsentNews | Act)[]): { flow: Flow; sent: ConsentCommand[] } {
-  const acts = ['allow', 'select', 'continue', 'settled', 'call', 'submit', 'again', 'lost_worker'];
+  const acts = ['allow', 'select', 'continue', 'settled', 'call', 'submit', 'again', 'lost_worker', 'radio', 'wifi'];
   let flow = kStart;
   const sent: ConsentCommand[] = [];
   for (const one of steps) {
-    const step = acts.includes(one.kind) ? act(flow, one as Act) : hear(flow, one as ConsentNews);
+    const isAct = acts.includes(one.kind) && !('refused' in one);
+    const step = isAct ? act(flow, one as Act) : hear(flow, one as ConsentNews);
     flow = step.flow;
     sent.push(...step.send);
   }
@@ -61,8 +72,8 @@ test('from the question to done', () => {
     { kind: 'submit', text: ' 1234 5678 ' },
     wrong,
     { kind: 'submit', text: '8765-4321' },
-    { kind: 'progress', step: 'check', done: false, make: null },
-    { kind: 'progress', step: 'check', done: true, make: null },
+    { kind: 'progress', step: 'check', done: false, waiting: false, make: null },
+    { kind: 'progress', step: 'check', done: true, waiting: false, make: null },
     { kind: 'done', deviceName: 'Living room', url: null, make, warnings: [] },
   );
   assert.equal(flow.view.state, 'done');
@@ -134,8 +145,8 @@ test('what the check found is kept through the steps', () => {
   const proven = { standing: 'proven', maker: 'Nordlicht', model: 'C2' } as const;
   const { view } = play(
     ...toCode,
-    { kind: 'progress', step: 'check', done: true, make: proven },
-    { kind: 'progress', step: 'issue', done: false, make: null },
+    { kind: 'progress', step: 'check', done: true, waiting: false, make: proven },
+    { kind: 'progress', step: 'issue', done: false, waiting: false, make: null },
   ).flow;
   assert.ok(view.state === 'working');
   assert.deepEqual(view.make, proven);
@@ -263,7 +274,7 @@ test('late news does not undo the end', () => {
 
 const adding: ConsentNews = {
   kind: 'question',
-  question: { origin: null, types: [], sso: null, localNetwork: 'granted' },
+  question: { origin: null, types: [], sso: null, localNetwork: 'granted', moved: false },
 };
 const proposal = (change: Partial<ProposedName> = {}): ConsentNews => ({
   kind: 'name',
@@ -309,4 +320,110 @@ test('allow answers after 600 ms in focus, and starts over when it is lost', () 
   arming.focus(true, 5000);
   assert.equal(arming.armed(5599), false);
   assert.equal(arming.armed(5600), true);
+});
+
+const radio = (nearby: NearbyState, trouble: NearbyTrouble | null = null): Act => ({
+  kind: 'radio',
+  nearby,
+  trouble,
+});
+const linked = (change: Record<string, unknown> = {}): ConsentNews => ({
+  kind: 'found',
+  device: readDevice(deviceMessage({ key: 'k9', name: '', nearby: 'linked', ...change })),
+});
+const viewOf = (flow: Flow): unknown => flow.view;
+
+test('nearby: what was chosen in the browser’s list is not chosen again', () => {
+  const { flow, sent } = play(
+    question,
+    ready,
+    radio('idle'),
+    { kind: 'allow' },
+    found,
+    radio('choosing'),
+    radio('connecting'),
+    linked(),
+  );
+  assert.equal(flow.picked?.key, 'k9');
+  assert.equal(flow.nearby.state, 'connected');
+  assert.deepEqual(sent.at(-1), { kind: 'pick', key: 'k9', type: 'media-cache' });
+  // Told again, as after another look around, it is a row like any other.
+  const again = play(
+    question,
+    ready,
+    radio('idle'),
+    { kind: 'allow' },
+    radio('connecting'),
+    linked(),
+    { kind: 'failed', code: 'unreachable', left: null, again: false },
+    { kind: 'again' },
+    linked(),
+  );
+  assert.equal(again.flow.view.state, 'looking');
+  assert.deepEqual(again.sent.at(-1), { kind: 'look' });
+});
+
+test('nearby: without Bluetooth in the browser nothing is offered, and trouble is said where it was', () => {
+  const none = play(...toList);
+  assert.equal(none.flow.view.state === 'looking' && none.flow.view.nearby.state, 'absent');
+  const off = play(question, ready, radio('idle'), { kind: 'allow' }, radio('idle', 'off'));
+  assert.deepEqual(off.flow.view.state === 'looking' && off.flow.view.nearby, { state: 'idle', trouble: 'off' });
+  // Later states do not show it, and do not lose it.
+  const coded = play(...toCode, radio('idle', 'lost'));
+  assert.equal(coded.flow.view.state, 'code');
+  assert.equal(coded.flow.nearby.trouble, 'lost');
+});
+
+test('nearby: a lost connection and a device that does not turn up are different troubles', () => {
+  const upTo = [question, ready, radio('idle'), { kind: 'allow' }, radio('connecting'), linked(), askForCode] as const;
+  const lost: ConsentNews = { kind: 'failed', code: 'unreachable', left: null, again: false };
+  const early = play(...upTo, lost);
+  assert.equal(early.flow.view.state === 'problem' && early.flow.view.problem, 'nearby_lost');
+  const late = play(
+    ...upTo,
+    { kind: 'progress', step: 'issue', done: true, waiting: false, make: null },
+    { kind: 'progress', step: 'try', done: false, waiting: true, make: null },
+    lost,
+  );
+  assert.equal(late.flow.view.state === 'problem' && late.flow.view.problem, 'nearby_absent');
+  const network = play(...toCode, lost);
+  assert.equal(network.flow.view.state === 'problem' && network.flow.view.problem, 'unreachable');
+});
+
+test('nearby: a device without network is given one, and what was done by then stays done', () => {
+  const checked: ConsentNews = { kind: 'progress', step: 'check', done: true, waiting: false, make: null };
+  const asked = play(...toCode, checked, { kind: 'wifi', refused: false });
+  assert.equal(asked.flow.view.state, 'network');
+  assert.deepEqual(asked.sent.filter((one) => one.kind === 'wifi'), []);
+  const answered = play(
+    ...toCode,
+    checked,
+    { kind: 'wifi', refused: false },
+    { kind: 'wifi', ssid: '', psk: 'ignored' },
+    { kind: 'wifi', ssid: 'Home', psk: 'correct horse' },
+    { kind: 'wifi', ssid: 'twice', psk: 'correct horse' },
+  );
+  assert.deepEqual(answered.sent.filter((one) => one.kind === 'wifi'), [{ kind: 'wifi', ssid: 'Home', psk: 'correct horse' }]);
+  assert.ok(!JSON.stringify(viewOf(answered.flow)).includes('horse'), 'the window keeps the password');
+  const refused = play(
+    ...toCode,
+    checked,
+    { kind: 'wifi', refused: false },
+    { kind: 'wifi', ssid: 'Home', psk: 'wrong horse' },
+    { kind: 'wifi', refused: true },
+  );
+  const { view } = refused.flow;
+  assert.ok(view.state === 'network' && view.trouble === 'refused' && view.tries === 1 && !view.busy);
+  const on = play(
+    ...toCode,
+    checked,
+    { kind: 'wifi', refused: false },
+    { kind: 'wifi', ssid: null, psk: '' },
+    { kind: 'progress', step: 'issue', done: false, waiting: false, make: null },
+  );
+  assert.deepEqual(on.flow.view.state === 'working' && on.flow.view.steps, {
+    check: 'done',
+    issue: 'running',
+    try: 'waiting',
+  });
 });

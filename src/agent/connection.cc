@@ -12,11 +12,22 @@ tl::unexpected<Error> malformed(std::string message) {
   return fail(Error{ErrorCode::kMalformed, std::move(message)});
 }
 
+tl::unexpected<Error> too_much() {
+  return fail(Error{ErrorCode::kLocked, "That was a lot at once. Wait a moment and try again."});
+}
+
 bool is_about_store(const Method& method) {
   return std::holds_alternative<StoreStatus>(method) ||
          std::holds_alternative<StoreUnlock>(method) || std::holds_alternative<StoreSeal>(method) ||
          std::holds_alternative<StoreAccept>(method) ||
          std::holds_alternative<StoreStartAnew>(method);
+}
+
+bool is_about_link(const Method& method) {
+  return std::holds_alternative<NearbyOpen>(method) ||
+         std::holds_alternative<NearbyValue>(method) ||
+         std::holds_alternative<NearbyTaken>(method) ||
+         std::holds_alternative<NearbyLost>(method) || std::holds_alternative<NearbyClose>(method);
 }
 
 }  // namespace
@@ -46,6 +57,7 @@ Connection::Connection(std::string chromium_id, std::string firefox_id)
       pairings_({10, std::chrono::seconds(6)}),
       codes_({10, std::chrono::seconds(2)}),
       tickets_({60, std::chrono::milliseconds(500)}),
+      values_({1024, std::chrono::milliseconds(1)}),
       network_({20, std::chrono::seconds(1)}) {}
 
 Browser Connection::browser_of(const Hello& hello) const {
@@ -97,13 +109,20 @@ Result<void> Connection::admit(const Method& method, MonoTime now) {
       hello_->client != Hello::Client::kCommandLine) {
     return malformed("Only the command line moves what is remembered.");
   }
+  if (is_about_link(method) && hello_->client != Hello::Client::kExtension) {
+    return malformed("Only a browser's window carries a Bluetooth link.");
+  }
   if (is_about_store(method) && hello_->client != Hello::Client::kCommandLine) {
     return malformed("Only the command line looks after the keys.");
+  }
+  if (std::holds_alternative<NearbyValue>(method) || std::holds_alternative<NearbyTaken>(method)) {
+    return values_.take(now) ? Result<void>{} : Result<void>(too_much());
   }
   bool in_time = all_.take(now);
   if (std::holds_alternative<PairBegin>(method) || std::holds_alternative<PairName>(method)) {
     in_time = in_time && pairings_.take(now);
-  } else if (std::holds_alternative<PairCode>(method)) {
+  } else if (std::holds_alternative<PairCode>(method) ||
+             std::holds_alternative<PairNetwork>(method)) {
     in_time = in_time && codes_.take(now);
   } else if (const auto* mint = std::get_if<TicketMint>(&method)) {
     // Looking where a device went costs more than a ticket.
@@ -111,6 +130,7 @@ Result<void> Connection::admit(const Method& method, MonoTime now) {
   } else if (std::holds_alternative<CertificateRenew>(method) ||
              std::holds_alternative<GrantsRevoke>(method) ||
              std::holds_alternative<DiscoverStart>(method) ||
+             std::holds_alternative<NearbyOpen>(method) ||
              std::holds_alternative<MetadataRefresh>(method) ||
              std::holds_alternative<GrantsPause>(method) ||
              std::holds_alternative<GrantsResume>(method) ||
@@ -122,7 +142,7 @@ Result<void> Connection::admit(const Method& method, MonoTime now) {
     in_time = in_time && network_.take(now);
   }
   if (!in_time) {
-    return fail(Error{ErrorCode::kLocked, "That was a lot at once. Wait a moment and try again."});
+    return too_much();
   }
   return {};
 }

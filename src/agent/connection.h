@@ -74,6 +74,7 @@ class Connection {
   RateLimit pairings_;
   RateLimit codes_;
   RateLimit tickets_;
+  RateLimit values_;   // of a Bluetooth link; flow control keeps honest ones far below
   RateLimit network_;  // what makes the agent talk to a device or look around
 };
 

@@ -44,53 +44,112 @@ std::optional<Match> match(const Announced& announced, std::span<const grant::Bi
   return std::nullopt;
 }
 
-std::optional<Device> Neighbours::seen(const Announced& announced,
+std::string Neighbours::key_for(const Heard& heard) {
+  for (const auto& [service, other] : heard_) {
+    const bool other_way =
+        (other.announced.nearby == Nearby::kNo) != (heard.announced.nearby == Nearby::kNo);
+    const bool same = heard.known
+                          ? other.known == heard.known
+                          : heard.announced.rid && other.announced.rid == heard.announced.rid;
+    if (other_way && same) {
+      return other.key;
+    }
+  }
+  return "d" + std::to_string(next_++);
+}
+
+std::optional<Device> Neighbours::tell(const std::string& key,
                                        std::span<const grant::Binding> bindings) {
-  if (type_ && *type_ != announced.type) {
-    return std::nullopt;
+  const Heard* there = nullptr;  // in the network, where it is
+  Nearby nearby = Nearby::kNo;
+  for (const auto& [service, heard] : heard_) {
+    if (heard.key == key) {
+      nearby = std::max(nearby, heard.announced.nearby);
+      if (there == nullptr || heard.announced.nearby == Nearby::kNo) {
+        there = &heard;
+      }
+    }
   }
-  const auto before = told_.find(announced.service);
-  if (before == told_.end() && told_.size() >= kMaxNeighbours) {
-    return std::nullopt;
-  }
-  const auto known = match(announced, bindings);
-  Device device{.key = before == told_.end() ? "d" + std::to_string(next_++) : before->second.key,
-                .name = announced.name.empty() ? announced.type : announced.name,
+  const Announced& announced = there->announced;
+  Device device{.key = key,
+                .name = announced.name,
                 .type = announced.type,
-                .known = known.has_value(),
+                .known = there->known.has_value(),
                 .window_open = announced.window_open,
                 .model = std::nullopt,
-                .id = known ? std::optional(known->device) : std::nullopt,
+                .id = there->known,
+                .nearby = nearby,
                 .same_name = false};
+  if (device.type.empty()) {
+    // Nearby nobody says what they are. Another kind than the one asked for is refused later on.
+    device.type = type_.value_or(std::string(kUnknownType));
+  }
+  if (device.name.empty() && announced.nearby == Nearby::kNo) {
+    device.name = announced.type;
+  }
   const std::string look = look_of(device.name);
   for (const grant::Binding& binding : bindings) {
-    if (known && binding.device == known->device) {
+    if (device.id && binding.device == *device.id) {
       device.model = binding.model;
-    } else if (!known && is_bound(binding) && look_of(binding.name) == look) {
+      if (announced.nearby != Nearby::kNo) {
+        device.name = binding.name;
+        device.type = binding.type;
+      }
+    } else if (!device.id && !look.empty() && is_bound(binding) && look_of(binding.name) == look) {
       device.same_name = true;
     }
   }
+  const auto before = told_.find(key);
   if (before != told_.end() && before->second == device) {
     return std::nullopt;
   }
-  told_.insert_or_assign(announced.service, device);
+  told_.insert_or_assign(key, device);
   return device;
 }
 
-std::optional<std::string> Neighbours::lost(std::string_view service) {
-  const auto found = told_.find(service);
-  if (found == told_.end()) {
+std::optional<Device> Neighbours::seen(const Announced& announced,
+                                       std::span<const grant::Binding> bindings) {
+  if (type_ && *type_ != announced.type && announced.nearby == Nearby::kNo) {
     return std::nullopt;
   }
-  std::string key = found->second.key;
-  told_.erase(found);
-  return key;
+  const auto before = heard_.find(announced.service);
+  if (before == heard_.end() && heard_.size() >= kMaxNeighbours) {
+    return std::nullopt;
+  }
+  const auto match_now = match(announced, bindings);
+  Heard heard{announced, match_now ? std::optional(match_now->device) : std::nullopt, {}};
+  heard.key = before != heard_.end() ? before->second.key : key_for(heard);
+  const std::string key = heard.key;
+  heard_.insert_or_assign(announced.service, std::move(heard));
+  return tell(key, bindings);
+}
+
+std::optional<Neighbours::Gone> Neighbours::lost(std::string_view service,
+                                                 std::span<const grant::Binding> bindings) {
+  const auto found = heard_.find(service);
+  if (found == heard_.end()) {
+    return std::nullopt;
+  }
+  Gone gone{found->second.key, std::nullopt};
+  heard_.erase(found);
+  const bool still =
+      std::ranges::any_of(heard_, [&](const auto& entry) { return entry.second.key == gone.key; });
+  if (still) {
+    gone.still = tell(gone.key, bindings);
+  } else {
+    told_.erase(gone.key);
+  }
+  return gone;
 }
 
 std::optional<std::string> Neighbours::service(const DeviceKey& key) const {
-  const auto found = std::find_if(told_.begin(), told_.end(),
-                                  [&](const auto& entry) { return entry.second.key == key.text; });
-  return found == told_.end() ? std::nullopt : std::optional(found->first);
+  std::optional<std::string> service;
+  for (const auto& [name, heard] : heard_) {
+    if (heard.key == key.text && (!service || heard.announced.nearby == Nearby::kNo)) {
+      service = name;
+    }
+  }
+  return service;
 }
 
 }  // namespace latchkey::agent

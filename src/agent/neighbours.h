@@ -17,7 +17,11 @@ namespace latchkey::agent {
 
 inline constexpr std::size_t kMaxNeighbours = 256;
 
-// A service on the link. `address` and `port` are its first candidate.
+// Whether a device is seen by Bluetooth, and whether this connection carries a link to it.
+enum class Nearby { kNo, kSeen, kLinked };
+
+// A service on the link, or a device nearby, which says nothing but its rid. `address` and `port`
+// are its first candidate.
 struct Announced {
   std::string service;  // names it towards discovery; never shown
   std::string name;     // cleaned
@@ -26,6 +30,7 @@ struct Announced {
   std::optional<ByteArray<12>> rid;
   std::string address;
   std::uint16_t port = 0;
+  Nearby nearby = Nearby::kNo;
 };
 
 // Which of the user's devices this may be. By its rid; without one (the operator's own list) by the
@@ -36,6 +41,9 @@ struct Match {
 };
 std::optional<Match> match(const Announced& announced, std::span<const grant::Binding> bindings);
 
+// Shown as the type of what has not said it.
+inline constexpr std::string_view kUnknownType = "other";
+
 // What a person is shown of a device.
 struct Device {
   std::string key;
@@ -44,8 +52,9 @@ struct Device {
   bool known = false;
   bool window_open = false;
   std::optional<std::string> model;
-  std::optional<DeviceId> id;  // of known ones; not told
-  bool same_name = false;      // looks like the name of a known device, and is not it
+  std::optional<DeviceId> id;   // of known ones; not told
+  Nearby nearby = Nearby::kNo;  // by Bluetooth; perhaps as well as in the network
+  bool same_name = false;       // looks like the name of a known device, and is not it
   friend bool operator==(const Device&, const Device&) = default;
 };
 
@@ -55,16 +64,34 @@ class Neighbours {
   explicit Neighbours(std::optional<std::string> type) : type_(std::move(type)) {}
 
   // What to tell: nothing where it is of another type, or nothing changed, or there are too many.
+  // A device that is found in the network and nearby, which its rid shows, is one.
   std::optional<Device> seen(const Announced& announced, std::span<const grant::Binding> bindings);
-  // The key of what went.
-  std::optional<std::string> lost(std::string_view service);
-  // The service behind a key that was told here.
+  // What to tell of what went: its key; or the device as it is still found, the other way.
+  struct Gone {
+    std::string key;
+    std::optional<Device> still;
+  };
+  std::optional<Gone> lost(std::string_view service, std::span<const grant::Binding> bindings);
+  // The service behind a key that was told here; where there are two, the one in the network.
   [[nodiscard]] std::optional<std::string> service(const DeviceKey& key) const;
-  void clear() { told_.clear(); }
+  void clear() {
+    heard_.clear();
+    told_.clear();
+  }
 
  private:
+  struct Heard {
+    Announced announced;
+    std::optional<DeviceId> known;
+    std::string key;
+  };
+  [[nodiscard]] std::string key_for(const Heard& heard);
+  // Tells it, or nothing where the same was told already.
+  std::optional<Device> tell(const std::string& key, std::span<const grant::Binding> bindings);
+
   std::optional<std::string> type_;
-  std::map<std::string, Device, std::less<>> told_;  // by service
+  std::map<std::string, Heard, std::less<>> heard_;  // by service
+  std::map<std::string, Device, std::less<>> told_;  // by key
   std::uint64_t next_ = 1;
 };
 

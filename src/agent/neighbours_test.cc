@@ -93,9 +93,79 @@ TEST(Neighbours, TellsOfChangesUnderOneKey) {
   service.type = "nas";
   service.service = "b";
   EXPECT_FALSE(neighbours.seen(service, {})) << "another type than asked for";
-  EXPECT_EQ(neighbours.lost("a"), first->key);
-  EXPECT_FALSE(neighbours.lost("a"));
+  EXPECT_EQ(neighbours.lost("a", {})->key, first->key);
+  EXPECT_FALSE(neighbours.lost("a", {}));
   EXPECT_FALSE(neighbours.service({first->key}));
+}
+
+Announced nearby(const std::string& service, const ByteArray<12>& rid) {
+  Announced announced;
+  announced.service = service;
+  announced.window_open = true;
+  announced.rid = rid;
+  announced.nearby = Nearby::kLinked;
+  return announced;
+}
+
+TEST(Neighbours, FoundInTheNetworkAndNearbyIsOneDevice) {
+  const ByteArray<12> rid{9, 9};
+  auto service = announced("n", "Attic");
+  service.rid = rid;
+  for (const bool network_first : {true, false}) {
+    Neighbours neighbours("media-cache");
+    const auto first = neighbours.seen(network_first ? service : nearby("b", rid), {});
+    const auto second = neighbours.seen(network_first ? nearby("b", rid) : service, {});
+    ASSERT_TRUE(first && second);
+    EXPECT_EQ(first->key, second->key);
+    EXPECT_EQ(second->name, "Attic");
+    EXPECT_EQ(second->nearby, Nearby::kLinked);
+    EXPECT_EQ(neighbours.service({first->key}), "n") << "the network is the faster way";
+    // Its rid changes every hour, in both places, and not at the same moment.
+    auto renewed = service;
+    renewed.rid = ByteArray<12>{8};
+    renewed.window_open = false;
+    EXPECT_EQ(neighbours.seen(renewed, {})->key, first->key);
+    const auto gone = neighbours.lost("n", {});
+    ASSERT_TRUE(gone && gone->still);
+    EXPECT_EQ(gone->still->key, first->key);
+    EXPECT_EQ(gone->still->name, "") << "nearby it does not say";
+    EXPECT_EQ(neighbours.service({first->key}), "b");
+    EXPECT_FALSE(neighbours.lost("b", {})->still);
+    EXPECT_FALSE(neighbours.service({first->key}));
+  }
+  Neighbours others(std::nullopt);
+  EXPECT_NE(others.seen(service, {})->key, others.seen(nearby("b", ByteArray<12>{7}), {})->key);
+  EXPECT_NE(others.seen(announced("x", "One"), {})->key,
+            others.seen(announced("y", "Two"), {})->key)
+      << "two in the network are two, whatever they say of themselves";
+}
+
+TEST(Neighbours, AKnownDeviceNearbyIsNamedAsItIsKnown) {
+  const auto mine = bound(1, "Kitchen");
+  Neighbours neighbours("media-cache");
+  const auto found = neighbours.seen(nearby("b", rid_of(mine)), {&mine, 1});
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(found->known);
+  EXPECT_EQ(found->name, "Kitchen");
+  EXPECT_EQ(found->type, "media-cache");
+  // The same device by another rid of its own, in the network.
+  auto service = announced("n", "Kitchen");
+  ByteArray<12> other{4, 3, 2, 1};
+  const auto mac =
+      crypto::hmac_sha256(mine.discovery_key, {as_bytes("rid"), ByteSpan(other).first(4)});
+  std::copy_n(mac.begin(), 8, other.begin() + 4);
+  service.rid = other;
+  EXPECT_FALSE(neighbours.seen(service, {&mine, 1})) << "shown already";
+  EXPECT_EQ(neighbours.service({found->key}), "n");
+}
+
+TEST(Neighbours, WhatSaysNothingOfItselfIsTakenForWhatIsLookedFor) {
+  Neighbours wanted("nas");
+  const auto found = wanted.seen(nearby("b", ByteArray<12>{1}), {});
+  EXPECT_EQ(found->type, "nas");
+  EXPECT_EQ(found->name, "");
+  Neighbours any(std::nullopt);
+  EXPECT_EQ(any.seen(nearby("b", ByteArray<12>{1}), {})->type, kUnknownType);
 }
 
 TEST(Neighbours, AFloodIsBounded) {

@@ -125,6 +125,20 @@ json metadata_json(const std::vector<ProviderStatus>& providers, const attest::P
             {"only_attested_devices", policy.only_attested_devices}}}};
 }
 
+namespace {
+json nearby_json(Nearby nearby) {
+  switch (nearby) {
+    case Nearby::kNo:
+      break;
+    case Nearby::kSeen:
+      return "seen";
+    case Nearby::kLinked:
+      return "linked";
+  }
+  return nullptr;
+}
+}  // namespace
+
 json device_json(const Device& device, const std::optional<grant::Binding>& binding,
                  const attest::Trust& trust) {
   const attest::DeviceStanding standing = standing_of(binding, trust);
@@ -137,6 +151,7 @@ json device_json(const Device& device, const std::optional<grant::Binding>& bind
           {"model", model_of(standing, binding)},
           {"proven", standing.state == attest::DeviceState::kProven},
           {"standing", attest::name_of(standing.state)},
+          {"nearby", nearby_json(device.nearby)},
           {"warning", device.same_name ? json("same_name") : json(nullptr)}};
 }
 

@@ -375,11 +375,18 @@ std::optional<Method> read_store_seal(const json& p) {
 
 // What a secret was read from; the parser's own copy.
 void wipe_secrets(json& params) {
-  for (const char* name : {"passphrase", "current", "code"}) {
+  for (const char* name : {"passphrase", "current", "code", "psk"}) {
     if (const auto found = params.find(name); found != params.end() && found->is_string()) {
       SecretBytes::take(std::move(found->get_ref<std::string&>()));
     }
   }
+}
+
+// What has a reader of its own elsewhere.
+template <auto kRead>
+std::optional<Method> read_with(const json& p) {
+  auto read = kRead(p);
+  return read ? std::optional<Method>(std::move(*read)) : std::nullopt;
 }
 
 struct Reader {
@@ -419,6 +426,12 @@ constexpr std::array kReaders = {
     Reader{wire::kStoreSeal, read_store_seal},
     Reader{wire::kStoreAccept, read_nothing<StoreAccept>},
     Reader{wire::kStoreStartAnew, read_nothing<StoreStartAnew>},
+    Reader{wire::kPairNetwork, read_with<read_pair_network>},
+    Reader{wire::kNearbyOpen, read_with<read_nearby_open>},
+    Reader{wire::kNearbyValue, read_with<read_nearby_value>},
+    Reader{wire::kNearbyTaken, read_with<read_nearby_taken>},
+    Reader{wire::kNearbyLost, read_with<read_nearby_lost>},
+    Reader{wire::kNearbyClose, read_with<read_nearby_close>},
 };
 
 BadRequest bad(std::optional<std::uint64_t> id, wire::ErrorCode code, std::string message) {

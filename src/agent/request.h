@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "agent/error.h"
+#include "agent/nearby_request.h"
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/origin.h"
@@ -153,7 +154,8 @@ using Method =
                  MetadataStatus, MetadataRefresh, AnchorGet, SetupFirefox, Doctor, GrantsPause,
                  GrantsResume, GrantsDetails, DevicesList, DevicesForget, BackupExport,
                  BackupImport, ProfilesList, ProfilesAdopt, StoreStatus, StoreUnlock, StoreSeal,
-                 StoreAccept, StoreStartAnew>;
+                 StoreAccept, StoreStartAnew, PairNetwork, NearbyOpen, NearbyValue, NearbyTaken,
+                 NearbyLost, NearbyClose>;
 
 struct Request {
   std::uint64_t id = 0;

@@ -20,6 +20,12 @@ inline constexpr std::string_view kPairBegin = "pair.begin";
 inline constexpr std::string_view kPairName = "pair.name";
 inline constexpr std::string_view kPairCode = "pair.code";
 inline constexpr std::string_view kPairCancel = "pair.cancel";
+inline constexpr std::string_view kPairNetwork = "pair.network";
+inline constexpr std::string_view kNearbyOpen = "nearby.open";
+inline constexpr std::string_view kNearbyValue = "nearby.value";
+inline constexpr std::string_view kNearbyTaken = "nearby.taken";
+inline constexpr std::string_view kNearbyLost = "nearby.lost";
+inline constexpr std::string_view kNearbyClose = "nearby.close";
 inline constexpr std::string_view kGrantsList = "grants.list";
 inline constexpr std::string_view kGrantsGet = "grants.get";
 inline constexpr std::string_view kGrantsRevoke = "grants.revoke";
@@ -54,6 +60,11 @@ inline constexpr std::string_view kDiscoverState = "discover.state";
 inline constexpr std::string_view kPairProgress = "pair.progress";
 inline constexpr std::string_view kPairDone = "pair.done";
 inline constexpr std::string_view kPairFailed = "pair.failed";
+inline constexpr std::string_view kPairNetworkWanted = "pair.network_wanted";
+inline constexpr std::string_view kNearbySend = "nearby.send";
+inline constexpr std::string_view kNearbyConnect = "nearby.connect";
+inline constexpr std::string_view kNearbyHangUp = "nearby.hang_up";
+inline constexpr std::string_view kNearbyClosed = "nearby.closed";
 inline constexpr std::string_view kGrantsChanged = "grants.changed";
 inline constexpr std::string_view kTrustChanged = "trust.changed";
 
@@ -67,6 +78,7 @@ inline constexpr std::string_view kSite = "site";
 inline constexpr std::string_view kStanding = "standing";
 inline constexpr std::string_view kDeviceReset = "device_reset";
 inline constexpr std::string_view kOtherKey = "other_key";
+inline constexpr std::string_view kRefused = "refused";
 inline constexpr std::string_view kOriginSuspended = "origin_suspended";
 
 }  // namespace latchkey::wire

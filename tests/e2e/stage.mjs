@@ -91,6 +91,8 @@ export class Stage {
     this.context = await openBrowser(this.house.pc, {
       extension: extension().folder,
       profile: this.profile,
+      // On Linux it is not in Chromium by itself yet. The last word on features counts, so Playwright's own is said again.
+      args: ['--enable-features=CDPScreenshotNewSurface,WebBluetooth'],
       loopback: [...SITES.map((site) => [new URL(site).hostname, this.house.sitePort, 'public']),
         ['*.local', this.device.port, 'local']],
     });

@@ -15,8 +15,10 @@ import { type Verdict, kNoSite } from '../protocol/trust';
 import { siteKey } from '../ui/origin';
 import { AgentError, type AgentLink } from './agent-link';
 import { AskLimits, type LimitsState } from './limits';
+import { NearbyDesk } from './nearby-desk';
 import type { Page } from './sender';
 import { askVerdict } from './verdict';
+import type { WindowKind } from './window';
 
 // What a page asks for.
 export interface Asked {
@@ -30,6 +32,7 @@ export interface Asking extends Asked {
   readonly token: string; // the content script's name for it
   readonly page: Page | null; // null: the person adds a device, no page asks
   readonly windowId: number | null;
+  readonly moved: boolean; // to a window that can show the browser's list of devices nearby
   readonly grant: Grant | null; // once allowed
 }
 
@@ -39,7 +42,7 @@ export interface RequestDeskOptions {
   readonly saveAsking: (asking: Asking | null) => Promise<void>;
   readonly loadLimits: () => Promise<LimitsState>;
   readonly saveLimits: (limits: LimitsState) => Promise<void>;
-  readonly openWindow: (request: string, near: Page | null) => Promise<number>;
+  readonly openWindow: (request: string, near: Page | null, kind: WindowKind) => Promise<number>;
   readonly visit: (grant: Grant) => Promise<void>;
   readonly focusWindow: (windowId: number) => Promise<void>;
   readonly closeWindow: (windowId: number) => Promise<void>;
@@ -90,7 +93,15 @@ export class RequestDesk {
   // The last refusal was for want of news from a provider, which trying again asks for.
   private stale = false;
 
+  private readonly nearby: NearbyDesk;
+
   constructor(private readonly options: RequestDeskOptions) {
+    this.nearby = new NearbyDesk({
+      call: (method, params) => options.agent.call(method, params),
+      say: (news) => {
+        this.say(news);
+      },
+    });
     this.restored = this.restore();
   }
 
@@ -118,9 +129,9 @@ export class RequestDesk {
   private async ask(question: Pick<Asking, 'token' | 'page'> & Asked): Promise<boolean> {
     const request = this.options.newId();
     // Before anything is awaited, or two could get in.
-    this.asking = { ...question, request, windowId: null, grant: null };
+    this.asking = { ...question, request, windowId: null, moved: false, grant: null };
     try {
-      const windowId = await this.options.openWindow(request, question.page);
+      const windowId = await this.options.openWindow(request, question.page, 'popup');
       await this.update({ windowId });
     } catch {
       this.asking = null;
@@ -146,7 +157,9 @@ export class RequestDesk {
 
   // A pairing does not outlive the connection it was begun on.
   agentStatus(status: AgentStatus): void {
-    if (status.state === 'connecting' || status.state === 'ready' || this.session === null) return;
+    if (status.state === 'connecting' || status.state === 'ready') return;
+    this.nearby.gone();
+    if (this.session === null) return;
     this.session = null;
     this.say({ kind: 'failed', code: names.kInternal, left: null, again: false });
   }
@@ -162,9 +175,15 @@ export class RequestDesk {
         return;
       case 'progress':
         if (event.session === this.session) {
-          const { step, done, make } = event;
-          this.say({ kind: 'progress', step, done, make });
+          const { step, done, waiting, make } = event;
+          this.say({ kind: 'progress', step, done, waiting, make });
         }
+        return;
+      case 'network_wanted':
+        if (event.session === this.session) this.say({ kind: 'wifi', refused: event.refused });
+        return;
+      case 'nearby':
+        this.nearby.hear(event.link, event.news);
         return;
       case 'failed':
         this.abandoned.delete(event.session);
@@ -208,6 +227,19 @@ export class RequestDesk {
       case 'code':
         await this.sendCode(command.text);
         return;
+      case 'wifi':
+        await this.sendWifi(command.ssid, command.psk);
+        return;
+      case 'nearby.window':
+        await this.move(asking);
+        return;
+      case 'nearby.open':
+      case 'nearby.value':
+      case 'nearby.taken':
+      case 'nearby.lost':
+      case 'nearby.close':
+        await this.nearby.command(command);
+        return;
       case 'visit':
         if (asking.grant !== null) await this.options.visit(asking.grant);
         return;
@@ -229,7 +261,10 @@ export class RequestDesk {
   }
 
   portGone(port: ConsentPort): void {
-    if (this.port === port) this.port = null;
+    if (this.port !== port) return;
+    this.port = null;
+    // The radio was the window's.
+    this.nearby.drop();
   }
 
   private async restore(): Promise<void> {
@@ -248,13 +283,28 @@ export class RequestDesk {
       return;
     }
     this.port = port;
+    this.nearby.drop();
     await this.cancelSession();
-    const { types, sso, localNetwork } = asking;
+    const { types, sso, localNetwork, moved } = asking;
     this.say({
       kind: 'question',
-      question: { origin: originOf(asking), types, sso, localNetwork },
+      question: { origin: originOf(asking), types, sso, localNetwork, moved },
     });
     await this.reportAgent(asking);
+  }
+
+  // Chromium shows no list of devices over a pop-up window, but says at once that the person chose none.
+  private async move(asking: Asking): Promise<void> {
+    const before = asking.windowId;
+    await this.cancelSession();
+    const windowId = await this.options.openWindow(asking.request, asking.page, 'normal');
+    if (this.asking?.request !== asking.request) {
+      await this.options.closeWindow(windowId);
+      return;
+    }
+    // First, so that the old one's end is nobody's answer.
+    await this.update({ windowId, moved: true });
+    if (before !== null) await this.options.closeWindow(before);
   }
 
   private async retry(asking: Asking): Promise<void> {
@@ -380,6 +430,28 @@ export class RequestDesk {
     }
   }
 
+  private async sendWifi(ssid: string | null, psk: string): Promise<void> {
+    const { session } = this;
+    if (session === null) {
+      this.say({ kind: 'failed', code: names.kCancelled, left: null, again: false });
+      return;
+    }
+    const wifi = ssid === null ? {} : { [names.kPsk]: psk };
+    try {
+      await this.options.agent.call(names.kPairNetwork, {
+        [names.kSession]: session,
+        [names.kSsid]: ssid,
+        ...wifi,
+      });
+    } catch (error) {
+      if (this.session !== session) return;
+      // Nothing that could be the name and password of a network: the fields stay open.
+      const malformed = error instanceof AgentError && error.code === names.kMalformed;
+      if (malformed) this.say({ kind: 'wifi', refused: true });
+      else this.sayFailed(error);
+    }
+  }
+
   private async paired(session: string, grant: Grant, warnings: readonly string[]): Promise<void> {
     const before = this.abandoned.get(session);
     if (before !== undefined) {
@@ -425,6 +497,7 @@ export class RequestDesk {
     this.port = null;
     await this.options.saveAsking(null);
     await this.cancelSession();
+    this.nearby.drop();
     if (this.options.agent.status.state === 'ready') {
       await this.options.agent.call(names.kDiscoverStop, {}).catch(() => undefined);
     }
@@ -443,7 +516,7 @@ export class RequestDesk {
     await this.options.agent.call(names.kPairCancel, params).catch(() => undefined);
   }
 
-  private async update(change: Partial<Pick<Asking, 'windowId' | 'grant'>>): Promise<void> {
+  private async update(change: Partial<Pick<Asking, 'windowId' | 'moved' | 'grant'>>): Promise<void> {
     if (this.asking === null) return;
     this.asking = { ...this.asking, ...change };
     await this.options.saveAsking(this.asking);

@@ -1,90 +1,30 @@
 // The consent window's states as a pure machine: what is shown, and what follows from news of the
 // service worker or an act of the person. No DOM, no timers, no messages of its own.
 //
-//   asking -> looking -> (name) -> code -> working -> done
+//   asking -> looking -> (name) -> code -> working -> (network -> working) -> done
 //     |           \------------------------^ (a device that is known needs no code)
 //     |  `name` where no web service asks but the person adds a device, who is not asked first either
 //     \ skipped where an administrator has consented for the person, and nobody is named to sign in with
+//   `network` for a device without one, which takes it over Bluetooth once the code was right
 //   any -> problem -> looking again, or asking again where nothing could start yet
-import type { CodeRequest, Device, Locked, Make, PairStep, ProposedName } from '../protocol/agent';
-import type { ConsentCommand, ConsentNews, Question } from '../protocol/internal';
+import type { CodeRequest, Device, ProposedName } from '../protocol/agent';
+import type { ConsentCommand, ConsentNews } from '../protocol/internal';
 import type { ErrorCode } from '../protocol/names';
 import * as names from '../protocol/names';
 import type { Verdict } from '../protocol/trust';
+import type {
+  Flow,
+  Nearby,
+  NearbyState,
+  NearbyTrouble,
+  Of,
+  Problem,
+  Row,
+  Steps,
+  View,
+} from './views';
 
-export type SetupProblem =
-  | 'not_installed'
-  | 'not_running'
-  | Locked
-  | 'too_old'
-  | 'setup_needed'
-  | 'restart_needed'
-  | 'interrupted';
-export type Problem = SetupProblem | 'origin_suspended' | ErrorCode;
-
-export interface Row extends Device {
-  readonly away: boolean; // was found, is not seen any more; keeps its place so that nothing jumps
-}
-
-export type Steps = Readonly<Record<PairStep, 'waiting' | 'running' | 'done'>>;
-
-export type CodeTrouble = 'none' | 'wrong' | 'shape';
-
-export type View =
-  | { readonly state: 'asking'; readonly ready: boolean }
-  | {
-      readonly state: 'looking';
-      readonly rows: readonly Row[];
-      readonly selected: string | null;
-      readonly available: boolean;
-      readonly busy: boolean;
-      readonly settled: boolean;
-    }
-  | {
-      readonly state: 'name';
-      readonly device: Device;
-      readonly proposed: ProposedName;
-      readonly busy: boolean;
-      readonly tries: number; // names given so far: each answer is announced anew
-    }
-  | {
-      readonly state: 'code';
-      readonly device: Device;
-      readonly host: string | null; // the one address that this can make work
-      readonly code: CodeRequest;
-      readonly trouble: CodeTrouble;
-      readonly busy: boolean;
-      readonly tries: number; // codes refused so far: each one is announced anew
-    }
-  | {
-      readonly state: 'working';
-      readonly device: Device;
-      readonly steps: Steps;
-      readonly make: Make | null; // null until it was checked
-    }
-  | {
-      readonly state: 'done';
-      readonly deviceName: string;
-      readonly url: string | null;
-      readonly make: Make;
-      readonly warnings: readonly string[];
-    }
-  | {
-      readonly state: 'problem';
-      readonly problem: Problem;
-      readonly device: Device | null;
-      readonly again: 'looking' | 'agent' | 'never';
-    }
-  | { readonly state: 'over' };
-
-export interface Flow {
-  readonly question: Question | null;
-  readonly verdict: Verdict | null; // the last one the agent gave
-  // Consented by an administrator, and neither the person nor a failure has taken the choice over.
-  readonly auto: boolean;
-  readonly picked: Device | null;
-  readonly view: View;
-}
+export type * from './views';
 
 export type Act =
   | { readonly kind: 'allow' }
@@ -93,6 +33,12 @@ export type Act =
   | { readonly kind: 'settled' } // the list has been filling for kSettleMs
   | { readonly kind: 'call'; readonly text: string } // the name that the address is to have
   | { readonly kind: 'submit'; readonly text: string }
+  | { readonly kind: 'wifi'; readonly ssid: string | null; readonly psk: string }
+  | {
+      readonly kind: 'radio';
+      readonly nearby: NearbyState;
+      readonly trouble: NearbyTrouble | null;
+    }
   | { readonly kind: 'again' }
   | { readonly kind: 'lost_worker' };
 
@@ -105,20 +51,24 @@ export const kMaxRows = 50;
 // How long devices have to show themselves before one is taken as the only one.
 export const kSettleMs = 2000;
 const kNoSteps: Steps = { check: 'waiting', issue: 'waiting', try: 'waiting' };
-const kLooking: View = {
-  state: 'looking',
-  rows: [],
-  selected: null,
-  available: true,
-  busy: false,
-  settled: false,
-};
+function looking({ nearby }: Flow): View {
+  return {
+    state: 'looking',
+    rows: [],
+    selected: null,
+    available: true,
+    busy: false,
+    settled: false,
+    nearby,
+  };
+}
 
 export const kStart: Flow = {
   question: null,
   verdict: null,
   auto: false,
   picked: null,
+  nearby: { state: 'absent', trouble: null },
   view: { state: 'asking', ready: false },
 };
 
@@ -127,7 +77,7 @@ export function act(flow: Flow, what: Act): Step {
   switch (what.kind) {
     case 'allow':
       if (view.state !== 'asking' || !view.ready || flow.question === null) return stay(flow);
-      return { flow: { ...flow, view: kLooking }, send: [{ kind: 'look' }] };
+      return { flow: { ...flow, view: looking(flow) }, send: [{ kind: 'look' }] };
     case 'select': {
       if (view.state !== 'looking' || view.busy) return stay(flow);
       const row = view.rows.find((one) => one.key === what.key && mayPick(one));
@@ -157,11 +107,19 @@ export function act(flow: Flow, what: Act): Step {
         send: [{ kind: 'code', text: text.slice(0, 400) }],
       };
     }
+    case 'wifi':
+      if (view.state !== 'network' || view.busy || what.ssid === '') return stay(flow);
+      return {
+        flow: { ...flow, view: { ...view, busy: true, trouble: 'none' } },
+        send: [{ kind: 'wifi', ssid: what.ssid, psk: what.psk }],
+      };
+    case 'radio':
+      return onRadio({ ...flow, nearby: { state: what.nearby, trouble: what.trouble } });
     case 'again':
       if (view.state !== 'problem') return stay(flow);
       if (view.again === 'looking') {
         return {
-          flow: { ...flow, auto: false, picked: null, view: kLooking },
+          flow: { ...flow, auto: false, picked: null, view: looking(flow) },
           send: [{ kind: 'back' }, { kind: 'look' }],
         };
       }
@@ -189,7 +147,9 @@ export function hear(flow: Flow, news: ConsentNews): Step {
     case 'found':
     case 'lost':
     case 'network':
-      return view.state === 'looking' ? goOnAlone(flow, updateRows(view, news)) : stay(flow);
+      if (view.state !== 'looking') return stay(flow);
+      if (news.kind === 'found' && news.device.nearby === names.kLinked) return hearLinked(flow, view, news);
+      return goOnAlone(flow, updateRows(view, news));
     case 'name':
       return hearName(flow, news.proposed);
     case 'code':
@@ -205,9 +165,16 @@ export function hear(flow: Flow, news: ConsentNews): Step {
       });
     case 'working':
       if (flow.picked === null || !isBeforeCode(view)) return stay(flow);
-      return show(flow, { state: 'working', device: flow.picked, steps: kNoSteps, make: null });
+      return show(flow, working(flow.picked));
     case 'progress':
       return hearProgress(flow, news);
+    case 'wifi':
+      return hearWifi(flow, news.refused);
+    case 'nearby.send':
+    case 'nearby.connect':
+    case 'nearby.hang_up':
+    case 'nearby.closed':
+      return stay(flow); // the radio's
     case 'done':
       if (view.state !== 'working' && view.state !== 'code') return stay(flow);
       return show(flow, {
@@ -241,12 +208,12 @@ function hearAgent(before: Flow, news: AgentNews): Step {
     return stay(flow);
   }
   if (problem !== null) return show(flow, { state: 'problem', problem, device: null, again: 'agent' });
-  if (flow.question !== null && flow.question.origin === null) {
-    return { flow: { ...flow, view: kLooking }, send: [{ kind: 'look' }] };
+  if (flow.question !== null && (flow.question.origin === null || flow.question.moved)) {
+    return { flow: { ...flow, view: looking(flow) }, send: [{ kind: 'look' }] };
   }
   // With whom people sign in is for the person to see, whatever an administrator has consented to.
   if (verdict?.consented === true && flow.question !== null && flow.question.sso === null) {
-    return { flow: { ...flow, auto: true, view: kLooking }, send: [{ kind: 'look' }] };
+    return { flow: { ...flow, auto: true, view: looking(flow) }, send: [{ kind: 'look' }] };
   }
   return show(flow, { state: 'asking', ready: true });
 }
@@ -304,7 +271,7 @@ function goOnAlone(flow: Flow, view: Looking): Step {
   return pick({ ...flow, auto: false }, view, only);
 }
 
-type Looking = Extract<View, { state: 'looking' }>;
+type Looking = Of<'looking'>;
 
 function updateRows(
   view: Looking,
@@ -341,11 +308,62 @@ function hearName(flow: Flow, proposed: ProposedName): Step {
 
 function hearProgress(flow: Flow, news: Extract<ConsentNews, { kind: 'progress' }>): Step {
   const { view } = flow;
-  if (view.state !== 'code' && view.state !== 'working') return stay(flow);
-  const before = view.state === 'working' ? view : { steps: kNoSteps, make: null };
+  if (view.state !== 'code' && view.state !== 'working' && view.state !== 'network') {
+    return stay(flow);
+  }
+  const before =
+    view.state === 'working'
+      ? view
+      : view.state === 'network'
+        ? view.before
+        : working(view.device);
   const steps: Steps = { ...before.steps, [news.step]: news.done ? 'done' : 'running' };
-  const make = news.make ?? before.make;
-  return show(flow, { state: 'working', device: view.device, steps, make });
+  const { waiting } = news;
+  return show(flow, { ...before, steps, waiting, make: news.make ?? before.make });
+}
+
+function working(device: Device): Of<'working'> {
+  return { state: 'working', device, steps: kNoSteps, waiting: false, make: null };
+}
+
+function hearWifi(flow: Flow, refused: boolean): Step {
+  const { view } = flow;
+  if (view.state !== 'working' && view.state !== 'network') return stay(flow);
+  return show(flow, {
+    state: 'network',
+    device: view.device,
+    trouble: refused ? 'refused' : 'none',
+    busy: false,
+    tries: view.state === 'network' ? view.tries + 1 : 0,
+    before: view.state === 'network' ? view.before : view,
+  });
+}
+
+// The person chose it in the browser's list, and need not choose it again in this one.
+function hearLinked(
+  before: Flow,
+  view: Looking,
+  news: Extract<ConsentNews, { kind: 'found' }>,
+): Step {
+  const chosen = before.nearby.state === 'connecting';
+  const nearby: Nearby = { state: 'connected', trouble: null };
+  const flow: Flow = { ...before, nearby };
+  const next = { ...updateRows(view, news), nearby };
+  const row = next.rows.find((one) => one.key === news.device.key);
+  if (!chosen || view.busy || row === undefined || !mayPick(row)) return show(flow, next);
+  return pick({ ...flow, auto: false }, next, row);
+}
+
+function onRadio(flow: Flow): Step {
+  const { view, nearby } = flow;
+  return view.state === 'looking' ? show(flow, { ...view, nearby }) : stay(flow);
+}
+
+// What could not be reached: over which way, and how far it had come.
+function problemWith(code: ErrorCode, device: Device | null, view: View): Problem {
+  if (code !== names.kUnreachable || device?.nearby !== names.kLinked) return code;
+  const made = view.state === 'working' && view.steps.issue === 'done';
+  return made ? 'nearby_absent' : 'nearby_lost';
 }
 
 function hearFailed(flow: Flow, news: Extract<ConsentNews, { kind: 'failed' }>): Step {
@@ -366,7 +384,7 @@ function hearFailed(flow: Flow, news: Extract<ConsentNews, { kind: 'failed' }>):
     });
   }
   const again = isFinal(news.code) ? 'never' : view.state === 'asking' ? 'agent' : 'looking';
-  return show(flow, { state: 'problem', problem: news.code, device, again });
+  return show(flow, { state: 'problem', problem: problemWith(news.code, device, view), device, again });
 }
 
 // Where trying again can not help, and must not be offered.
@@ -381,7 +399,8 @@ function lostWorker(flow: Flow): Step {
   const pairing =
     view.state === 'name' ||
     view.state === 'code' ||
-    view.state === 'working' || (view.state === 'looking' && view.busy);
+    view.state === 'working' ||
+    view.state === 'network' || (view.state === 'looking' && view.busy);
   if (!pairing) return stay(flow);
   return show(flow, {
     state: 'problem',

@@ -8,6 +8,7 @@ import { siteView } from '../ui/origin-view';
 import { rich, text, typeKey } from '../ui/text';
 import { makeName, standingMark } from '../ui/trust-view';
 import { type Row, type View, kSettleMs, mayPick } from './flow';
+import { lookNearby } from './nearby-part';
 import { type Doing, type Screen, button, denyButton, heading } from './screens';
 
 const kQuietAfterMs = 5000;
@@ -19,6 +20,7 @@ export function deviceList(first: Looking, question: Question | null, doing: Doi
   const list = h('ul', { id: 'device-list', 'data-testid': 'device-list' });
   list.setAttribute('aria-label', text('devicesLabel'));
   const empty = h('div', { class: 'waiting', id: 'empty' }, icon('wave'));
+  const nearby = lookNearby(question?.moved === true, doing);
   const deny = denyButton(question, doing);
   const go = button('continue', 'continue', 'primary', () => {
     doing.act({ kind: 'continue' });
@@ -39,6 +41,7 @@ export function deviceList(first: Looking, question: Question | null, doing: Doi
     empty.hidden = view.rows.length > 0;
     list.hidden = view.rows.length === 0;
     if (view.rows.length === 0 && quiet) showEmpty(empty, view.available);
+    nearby.update(view.nearby);
     // Where this is the first thing to agree to, main.ts keeps it shut until it was seen.
     const ready = view.selected !== null && !view.busy;
     go.dataset['ready'] = String(ready);
@@ -61,7 +64,7 @@ export function deviceList(first: Looking, question: Question | null, doing: Doi
         ? text('addTitle')
         : rich('lookingTitle', siteView(question.origin));
   return {
-    body: [heading(title), where, empty, list],
+    body: [heading(title), where, empty, list, nearby.node],
     buttons: [deny, go],
     focus: null,
     update,
@@ -149,6 +152,7 @@ function rowNotes(row: Row): HTMLElement[] {
     notes.push(note('bad boxed', 'stop', text('deviceRevoked')));
     return notes;
   }
+  if (row.nearby !== null) notes.push(note('', 'bluetooth', text('rowNearby')));
   if (!row.known && row.standing === names.kUnattested) {
     notes.push(note('', 'proven', text('checkedLater')));
   } else if (row.standing !== names.kProven && !(row.known && row.standing === names.kNone)) {

@@ -9,6 +9,8 @@ import { icon } from '../ui/icons';
 import { fillTexts, text } from '../ui/text';
 import { Arming } from './arming';
 import { type Act, type Flow, type Step, act, hear, kStart } from './flow';
+import { Nearby, isLinkNews } from './nearby';
+import { chooseNearby, hasRadio } from './radio';
 import { type Doing, type Screen, makeScreen } from './screens';
 
 const kCloseAfterMs = 2000;
@@ -19,6 +21,19 @@ let flow: Flow = kStart;
 let screen: Screen | null = null;
 let port: chrome.runtime.Port | null = null;
 let pointerInside = false;
+// Whether the browser can show its list of devices nearby over this window.
+let roomy = false;
+
+const nearby = new Nearby({
+  choose: chooseNearby,
+  send: (command) => {
+    send(command);
+  },
+  act: (what) => {
+    take(act(flow, what));
+  },
+  wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+});
 
 const doing: Doing = {
   act: (what: Act) => {
@@ -30,6 +45,10 @@ const doing: Doing = {
   visit: () => {
     send({ kind: 'visit' });
     doing.close();
+  },
+  lookNearby: () => {
+    if (roomy) nearby.look();
+    else send({ kind: 'nearby.window' });
   },
   refuse: () => {
     send({ kind: 'refuse' });
@@ -49,12 +68,14 @@ function connect(): chrome.runtime.Port {
   const made = chrome.runtime.connect({ name: kConsentPort });
   port = made;
   made.onMessage.addListener((news: ConsentNews) => {
-    take(hear(flow, news));
+    if (isLinkNews(news)) nearby.hear(news);
+    else take(hear(flow, news));
   });
   made.onDisconnect.addListener(() => {
     // The service worker was stopped. It is started again by asking for it.
     if (port !== made) return;
     port = null;
+    nearby.forget();
     take(act(flow, { kind: 'lost_worker' }));
     setTimeout(() => port ?? connect(), 200);
   });
@@ -151,5 +172,9 @@ document.addEventListener('keydown', (event) => {
   if (event.key === 'Escape' && event.isTrusted) doing.refuse();
 });
 setInterval(gate, 50);
+void chrome.windows.getCurrent().then(({ type }) => {
+  roomy = type === 'normal';
+});
+if (hasRadio()) take(act(flow, { kind: 'radio', nearby: 'idle', trouble: null }));
 draw();
 connect();

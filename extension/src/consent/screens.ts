@@ -16,10 +16,12 @@ import type { Act, Flow, View } from './flow';
 import { deviceList } from './list-screen';
 import { problem } from './problem-screen';
 import { sending } from './sending';
+import { wifi } from './wifi-screen';
 
 export interface Doing {
   visit(): void;
   act(what: Act): void;
+  lookNearby(): void;
   refuse(): void;
   close(): void;
 }
@@ -107,6 +109,8 @@ function screenOf(flow: Flow, doing: Doing): Screen {
       return code(view, question, doing);
     case 'working':
       return working(view, question, doing);
+    case 'network':
+      return wifi(view, question, doing);
     case 'done':
       return view.url === null ? done(view, question, doing) : doneAdding(view, view.url, doing);
     case 'problem':
@@ -289,12 +293,15 @@ function working(first: Of<'working'>, question: Question | null, doing: Doing):
     return { step, item };
   });
   // Has its room from the start, so that nothing jumps when it is filled.
+  const wait = h('p', { class: 'note quiet', id: 'waiting', role: 'status' });
   const found = h('div', { class: 'found', id: 'found', 'aria-live': 'polite' });
   const update = (view: View): void => {
     if (view.state !== 'working') return;
     if (view.make !== null && found.childElementCount === 0) {
       found.append(standingNote(view.make) ?? '');
     }
+    wait.hidden = !view.waiting;
+    if (view.waiting) wait.textContent = text('waitingForNetwork');
     for (const { step, item } of items) {
       const state = view.steps[step];
       item.dataset['state'] = state;
@@ -315,6 +322,7 @@ function working(first: Of<'working'>, question: Question | null, doing: Doing):
         { class: 'steps', id: 'steps', 'aria-live': 'polite' },
         ...items.map((one) => one.item),
       ),
+      wait,
       found,
     ],
     buttons: [denyButton(question, doing), placeholder],

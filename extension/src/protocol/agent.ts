@@ -14,6 +14,7 @@ import {
   readText,
   readTime,
 } from './read';
+import { readLink, readValueText } from './nearby';
 import {
   type Hold,
   type Site,
@@ -51,6 +52,8 @@ export interface Device {
   readonly model: string | null;
   readonly standing: Standing;
   readonly sameName: boolean;
+  // By Bluetooth: over the link that this window has opened, or seen by the agent. Null: in the network.
+  readonly nearby: typeof names.kLinked | typeof names.kSeen | null;
 }
 
 export const kGrantStates = [
@@ -121,6 +124,13 @@ export interface Make {
 
 export type PairStep = typeof names.kCheck | typeof names.kIssue | typeof names.kTry;
 
+// What the agent wants of a Bluetooth link: write this value; connect (again); hang up when all is
+// written; it is over, and why, where that was not to be expected.
+export type LinkNews =
+  | { readonly kind: 'nearby.send'; readonly value: string }
+  | { readonly kind: 'nearby.connect' | 'nearby.hang_up' }
+  | { readonly kind: 'nearby.closed'; readonly code: names.ErrorCode | null };
+
 export type AgentEvent =
   | { readonly kind: 'found'; readonly device: Device }
   | { readonly kind: 'lost'; readonly key: string }
@@ -130,8 +140,12 @@ export type AgentEvent =
       readonly session: string;
       readonly step: PairStep;
       readonly done: boolean;
+      readonly waiting: boolean; // for the device to turn up in the network
       readonly make: Make | null;
     }
+  // The device has no network, and takes the name and password of one.
+  | { readonly kind: 'network_wanted'; readonly session: string; readonly refused: boolean }
+  | { readonly kind: 'nearby'; readonly link: string; readonly news: LinkNews }
   | {
       readonly kind: 'done';
       readonly session: string;
@@ -199,7 +213,17 @@ export function readDevice(value: unknown): Device {
     model: readCleanOrNull(device[names.kModel], names.kModel),
     standing: readStanding(device[names.kStanding]),
     sameName: device[names.kWarning] === names.kSameName,
+    nearby: readNearby(device[names.kNearby]),
   };
+}
+
+// Agents from before there was Bluetooth leave it out.
+function readNearby(value: unknown): Device['nearby'] {
+  if (value === undefined || value === null) return null;
+  return readOneOf<typeof names.kLinked | typeof names.kSeen>(value, names.kNearby, [
+    names.kLinked,
+    names.kSeen,
+  ]);
 }
 
 export function isWebOrigin(text: string): boolean {
@@ -335,6 +359,28 @@ function readFailed(params: Fields): AgentEvent {
   };
 }
 
+function readProgress(value: unknown): { done: boolean; waiting: boolean } {
+  const state = readOneOf(value, names.kState, [names.kStart, names.kWaiting, names.kDone]);
+  return { done: state === names.kDone, waiting: state === names.kWaiting };
+}
+
+function readLinkNews(
+  kind: 'nearby.send' | 'nearby.connect' | 'nearby.hang_up' | 'nearby.closed',
+  params: Fields,
+): LinkNews {
+  switch (kind) {
+    case names.kNearbySend:
+      return { kind, value: readValueText(params[names.kValue]) };
+    case names.kNearbyConnect:
+    case names.kNearbyHangUp:
+      return { kind };
+    case names.kNearbyClosed: {
+      const code = params[names.kCode] ?? null;
+      return { kind, code: code === null ? null : readErrorCode(code) };
+    }
+  }
+}
+
 // Events this build does not know are ignored: null.
 export function readEvent(name: unknown, value: unknown): AgentEvent | null {
   const params = readFields(value, names.kParams);
@@ -355,11 +401,20 @@ export function readEvent(name: unknown, value: unknown): AgentEvent | null {
         kind: 'progress',
         session: readText(params[names.kSession], names.kSession, 128, 1),
         step: readOneOf(params[names.kStep], names.kStep, [names.kCheck, names.kIssue, names.kTry]),
-        done:
-          readOneOf(params[names.kState], names.kState, [names.kStart, names.kDone]) ===
-          names.kDone,
+        ...readProgress(params[names.kState]),
         make: readMake(params),
       };
+    case names.kPairNetworkWanted:
+      return {
+        kind: 'network_wanted',
+        session: readText(params[names.kSession], names.kSession, 128, 1),
+        refused: params[names.kTrouble] === names.kRefused,
+      };
+    case names.kNearbySend:
+    case names.kNearbyConnect:
+    case names.kNearbyHangUp:
+    case names.kNearbyClosed:
+      return { kind: 'nearby', link: readLink(params[names.kLink]), news: readLinkNews(name, params) };
     case names.kPairDone:
       return {
         kind: 'done',

@@ -5,6 +5,7 @@ import type {
   CodeRequest,
   Device,
   Grant,
+  LinkNews,
   Locked,
   Make,
   PairStep,
@@ -12,6 +13,7 @@ import type {
   SetupState,
 } from './agent';
 import { kTypeShape } from './agent';
+import { kRidShape, readValueText } from './nearby';
 import type { ErrorCode } from './names';
 import { type SignInAsk, readSignInAsk } from './sign-in';
 import type { Provider, Verdict } from './trust';
@@ -240,6 +242,10 @@ export type AgentStatus =
   | { readonly state: 'not_installed' | 'not_running' | 'too_old' }
   | { readonly state: Locked };
 
+// In UTF-16 units. IEEE 802.11: 32 bytes; a passphrase of 8 to 63 characters, or 64 hex digits.
+export const kMaxSsid = 32;
+export const kMaxPsk = 64;
+
 // --- consent window -> service worker, over a Port named kConsentPort ---
 export const kConsentPort = 'consent';
 
@@ -249,6 +255,15 @@ export type ConsentCommand =
   | { readonly kind: 'pick'; readonly key: string; readonly type: string }
   | { readonly kind: 'name'; readonly text: string } // of a device that is added to be opened
   | { readonly kind: 'code'; readonly text: string }
+  // The Wi-Fi a device is to use; null where the person gives it none.
+  | { readonly kind: 'wifi'; readonly ssid: string | null; readonly psk: string }
+  // The radio: connected (`again`: after the connection was lost), a value of the device's, one of ours
+  // that the device has taken, connection lost, given up.
+  | { readonly kind: 'nearby.open'; readonly again: boolean; readonly rid: string }
+  | { readonly kind: 'nearby.value'; readonly value: string }
+  | { readonly kind: 'nearby.taken' | 'nearby.lost' | 'nearby.close' }
+  // "Look nearby" was pressed in a window in which the browser can not show its list.
+  | { readonly kind: 'nearby.window' }
   | { readonly kind: 'visit' } // open the device that was added
   | { readonly kind: 'back' }
   | { readonly kind: 'refuse' }
@@ -264,6 +279,13 @@ export function readConsentCommand(value: unknown): ConsentCommand {
     'pick',
     'name',
     'code',
+    'wifi',
+    'nearby.open',
+    'nearby.value',
+    'nearby.taken',
+    'nearby.lost',
+    'nearby.close',
+    'nearby.window',
     'visit',
     'back',
     'refuse',
@@ -284,6 +306,26 @@ export function readConsentCommand(value: unknown): ConsentCommand {
       return { kind, text: readText(message['text'], 'text', 100, 1) };
     case 'code':
       return { kind, text: readText(message['text'], 'text', 400, 1) };
+    case 'wifi': {
+      const { ssid } = message;
+      return {
+        kind,
+        ssid: ssid === null ? null : readText(ssid, 'ssid', kMaxSsid, 1),
+        psk: readText(message['psk'], 'psk', kMaxPsk),
+      };
+    }
+    case 'nearby.open':
+      return {
+        kind,
+        again: readBool(message['again'], 'again'),
+        rid: readMatch(message['rid'], 'rid', kRidShape, 24),
+      };
+    case 'nearby.value':
+      return { kind, value: readValueText(message['value']) };
+    case 'nearby.taken':
+    case 'nearby.lost':
+    case 'nearby.close':
+    case 'nearby.window':
     case 'visit':
     case 'look':
     case 'back':
@@ -302,6 +344,7 @@ export interface Question {
   readonly types: readonly string[];
   readonly sso: SignInAsk | null; // with whom the web service wants people to sign in on it
   readonly localNetwork: LocalNetworkState;
+  readonly moved: boolean; // the window takes the place of one in which the person had gone on to look
 }
 
 export type ConsentNews =
@@ -319,8 +362,11 @@ export type ConsentNews =
       readonly kind: 'progress';
       readonly step: PairStep;
       readonly done: boolean;
+      readonly waiting: boolean;
       readonly make: Make | null;
     }
+  | { readonly kind: 'wifi'; readonly refused: boolean } // what is the device's Wi-Fi to be?
+  | LinkNews
   | {
       readonly kind: 'done';
       readonly deviceName: string;

@@ -1,0 +1,193 @@
+// "Look nearby": real Chromium with Bluetooth emulated, joined to the radio socket of a real
+// latchkey-device that is in no network until the scenario says so.
+
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Air, Radio } from '../../lab/bluetooth.mjs';
+import { allow, consentWindow, typeCode, waitState } from '../../lab/consent.mjs';
+import { Device, ROOT } from '../../lab/latchkey.mjs';
+import { until } from '../../lab/process.mjs';
+import { MEDIA, SITE } from '../stage.mjs';
+
+const UPSTREAM = fileURLToPath(new URL('../upstream.mjs', import.meta.url));
+const GARDEN = { type: MEDIA.type, name: 'Garden cache' };
+
+/** The cable of a device: as when it joins a Wi-Fi, or leaves it. */
+async function online(host, on) {
+  await host.namespace.ip('link', 'set', 'eth0', on ? 'up' : 'down');
+  if (on) await host.namespace.ip('route', 'replace', '224.0.0.0/4', 'dev', 'eth0');
+}
+
+/** A device nearby, new each time, and outside of the network unless `network`. */
+async function garden(stage, { network = false, words = [] } = {}) {
+  const { house } = stage;
+  if (!stage.garden) {
+    const host = await house.addDevice('garden');
+    const upstream = host.spawn('upstream', [process.execPath, UPSTREAM, '8080', join(ROOT, 'out/media')]);
+    await upstream.waitFor(/^upstream on 8080$/m);
+    stage.garden = { host, count: 0 };
+  }
+  const { host } = stage.garden;
+  await stage.garden.device?.process?.stop();
+  stage.garden.radio?.close();
+  await online(host, network);
+  stage.garden.count += 1;
+  const path = join(host.home, `radio-${stage.garden.count}.sock`);
+  const device = new Device(host, join(host.home, `state-${stage.garden.count}`), join(host.folder, 'access.log'));
+  device.options = { ...GARDEN, upstream: 'http://127.0.0.1:8080', mdns: 'builtin', words: ['--bluetooth-socket', path, ...words] };
+  stage.garden.device = device;
+  await device.run();
+  // One for each browser: scenarios before may have started another.
+  if (stage.garden.air?.context !== stage.context) stage.garden.air = await Air.over(stage.context);
+  stage.garden.radio = await Radio.start(stage.garden.air, { path });
+  return stage.garden;
+}
+
+/** Up to the list of devices. */
+async function upToList(stage, page) {
+  await stage.press(page, [MEDIA.type]);
+  const window = await consentWindow(stage.context);
+  await allow(window);
+  await waitState(window, 'looking');
+  return window;
+}
+
+/**
+ * What a person picks in the browser's own list after "Look nearby"; nothing where `radio` is null. Chromium
+ * shows no such list over a pop-up window: the first press brings another one. @returns that window
+ */
+async function lookNearby(stage, before, radio) {
+  const opened = stage.context.waitForEvent('page');
+  await before.locator('#nearby:enabled').click();
+  const window = await opened;
+  await waitState(window, 'looking');
+  await until('the small window to be gone', () => before.isClosed());
+  assert.match(await window.locator('#nearby-help').innerText(), /once more/);
+  const list = await stage.garden.air.choose(window, radio);
+  await window.locator('#nearby:enabled').click();
+  await until('the browser’s list to be answered', list.answered);
+  return window;
+}
+
+async function upToCode(stage, page, radio, device) {
+  const code = await device.openWindow();
+  await until('the device to show itself', () => radio.advertised);
+  const window = await lookNearby(stage, await upToList(stage, page), radio);
+  await waitState(window, 'code');
+  return { window, code };
+}
+
+async function picture(stage, window, name) {
+  const folder = join(stage.out, 'bluetooth');
+  mkdirSync(folder, { recursive: true });
+  await window.screenshot({ path: join(folder, `${name}.png`) });
+}
+
+/** The device is given a network by whoever carries it: the window waits, then all is well. */
+async function turnsUp(stage, page, window) {
+  await window.locator('#waiting:visible').waitFor({ timeout: 20000 });
+  await online(stage.garden.host, true);
+  await waitState(window, 'done', 40000);
+  assert.match(await window.locator('h1').innerText(), /Garden cache/);
+  await window.click('#close').catch(() => {}); // It also closes by itself.
+  const outcome = await stage.outcome(page);
+  assert.equal(outcome.ok, true, JSON.stringify(outcome));
+  return outcome;
+}
+
+async function plays(page, url) {
+  await page.evaluate((address) => {
+    const video = document.createElement('video');
+    Object.assign(video, { crossOrigin: 'use-credentials', muted: true, src: address });
+    document.body.append(video);
+    void video.play();
+  }, `${url}/clip.mp4`);
+  await page.waitForFunction(() => {
+    const video = document.querySelector('video');
+    return video.videoWidth > 0 && video.currentTime > 0.5;
+  });
+}
+
+export function scenarios(scenario) {
+  const nearby = (name, run) => scenario(`bluetooth: ${name}`, async (stage, context) => {
+    if (!stage.house.isolated) return context.skip('needs namespaces');
+    return run(stage, await stage.visit(SITE));
+  });
+
+  nearby('from click to playing video, with a device that had no network', async (stage, page) => {
+    const { device, radio } = await garden(stage);
+    const { window, code } = await upToCode(stage, page, radio, device);
+    assert.ok(!(await window.locator('main').innerText()).includes('Garden'), 'its name was told before its code was right');
+    await typeCode(window, code);
+    const { url } = await turnsUp(stage, page, window);
+    assert.equal(radio.counts.connections, 1, 'it was connected more than once');
+    await plays(page, url);
+    const [grant] = (await stage.grants()).filter((one) => one.device.name === GARDEN.name);
+    assert.equal(grant.url, url);
+  });
+
+  nearby('a wrong code is told, and counted by the device; the right one goes on', async (stage, page) => {
+    const { device, radio } = await garden(stage);
+    const { window, code } = await upToCode(stage, page, radio, device);
+    await typeCode(window, code === '11111111' ? '22222222' : '11111111');
+    await window.locator('#code-trouble .note').waitFor({ timeout: 20000 });
+    assert.match(await window.locator('#code-trouble').innerText(), /4 more times/);
+    await typeCode(window, code);
+    await turnsUp(stage, page, window);
+  });
+
+  nearby('a connection that breaks is made again by itself, and the same session goes on', async (stage, page) => {
+    const { device, radio } = await garden(stage);
+    const { window, code } = await upToCode(stage, page, radio, device);
+    await radio.drop();
+    await until('the window to connect again', () => radio.connected && radio.counts.connections === 2);
+    await typeCode(window, code);
+    await turnsUp(stage, page, window);
+    assert.equal(radio.counts.connections, 2);
+  });
+
+  nearby('a device that is carried away is told kindly, and nothing is left', async (stage, page) => {
+    const { device, radio } = await garden(stage);
+    const { window } = await upToCode(stage, page, radio, device);
+    const before = (await stage.grants()).length;
+    radio.away = true;
+    await radio.drop();
+    await typeCode(window, '12345678');
+    await waitState(window, 'problem', 50000);
+    assert.match(await window.locator('h1').innerText(), /broke off/);
+    await picture(stage, window, 'lost');
+    assert.equal((await stage.grants()).length, before);
+    await window.click('#close');
+    assert.equal((await stage.outcome(page)).ok, false);
+  });
+
+  nearby('a device found in the network and nearby appears once', async (stage, page) => {
+    const { device, radio } = await garden(stage, { network: true });
+    const code = await device.openWindow();
+    await until('the device to show itself', () => radio.advertised);
+    const small = await upToList(stage, page);
+    await small.locator('[data-testid="device"]').filter({ hasText: GARDEN.name }).waitFor();
+    const window = await lookNearby(stage, small, radio);
+    await waitState(window, 'code');
+    assert.match(await window.locator('h1').innerText(), /Garden cache/, 'it is not known to be the one in the list');
+    await typeCode(window, code);
+    await waitState(window, 'done', 30000);
+    assert.equal(radio.counts.toDevice, 0, 'it was paired over Bluetooth, though it is in the network');
+    await window.click('#close').catch(() => {});
+  });
+
+  nearby('a list that is closed leaves all as it was; the button is there again', async (stage, page) => {
+    const { device, radio } = await garden(stage);
+    await device.openWindow();
+    await until('the device to show itself', () => radio.advertised);
+    const small = await upToList(stage, page);
+    await picture(stage, small, 'looking');
+    const window = await lookNearby(stage, small, null);
+    await window.locator('#nearby:enabled').waitFor();
+    assert.equal(await window.locator('#nearby-said .note').count(), 0);
+    assert.equal(radio.counts.connections, 0);
+    await window.click('#deny');
+  });
+}
