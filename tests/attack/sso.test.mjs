@@ -186,6 +186,39 @@ test('row 45: nobody is sent anywhere but to the grant\'s own pages', async (t) 
   assert.deepEqual(done, { return_to: '/films', signed_in: true });
 });
 
+test('row 45: the provider\'s logout page reaches a device\'s own host, and nobody learns anything by it', async (t) => {
+  const { mallory, person } = await served(t);
+  const own = await person.grantOver(null);
+  await own.open();
+  const window = { 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document', 'Sec-Fetch-Site': 'same-origin' };
+  const away = await own.fetch(`${SSO}/start?return_to=%2F`, { headers: window });
+  await own.fetch(`${SSO}/finish`, {
+    method: 'POST', body: Buffer.from(JSON.stringify(mallory.authorize(away.headers.location))), headers: { Origin: `https://${own.host}` },
+  }).then((answer) => { [own.cookie] = answer.headers['set-cookie'].split(';'); });
+  const signedIn = async () => JSON.parse((await own.fetch(SSO, { headers: { 'Sec-Fetch-Site': 'same-origin' } })).body).signed_in;
+  assert.equal(await signedIn(), true);
+  // As the browser asks for a frame in the provider's page: from another site, and so without the cookie.
+  const frame = { 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'iframe', 'Sec-Fetch-Site': 'cross-site' };
+  const logout = async (iss, sid, headers = frame) => {
+    const mine = own.cookie;
+    delete own.cookie;
+    const answer = await own.fetch(`${SSO}/frontchannel-logout?${new URLSearchParams({ iss, sid })}`, { headers });
+    own.cookie = mine;
+    return answer;
+  };
+  const heard = await logout(mallory.issuer, 'sid-2');
+  assert.equal(heard.status, 200);
+  assert.match(heard.headers['content-security-policy'], new RegExp(`frame-ancestors ${mallory.issuer}$`));
+  assert.equal(await signedIn(), true, 'another session of the provider ended it');
+  const stranger = await logout('https://evil.example', 'sid-1');
+  assert.match(stranger.headers['content-security-policy'], /frame-ancestors 'none'$/);
+  assert.equal((await logout(mallory.issuer, 'sid-1', { ...frame, 'Sec-Fetch-Mode': 'no-cors', 'Sec-Fetch-Dest': 'image' })).status, 403);
+  assert.equal(await signedIn(), true);
+  const done = await logout(mallory.issuer, 'sid-1');
+  assert.deepEqual([done.status, done.body.toString()], [heard.status, heard.body.toString()], 'the answer says whether somebody was signed in');
+  assert.equal(await signedIn(), false);
+});
+
 test('row 45: it ends with the session, and with the grant', async (t) => {
   const { mallory, person, grant, service } = await served(t, { more: { required: true } });
   assert.equal((await grant.fetch('/')).status, 401);

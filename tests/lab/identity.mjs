@@ -88,6 +88,25 @@ export class Visitor {
     throw new Error('the provider goes round in circles');
   }
 
+  /** Types a code that a device shows, on the provider's page for it, and says who they are. */
+  async enterCode(url, code, person) {
+    const send = async ({ text }, fields) => {
+      const [, action] = /action="([^"]+)"/.exec(text) ?? [];
+      const [, xsrf] = /name="xsrf" value="([^"]+)"/.exec(text) ?? [];
+      if (!action || !xsrf) throw new Error(`the provider shows no form: ${text.slice(0, 300)}`);
+      return this.get(new URL(action, url).href, { method: 'POST', body: new URLSearchParams({ xsrf, ...fields }).toString() });
+    };
+    const question = await send(await this.get(url), { user_code: code });
+    let answer = await send(question, { user_code: code, confirm: 'yes' });
+    for (let step = 0; answer.location; ++step) {
+      if (step === 8) throw new Error('the provider goes round in circles');
+      const next = new URL(answer.location, url).href;
+      const page = await this.get(next);
+      answer = page.status === 200 && next.includes('/interaction/') ? await this.get(`${next}/as/${person}`, { method: 'POST', body: '' }) : page;
+    }
+    if (answer.status !== 200) throw new Error(`the provider: ${answer.status} ${answer.text.slice(0, 300)}`);
+  }
+
   /** Ends the session at the provider: says yes to its question. */
   async logout(url) {
     const question = await this.get(url);
