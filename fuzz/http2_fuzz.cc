@@ -69,24 +69,35 @@ void check_request(const Http2Request& request, const Http2Limits& limits) {
   LATCHKEY_CHECK(head.fields.count("host") == 1);
   LATCHKEY_CHECK(head.fields.count("cookie") <= 1 && head.fields.count("content-length") <= 1);
   LATCHKEY_CHECK(head.fields.has("content-length") == request.length.has_value());
-  LATCHKEY_CHECK(head.fields.all().size() <= limits.fields + 1);
+  LATCHKEY_CHECK(head.fields.all().size() <= limits.fields + 3);
   std::size_t bytes = 0;
   for (const HttpField& field : head.fields.all()) {
     bytes += field.name.size() + field.value.size();
     LATCHKEY_CHECK(!field.name.empty() && field.name[0] != ':' && is_plain(field.name) &&
                    is_plain(field.value));
     LATCHKEY_CHECK(field.name.find_first_of(" \t:") == std::string::npos);
-    for (const char* never : {"connection", "transfer-encoding", "upgrade", "keep-alive",
-                              "proxy-connection", "http2-settings"}) {
+    for (const char* never :
+         {"transfer-encoding", "keep-alive", "proxy-connection", "http2-settings"}) {
       LATCHKEY_CHECK(field.name != never);
     }
   }
-  LATCHKEY_CHECK(bytes <= limits.head + 2 * limits.fields);
+  const bool opens = latchkey::wire::opens_websocket(head);
+  LATCHKEY_CHECK(!opens || (head.method == "GET" && !request.length &&
+                            *head.fields.find("upgrade") == "websocket" &&
+                            !head.fields.has("sec-websocket-key")));
+  LATCHKEY_CHECK(head.fields.count("upgrade") == (opens ? 1U : 0U) &&
+                 head.fields.count("connection") == (opens ? 1U : 0U));
+  LATCHKEY_CHECK(bytes <= limits.head + 2 * limits.fields + (opens ? 33U : 0U));
   // Said again in HTTP/2 it is the same request.
   std::vector<HttpField> again{
-      {":method", head.method}, {":scheme", "https"}, {":path", head.target}};
+      {":method", opens ? "CONNECT" : head.method}, {":scheme", "https"}, {":path", head.target}};
+  if (opens) {
+    again.push_back({":protocol", "websocket"});
+  }
   for (const HttpField& field : head.fields.all()) {
-    again.push_back(field);
+    if (field.name != "connection" && field.name != "upgrade") {
+      again.push_back(field);
+    }
   }
   const auto same = latchkey::wire::request_from_http2(again);
   LATCHKEY_CHECK(same && same->method == head.method && same->target == head.target);

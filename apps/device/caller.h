@@ -72,10 +72,12 @@ class Caller : public net::Closable {
   virtual net::Task<void> gone() = 0;
   // False: gone() never returns, so that nobody need wait for it.
   [[nodiscard]] virtual bool notices_leaving() const { return true; }
-  // After a 101 was written: what is under HTTP, and what came along with the request. Null where
-  // the connection cannot be given up for one request.
+  // After a 101 was written: what carries the bytes of a WebSocket, and what came along with the
+  // request. Null where this request asks for none in its version of HTTP.
   virtual net::ByteStream* tunnel() = 0;
   virtual Bytes take_rest() = 0;
+  // Whether its WebSockets come without a key (RFC 8441): whoever passes one on makes it.
+  [[nodiscard]] virtual bool is_keyless() const { return false; }
 
   [[nodiscard]] virtual std::string_view protocol() const = 0;  // as logs name it: "HTTP/1.1"
   // Why it was given up, if it was.

@@ -5,6 +5,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "net/block.h"
+#include "wire/http2_head.h"
 
 namespace latchkey::device {
 
@@ -158,6 +159,7 @@ void Http2Connection::dispatch() {
 Http2Caller::Http2Caller(std::shared_ptr<Http2Connection> connection, std::int32_t stream)
     : connection_(std::move(connection)),
       id_(stream),
+      opens_tunnel_(wire::opens_websocket(connection_->session_.request(stream).head)),
       pace_(connection_->timeouts_.body, connection_->timeouts_.upload_rate),
       readable_(connection_->executor_),
       writable_(connection_->executor_),
@@ -168,7 +170,7 @@ Http2Caller::Http2Caller(std::shared_ptr<Http2Connection> connection, std::int32
 Http2Caller::~Http2Caller() {
   Http2Connection& connection = *connection_;
   connection.callers_.erase(id_);
-  connection.session_.consume(id_, piece_.size());
+  connection.session_.consume(id_, piece_.size() - read_);
   connection.session_.release(id_);
   connection.last_use_ = std::chrono::steady_clock::now();
   connection.flush();
@@ -184,11 +186,14 @@ bool Http2Caller::is_open() const {
 }
 
 bool Http2Caller::body_done() const {
-  return connection_->session_.body_done(id_);
+  return opens_tunnel_ || connection_->session_.body_done(id_);
 }
 
 std::optional<std::uint64_t> Http2Caller::body_length() const {
   const net::Http2Session& session = connection_->session_;
+  if (opens_tunnel_) {
+    return 0;
+  }
   if (request().length) {
     return request().length;
   }
@@ -241,6 +246,12 @@ net::Task<net::Result<void>> Http2Caller::write_head(wire::HttpResponseHead head
   if (!is_open()) {
     co_return fail(closed());
   }
+  if (opens_tunnel_) {
+    // The client takes any 2xx for an open WebSocket (RFC 8441 section 5), here only a 101 is.
+    const bool opens = head.status == 101;
+    head.status = opens ? 200 : head.status / 100 == 2 ? 502 : head.status;
+    head.fields.remove("Sec-WebSocket-Accept");
+  }
   status_ = head.status;
   const bool empty = head.status == 204 || head.status == 304;
   if (length && head.status != 204) {
@@ -253,6 +264,14 @@ net::Task<net::Result<void>> Http2Caller::write_head(wire::HttpResponseHead head
 }
 
 net::Task<net::Result<void>> Http2Caller::write_piece(ByteSpan piece) {
+  std::size_t taken = 0;
+  const auto pushed = co_await push(piece, timeouts().stall, taken);
+  bytes_ += taken;
+  co_return pushed;
+}
+
+net::Task<net::Result<void>> Http2Caller::push(ByteSpan piece, std::chrono::milliseconds stall,
+                                               std::size_t& taken) {
   // The session reads the caller's bytes: not after this frame is gone, however it goes.
   struct Offer {
     Http2Caller& caller;
@@ -267,23 +286,63 @@ net::Task<net::Result<void>> Http2Caller::write_piece(ByteSpan piece) {
   session.offer(id_, piece);
   connection_->flush();
   std::size_t left = piece.size();
-  net::Deadline deadline = net::after(timeouts().stall);
+  net::Deadline deadline = net::after(stall);
   while (session.offered(id_) > 0 && is_open()) {
     co_await writable_.wait(deadline);
     if (session.offered(id_) < left) {
       left = session.offered(id_);
-      deadline = net::after(timeouts().stall);
+      deadline = net::after(stall);
     } else if (std::chrono::steady_clock::now() >= deadline) {
       given_up_ = front::Refusal::kSlowReader;
       close();
       co_return fail(net::Error{net::Error::Code::kTimeout, "does not read"});
     }
   }
-  bytes_ += piece.size() - left;
+  taken = piece.size() - left;
   if (!is_open() && !session.answered(id_)) {
     co_return fail(closed());
   }
   co_return net::Result<void>{};
+}
+
+net::Task<net::Result<std::size_t>> Http2Caller::Tunnel::read_some(std::span<std::uint8_t> into,
+                                                                   net::Deadline deadline) {
+  net::Http2Session& session = caller_.connection_->session_;
+  Bytes& piece = caller_.piece_;
+  std::size_t& read = caller_.read_;
+  while (caller_.is_open()) {
+    if (read == piece.size() && session.body_waiting(caller_.id_) > 0) {
+      piece = session.take_body(caller_.id_);
+      read = 0;
+    }
+    if (read < piece.size()) {
+      const std::size_t size = std::min(into.size(), piece.size() - read);
+      std::copy_n(piece.begin() + static_cast<std::ptrdiff_t>(read), size, into.begin());
+      read += size;
+      session.consume(caller_.id_, size);
+      caller_.connection_->flush();
+      co_return size;
+    }
+    if (session.body_ended(caller_.id_)) {
+      co_return 0U;
+    }
+    if (std::chrono::steady_clock::now() >= deadline) {
+      co_return fail(net::Error{net::Error::Code::kTimeout, "says nothing"});
+    }
+    Bytes().swap(piece);  // one that idles holds nothing
+    read = 0;
+    co_await caller_.readable_.wait(deadline);
+  }
+  co_return fail(closed());
+}
+
+net::Task<net::Result<void>> Http2Caller::Tunnel::write_all(ByteSpan bytes,
+                                                            std::chrono::milliseconds stall) {
+  std::size_t taken = 0;
+  if (bytes.empty()) {
+    co_return net::Result<void>{};
+  }
+  co_return co_await caller_.push(bytes, stall, taken);
 }
 
 net::Task<net::Result<void>> Http2Caller::finish() {

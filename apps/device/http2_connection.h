@@ -90,17 +90,40 @@ class Http2Caller final : public Caller {
   void close() override;
   [[nodiscard]] bool is_open() const override;
   net::Task<void> gone() override;
-  net::ByteStream* tunnel() override { return nullptr; }
+  net::ByteStream* tunnel() override { return opens_tunnel_ ? &tunnel_ : nullptr; }
   Bytes take_rest() override { return {}; }
+  [[nodiscard]] bool is_keyless() const override { return opens_tunnel_; }
   [[nodiscard]] std::string_view protocol() const override { return "HTTP/2.0"; }
 
  private:
   friend class Http2Connection;
+  // The two directions of a WebSocket's stream (RFC 8441 section 5).
+  class Tunnel final : public net::ByteStream {
+   public:
+    explicit Tunnel(Http2Caller& caller) : caller_(caller) {}
+    net::Task<net::Result<std::size_t>> read_some(std::span<std::uint8_t> into,
+                                                  net::Deadline deadline) override;
+    net::Task<net::Result<void>> write_all(ByteSpan bytes,
+                                           std::chrono::milliseconds stall) override;
+    net::Task<void> shutdown() override { (void)co_await caller_.finish(); }
+    void close() override { caller_.close(); }
+    [[nodiscard]] bool is_open() const override { return caller_.is_open(); }
+
+   private:
+    Http2Caller& caller_;
+  };
+  // What the client has taken of `piece`; all of it, or it failed.
+  net::Task<net::Result<void>> push(ByteSpan piece, std::chrono::milliseconds stall,
+                                    std::size_t& taken);
   static net::Error closed() { return {net::Error::Code::kClosed, "the stream is over"}; }
   [[nodiscard]] const Timeouts& timeouts() const { return connection_->timeouts_; }
   std::shared_ptr<Http2Connection> connection_;
   std::int32_t id_;
-  Bytes piece_;  // of the body, that the reader has
+  // What follows the head is no body.
+  const bool opens_tunnel_;
+  Tunnel tunnel_{*this};
+  Bytes piece_;           // of the body, that the reader has
+  std::size_t read_ = 0;  // of it; only a tunnel hands out less than the whole
   front::Pace pace_;
   bool bodiless_ = false;
   bool cut_ = false;

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "front/headers.h"
+#include "front/websocket.h"
 #include "net/accepting.h"
 
 namespace latchkey::device {
@@ -98,6 +99,11 @@ void UpstreamBackend::give_back(Connection connection) {
 net::Task<void> UpstreamBackend::serve(Exchange exchange) {
   Caller& client = exchange.client;
   const bool has_body = !client.body_done();
+  std::string key;
+  if (exchange.pass.websocket && client.is_keyless()) {
+    key = front::websocket_key(random_);
+    exchange.pass.head.fields.set("Sec-WebSocket-Key", key);
+  }
   for (bool fresh = false;; fresh = true) {
     // A body can be sent once only, so it goes where nobody can have closed in the meantime.
     auto connection = co_await connect(fresh || has_body);
@@ -105,7 +111,7 @@ net::Task<void> UpstreamBackend::serve(Exchange exchange) {
       metrics_.count(front::UpstreamError::kUnreachable);
       co_return co_await answer_error(exchange, 502, "bad_gateway");
     }
-    Passage passage{exchange, *std::move(connection), !has_body, false};
+    Passage passage{exchange, *std::move(connection), !has_body, key, false};
     if (!co_await send_head(passage)) {
       if (passage.connection.reused) {
         continue;  // it had been closed on us; nothing of the body was read yet
@@ -191,9 +197,12 @@ net::Task<void> UpstreamBackend::receive(Passage& passage) {
                       service.buffered() == 0;
       co_return;
     }
-    const int status = service.message().response_head().status;
+    const wire::HttpResponseHead& head = service.message().response_head();
+    const int status = head.status;
     if (status == 101) {
-      if (passage.exchange.pass.websocket && passage.exchange.client.tunnel() != nullptr) {
+      const bool answers = passage.key.empty() || front::accepts_websocket(head, passage.key);
+      if (passage.exchange.pass.websocket && passage.exchange.client.tunnel() != nullptr &&
+          answers) {
         co_await tunnel(passage);
       }
       co_return;
@@ -291,6 +300,7 @@ net::Task<void> UpstreamBackend::tunnel(Passage& passage) {
   const Count count{client, sent_down};
   co_await (pump(*passage.connection.stream, under, sent_down) ||
             pump(under, *passage.connection.stream, sent_up));
+  (void)co_await client.finish();
 }
 
 net::Task<void> UpstreamBackend::pump(net::ByteStream& from, net::ByteStream& to,

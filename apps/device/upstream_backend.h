@@ -43,7 +43,8 @@ class UpstreamBackend final : public Backend {
     Exchange& exchange;
     Connection connection;
     bool body_sent = false;
-    bool retry = false;  // nothing came back on a connection that had been idle
+    std::string key = {};  // of a WebSocket whose client has none
+    bool retry = false;    // nothing came back on a connection that had been idle
   };
   net::Task<net::Result<Connection>> connect(bool fresh);
   net::Task<bool> send_head(Passage& passage);
@@ -60,6 +61,7 @@ class UpstreamBackend final : public Backend {
   UpstreamAddress to_;
   Timeouts timeouts_;
   front::Metrics& metrics_;
+  net::SystemRandom random_;
   std::deque<Connection> idle_;
 };
 

@@ -52,6 +52,13 @@ Digest256 Sha256::finish() {
   return digest;
 }
 
+ByteArray<20> sha1(ByteSpan data) {
+  ByteArray<20> digest{};
+  LATCHKEY_CHECK(
+      EVP_Digest(address_of(data), data.size(), digest.data(), nullptr, EVP_sha1(), nullptr) == 1);
+  return digest;
+}
+
 Digest256 sha256(ByteSpan data) {
   return sha256({data});
 }

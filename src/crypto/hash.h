@@ -1,4 +1,4 @@
-// SHA-256, HMAC (RFC 2104), HKDF (RFC 5869) and PBKDF2 (RFC 8018), all over SHA-256.
+// SHA-256, and HMAC (RFC 2104), HKDF (RFC 5869) and PBKDF2 (RFC 8018) over it; SHA-1.
 #pragma once
 
 #include <cstddef>
@@ -27,6 +27,8 @@ class Sha256 {
   struct State;
   std::unique_ptr<State> state_;
 };
+// For protocols that demand it where nothing depends on it being hard to collide (RFC 6455).
+ByteArray<20> sha1(ByteSpan data);
 Digest256 hmac_sha256(ByteSpan key, ByteSpan data);
 Digest256 hmac_sha256(ByteSpan key, std::initializer_list<ByteSpan> parts);
 // For many messages under one key, which is worked in once. One thread.

@@ -36,6 +36,10 @@ TEST(Hash, HkdfVector) {  // RFC 5869 test case 1
             "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
 }
 
+TEST(Hash, Sha1Vector) {  // FIPS 180-2 appendix A.1
+  EXPECT_EQ(hex_encode(sha1(as_bytes("abc"))), "a9993e364706816aba3e25717850c26c9cd0d89d");
+}
+
 TEST(Hash, HkdfWithEmptySalt) {  // RFC 5869 test case 3
   const SecretBytes okm = hkdf_sha256(Bytes(22, 0x0b), {}, {}, 42);
   EXPECT_EQ(hex_encode(okm.span()),

@@ -340,11 +340,12 @@ Http2Session::Http2Session(const Http2Limits& limits)
       nghttp2_session_server_new2(&made, callbacks.get(), machine_.get(), options.get()) == 0);
   machine_->session.reset(made);
   const auto number = [](std::size_t value) { return static_cast<std::uint32_t>(value); };
-  const std::array<nghttp2_settings_entry, 4> settings = {{
+  const std::array<nghttp2_settings_entry, 5> settings = {{
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, number(limits.streams)},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, number(limits.body)},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, number(limits.head)},
       {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+      {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
   }};
   LATCHKEY_CHECK(
       nghttp2_submit_settings(made, NGHTTP2_FLAG_NONE, settings.data(), settings.size()) == 0);

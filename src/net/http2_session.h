@@ -2,8 +2,7 @@
 // out. Frames, HPACK and flow control are libnghttp2's; what is here are the limits, the heads as
 // values, and bodies that wait until somebody wants them.
 //
-// Nothing is pushed, priorities are not kept, and RFC 8441 (WebSockets) is not offered: browsers
-// open an HTTP/1.1 connection for those.
+// WebSockets are streams like others (RFC 8441). Nothing is pushed, and priorities are not kept.
 #pragma once
 
 #include <cstdint>

@@ -58,12 +58,13 @@ std::optional<std::uint64_t> read_length(std::string_view text) {
 
 // The pseudo-fields, each at most once.
 struct Pseudo {
-  std::optional<std::string> method, scheme, authority, path;
+  std::optional<std::string> method, scheme, authority, path, protocol;
   bool take(const HttpField& field) {
     auto* to = field.name == ":method"      ? &method
                : field.name == ":scheme"    ? &scheme
                : field.name == ":authority" ? &authority
                : field.name == ":path"      ? &path
+               : field.name == ":protocol"  ? &protocol
                                             : nullptr;
     if (to == nullptr || to->has_value()) {
       return false;
@@ -74,7 +75,10 @@ struct Pseudo {
   [[nodiscard]] bool make_a_request() const {
     const bool target = path && is_visible(*path) && path->find('#') == std::string::npos &&
                         (path->front() == '/' || (*path == "*" && method == "OPTIONS"));
-    return method && is_method(*method) && *method != "CONNECT" && scheme == "https" && target &&
+    // RFC 8441 section 4; a CONNECT of the old kind has no path and is for proxies.
+    const bool connects = method == "CONNECT";
+    return method && is_method(*method) && connects == protocol.has_value() &&
+           (!protocol || protocol == "websocket") && scheme == "https" && target &&
            (!authority || is_visible(*authority));
   }
 };
@@ -97,6 +101,17 @@ bool take_field(const HttpField& field, HttpRequestHead& head, std::string& cook
     return false;
   }
   head.fields.add(field.name, field.value);
+  return true;
+}
+
+// The key of HTTP/1.1's handshake has no meaning here (RFC 8441 section 5.1), and a length neither.
+bool become_websocket(HttpRequestHead& head) {
+  if (head.fields.has("content-length") || head.fields.has("sec-websocket-key")) {
+    return false;
+  }
+  head.method = "GET";
+  head.fields.add("connection", "Upgrade");
+  head.fields.add("upgrade", "websocket");
   return true;
 }
 
@@ -130,7 +145,14 @@ std::optional<HttpRequestHead> request_from_http2(const std::vector<HttpField>& 
   }
   head.method = *std::move(pseudo.method);
   head.target = *std::move(pseudo.path);
+  if (pseudo.protocol && !become_websocket(head)) {
+    return std::nullopt;
+  }
   return head;
+}
+
+bool opens_websocket(const HttpRequestHead& head) {
+  return head.fields.has("upgrade");
 }
 
 std::optional<std::uint64_t> promised_length(const HttpRequestHead& head) {

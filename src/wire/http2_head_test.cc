@@ -81,6 +81,41 @@ TEST(Http2HeadTest, PseudoFieldsAreCompleteFirstAndOnce) {
   EXPECT_FALSE(request_from_http2(request({{":status", "200"}})));
 }
 
+TEST(Http2HeadTest, AnExtendedConnectIsTheGetOfHttp1) {  // RFC 8441 section 5.1
+  Fields open = with(":method", "CONNECT");
+  open.push_back({":protocol", "websocket"});
+  const auto also = [&open](const std::string& name, const std::string& value) {
+    Fields all = open;
+    all.push_back({name, value});
+    return request_from_http2(all);
+  };
+  const auto head = also("sec-websocket-version", "13");
+  ASSERT_TRUE(head);
+  EXPECT_TRUE(opens_websocket(*head));
+  EXPECT_EQ(head->method, "GET");
+  EXPECT_EQ(head->target, "/x?y=1");
+  EXPECT_EQ(*head->fields.find("Connection"), "Upgrade");
+  EXPECT_EQ(*head->fields.find("Upgrade"), "websocket");
+  EXPECT_EQ(promised_length(*head), std::nullopt);
+  EXPECT_FALSE(opens_websocket(*request_from_http2(request())));
+
+  EXPECT_FALSE(also("content-length", "5"));
+  EXPECT_FALSE(also("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="));
+  EXPECT_FALSE(also("upgrade", "h2c"));
+  EXPECT_FALSE(also("connection", "close"));
+  EXPECT_FALSE(also(":protocol", "websocket"));
+  for (const char* other : {"", "connect-udp", "WebSocket", "websocket, x"}) {
+    open.back().value = other;
+    EXPECT_FALSE(request_from_http2(open)) << other;
+  }
+  open.back() = {":protocol", "websocket"};
+  for (const char* name : {":scheme", ":path", ":authority"}) {
+    Fields lacking = open;
+    std::erase_if(lacking, [name](const HttpField& field) { return field.name == name; });
+    EXPECT_FALSE(request_from_http2(lacking)) << name;
+  }
+}
+
 TEST(Http2HeadTest, Threat30TargetsAndMethodsThatHttp1CouldReadOtherwise) {
   for (const char* path : {"/a b", "/a HTTP/1.1\r\nX: y", "/a\tb", "a", "https://a.local/", "*",
                            "/a#b", "/\x7f", "/\xc3\xa9", "/a\nb", "//\r"}) {

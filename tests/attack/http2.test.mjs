@@ -9,7 +9,7 @@ import { ambiguous2 } from './lib/ambiguous.mjs';
 import { Person } from './lib/binding.mjs';
 import { Device, House, until, upstream, within } from './lib/house.mjs';
 import { request } from './lib/http.mjs';
-import { FLAG, Raw, TYPE, ask, block, client, frame } from './lib/http2.mjs';
+import { FLAG, Raw, TYPE, ask, block, client, frame, tunnel } from './lib/http2.mjs';
 
 const SITE = 'https://video.example';
 const EVIL = 'https://evil.example';
@@ -49,12 +49,61 @@ test('h2: the same judgement as for HTTP/1.1, stream by stream', async (t) => {
     assert.ok(!JSON.stringify(one).includes(grant.cookie.split('=')[1]));
     assert.equal(one.raw.filter((name) => name.toLowerCase() === 'host').length, 1);
   }
-  // A WebSocket takes a connection of its own: nothing in h2 says it could have this one.
+  // A WebSocket beside it, as in HTTP/1.1.
   const socket = await grant.connect({ ALPNProtocols: ['http/1.1'] });
   const opened = await request(socket, { target: '/ws', headers: grant.headers({ Cookie: grant.cookie, Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==' }) });
   assert.equal(opened.status, 101);
-  assert.notEqual(session.remoteSettings.enableConnectProtocol, true);
   socket.destroy();
+  session.destroy();
+});
+
+test('h2: a WebSocket in a stream (RFC 8441) is judged as one of HTTP/1.1, and is a tunnel of its own', async (t) => {
+  const { service, grant } = await served(t, (incoming, response) => response.end('no WebSocket here'));
+  const session = await client(grant);
+  const at = (target, options) => tunnel(session, grant, target, options);
+  assert.equal((await at('/ws', { sessionless: true })).status, 401);
+  assert.equal((await at('/ws', { headers: { origin: EVIL } })).status, 403);
+  assert.equal((await at('/ws', { headers: { origin: undefined } })).status, 403);
+  assert.equal((await at('/ws', { authority: 'other.local' })).status, 421);
+  // What would be another request, or none, in HTTP/1.1.
+  for (const headers of [{ ':protocol': 'connect-udp' }, { 'content-length': '5' }, { 'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==' }]) {
+    assert.equal((await at('/ws', { headers })).status, 400, JSON.stringify(headers));
+  }
+  assert.deepEqual(service.seen, [], 'none of these reached the service');
+
+  const one = await at('/ws?a=b');
+  assert.equal(one.status, 200);
+  for (const name of ['connection', 'upgrade', 'sec-websocket-accept']) assert.equal(one.headers[name], undefined, name);
+  const [{ headers: seen, method, url }] = service.seen;
+  assert.deepEqual([method, url, seen.upgrade, seen['x-latchkey-origin']], ['GET', '/ws?a=b', 'websocket', SITE]);
+  assert.equal(Buffer.from(seen['sec-websocket-key'], 'base64').length, 16);
+  assert.equal(seen['transfer-encoding'] ?? seen['content-length'], undefined);
+  // More than any window at once, and other requests beside it.
+  const sent = Buffer.alloc(3_000_000, 'wide ');
+  one.stream.write(sent);
+  assert.equal((await ask(session, grant, '/beside')).body.toString(), 'no WebSocket here');
+  await until(() => one.bytes.length === sent.length, 'the echo');
+  assert.deepEqual(one.bytes, sent);
+  const two = await at('/ws');
+  assert.notEqual(service.seen.at(-1).headers['sec-websocket-key'], seen['sec-websocket-key']);
+  one.stream.end();
+  assert.equal(await within(one.over, 'the end that the client asked for'), 0);
+  two.stream.write('still here');
+  await until(() => two.bytes.toString() === 'still here', 'the other one');
+  session.destroy();
+});
+
+test('row 46: in h2 nothing passes for an open WebSocket but one', async (t) => {
+  const { service, grant } = await served(t);
+  const session = await client(grant);
+  // An answer to another key: not of a service that speaks WebSockets. In HTTP/1.1 the browser sees that.
+  const unread = await tunnel(session, grant, '/unread');
+  assert.equal(unread.status, 502);
+  assert.equal(service.seen.length, 1);
+  // A service that answers 200 as if nothing had been asked for.
+  service.server.removeAllListeners('upgrade');
+  assert.equal((await tunnel(session, grant, '/ws')).status, 502);
+  assert.equal((await ask(session, grant, '/after')).status, 200, 'the connection lives on');
   session.destroy();
 });
 
@@ -65,6 +114,7 @@ test('row 47: in h2 too nothing of a session outlives its grant', async (t) => {
   const session = await client(grant);
   session.socket.on('session', (one) => { ticket = one; });
   const held = [ask(session, grant, '/1'), ask(session, grant, '/2')];
+  const socket = await tunnel(session, grant);
   await until(() => open.length === 2 && ticket, 'two answers under way, and a ticket of TLS');
   const again = await grant.connect({ ALPNProtocols: ['h2'], session: ticket });
   assert.ok(again.isSessionReused(), 'while the grant lives');
@@ -73,6 +123,8 @@ test('row 47: in h2 too nothing of a session outlives its grant', async (t) => {
   for (const answer of await Promise.all(held)) {
     assert.ok(answer.error || answer.code !== 0, 'cut off, not ended');
   }
+  await within(socket.over, 'the end of the WebSocket');
+  assert.equal(socket.ended, false, 'cut off, not ended');
   await within(new Promise((done) => { if (session.destroyed) done(); else session.once('close', done); }), 'the end of the connection');
   await assert.rejects(grant.connect({ ALPNProtocols: ['h2'], session: ticket }));
   await until(() => open.every((one) => one.destroyed || one.writableEnded || one.socket?.destroyed), 'the service hears of it');

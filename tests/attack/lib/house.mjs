@@ -2,6 +2,7 @@
 // started under, also when a test fails.
 
 import { execFile, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -239,7 +240,10 @@ export async function upstream(house, answer = (request, response) => response.e
   server.on('upgrade', (request, socket) => {
     seen.push({ method: request.method, url: request.url, headers: request.headers, raw: request.rawHeaders, upgrade: true });
     socket.on('error', () => {});
-    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n');
+    // A service that did not read the key answers to another one.
+    const key = request.url.includes('unread') ? 'x' : request.headers['sec-websocket-key'];
+    const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
     socket.pipe(socket);
   });
   await new Promise((done) => { server.listen(0, '127.0.0.1', done); });

@@ -61,6 +61,26 @@ export function ask(session, grant, target = '/', { method = 'GET', headers = {}
   }), `${method} ${target}`);
 }
 
+/** A WebSocket's stream in h2 (RFC 8441), as node's client opens it; resolves with its answer's head. */
+export async function tunnel(session, grant, target = '/ws', { headers = {}, authority = grant.host, sessionless = false } = {}) {
+  if (session.remoteSettings.enableConnectProtocol === undefined) await within(new Promise((done) => { session.once('remoteSettings', done); }), 'SETTINGS');
+  const own = grant.origin === null ? { 'sec-fetch-site': 'none' } : { origin: grant.origin };
+  const stream = session.request({
+    ':method': 'CONNECT', ':protocol': 'websocket', ':scheme': 'https', ':path': target, ':authority': authority, 'sec-websocket-version': '13',
+    ...own, ...(grant.cookie && !sessionless ? { cookie: grant.cookie } : {}), ...headers,
+  }, { endStream: false });
+  const opened = { stream, bytes: Buffer.alloc(0), ended: false };
+  stream.on('data', (data) => { opened.bytes = Buffer.concat([opened.bytes, data]); });
+  stream.on('end', () => { opened.ended = true; });
+  opened.over = new Promise((done) => { stream.on('close', () => done(stream.rstCode)); });
+  await within(new Promise((done) => {
+    stream.on('response', (fields) => { opened.headers = fields; opened.status = fields[':status']; done(); });
+    stream.on('error', (error) => { opened.error = error; done(); });
+    stream.on('close', done);
+  }), `CONNECT ${target}`);
+  return opened;
+}
+
 /** A connection whose frames the test writes itself. */
 export class Raw {
   static async open(grant, settings = Buffer.alloc(0)) {

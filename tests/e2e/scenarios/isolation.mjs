@@ -100,13 +100,13 @@ export function scenarios(scenario) {
     await page.waitForFunction(() => window.lab.socketState.messages.includes('tick 3'));
     await page.evaluate(() => window.lab.rawSocket.send('hallo'));
     await page.waitForFunction(() => window.lab.socketState.messages.includes('echo hallo'));
-    // The page speaks HTTP/2; for the socket the browser has opened a connection of HTTP/1.1 by itself.
+    // The page speaks HTTP/2, and the socket is a stream of it (RFC 8441).
     const lines = (path) => stage.device.requests().filter((each) => each.path === path && each.origin === SITE);
     const ended = lines('/ws').length;
     await page.evaluate((to) => window.lab.get(to, { credentials: 'include' }), `${url}/pixel.svg`);
     await page.close();
     await until('the socket in the access log', () => lines('/ws').length > ended);
-    assert.deepEqual([lines('/ws').at(-1).protocol, lines('/ws').at(-1).status], ['HTTP/1.1', 101]);
+    assert.deepEqual([lines('/ws').at(-1).protocol, lines('/ws').at(-1).status], ['HTTP/2.0', 200]);
     await until('the request in the access log', () => lines('/pixel.svg').at(-1)?.protocol === 'HTTP/2.0');
 
     const opened = stage.upstreamSays(/^socket opens/).length;
