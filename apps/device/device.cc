@@ -74,12 +74,16 @@ DeviceId Device::id() const {
 std::variant<net::Persona, net::HelloRefusal> Device::choose(const net::ClientHello& hello) {
   const MonoTime now = clock_.mono_now();
   const front::HelloFacts facts{hello.sni, hello.offers_alpn, hello.alpn, window_.is_open(now)};
-  const auto is_live = [this, now](const HostName& host) {
+  const auto find = [this, now](const HostName& host) -> std::optional<front::Service> {
     const auto at = live_.find(host.text());
-    return at != live_.end() &&
-           front::is_servable(at->second->grant, gate_.trusted_now(at->second->grant.agent, now));
+    if (at == live_.end() ||
+        !front::is_servable(at->second->grant, gate_.trusted_now(at->second->grant.agent, now))) {
+      return std::nullopt;
+    }
+    return http1_only_.contains(at->second->tag) ? front::Service::kHttp1Only
+                                                 : front::Service::kBothVersions;
   };
-  const front::Route route = front::route(facts, is_live);
+  const front::Route route = front::route(facts, find);
   if (const auto* alert = std::get_if<front::HelloAlert>(&route)) {
     return *alert == front::HelloAlert::kUnrecognizedName
                ? net::HelloRefusal::kUnrecognizedName
@@ -252,6 +256,7 @@ void Device::withdraw(const grant::GrantKey& key) {
   }
   const auto ended = at->second;
   live_.erase(at);
+  http1_only_.erase(ended->tag);
   streams_.cut_grant(ended->tag);
   if (watcher_ != nullptr) {
     watcher_->host_removed(ended->grant.host);

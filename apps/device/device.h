@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -82,6 +83,8 @@ class Device {
   void on_paired();
   void on_installed(const enroll::Installed& installed);
   OpenStreams& streams() { return streams_; }
+  // From now on connections of this grant speak HTTP/1.1, until the process ends.
+  void leave_http2(std::uint64_t tag) { http1_only_.insert(tag); }
 
   // --- for the person at the device ---
   pairing::PairingWindow& window() { return window_; }
@@ -141,6 +144,7 @@ class Device {
   OpenStreams streams_;
   std::map<std::string, std::shared_ptr<const LiveGrant>, std::less<>> live_;  // by host
   std::uint64_t next_tag_ = 16;
+  std::set<std::uint64_t> http1_only_;  // tags of live_
   bool window_was_open_ = false;
   std::optional<SpkiHash> opener_;
   MonoTime next_sweep_;

@@ -6,6 +6,7 @@
 #include "device/http2_connection.h"
 #include "device/server.h"
 #include "front/answers.h"
+#include "front/connection_rules.h"
 #include "net/http_stream.h"
 
 namespace latchkey::device {
@@ -20,7 +21,8 @@ constexpr std::size_t kLingerBytes = 256 * 1024;
 // What is to happen to a connection when the server takes no more requests.
 class Server::Serving {
  public:
-  Serving(Server& server, std::function<void()> drain) : server_(server), drain_(std::move(drain)) {
+  Serving(Server& server, std::uint64_t tag, std::function<void()> drain)
+      : server_(server), tag_(tag), drain_(std::move(drain)) {
     server_.serving_.insert(this);
   }
   ~Serving() {
@@ -32,9 +34,11 @@ class Server::Serving {
   Serving(const Serving&) = delete;
   Serving& operator=(const Serving&) = delete;
   void drain() const { drain_(); }
+  [[nodiscard]] std::uint64_t tag() const { return tag_; }
 
  private:
   Server& server_;
+  std::uint64_t tag_;
   std::function<void()> drain_;
 };
 
@@ -56,6 +60,16 @@ void Server::drain(std::function<void()> done) {
   }
 }
 
+// Answers that are under way come to their end; the next request comes on a new connection.
+void Server::leave_http2(std::uint64_t tag) {
+  parts_.device.leave_http2(tag);
+  for (const Serving* one : serving_) {
+    if (one->tag() == tag) {
+      one->drain();
+    }
+  }
+}
+
 net::Task<void> Server::serve_http(std::shared_ptr<Client> shared) {
   Client& client = *shared;
   net::TlsStream& stream = *client.stream;
@@ -68,7 +82,7 @@ net::Task<void> Server::serve_http(std::shared_ptr<Client> shared) {
   }
   net::HttpStream http(stream);
   Http1Caller* answering = nullptr;
-  const Serving serving(*this, [&answering, &stream] {
+  const Serving serving(*this, stream.tag(), [&answering, &stream] {
     if (answering != nullptr) {
       answering->distrust();
     } else {
@@ -109,7 +123,7 @@ net::Task<void> Server::serve_http2(std::shared_ptr<Client> client) {
   limits.streams = parts_.limits.streams;
   const auto connection =
       std::make_shared<Http2Connection>(executor_, *client->stream, parts_.timeouts, limits);
-  const Serving serving(*this, [&connection] { connection->drain(); });
+  const Serving serving(*this, client->stream->tag(), [&connection] { connection->drain(); });
   // What serves a stream holds both, so that neither is gone before it.
   const std::weak_ptr<Http2Connection> weak = connection;
   std::function<void(std::int32_t)> serve = [this, client, weak](std::int32_t stream) {
@@ -182,6 +196,11 @@ net::Task<void> Server::serve_request(Client& client, Caller& caller,
     // The desk asks for it only where there is one.
     front::SsoRequest what = std::move(*asked);
     decision = co_await parts_.sso->answer(std::move(what), live, caller);
+  }
+  const auto* refused = std::get_if<front::Answer>(&decision);
+  if (caller.protocol() == "HTTP/2.0" && (refused == nullptr || refused->status < 400) &&
+      front::loses_requests_over_http2(head, live->grant.origin)) {
+    leave_http2(client.stream->tag());
   }
   if (auto* answer = std::get_if<front::Answer>(&decision)) {
     // Who sends what is no request (400) is not trusted with where the next one begins.

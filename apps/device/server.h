@@ -89,6 +89,7 @@ class Server {
   void admit(net::OwnedFd fd, const net::PeerAddress& peer);
   net::Task<void> serve(int fd, std::string address, std::string key, std::unique_ptr<Seat> seat);
   net::Task<void> serve_http(std::shared_ptr<Client> client);
+  void leave_http2(std::uint64_t tag);
   net::Task<void> serve_http2(std::shared_ptr<Client> client);
   net::Task<void> serve_stream(std::shared_ptr<Client> client,
                                std::shared_ptr<Http2Connection> connection, std::int32_t stream);

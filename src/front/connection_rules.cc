@@ -11,7 +11,7 @@ constexpr std::string_view kHttp2 = "h2";
 constexpr std::string_view kHttp1 = "http/1.1";
 }  // namespace
 
-Route route(const HelloFacts& hello, const std::function<bool(const HostName&)>& is_live) {
+Route route(const HelloFacts& hello, const FindService& find) {
   const auto offers = [&](std::string_view name) {
     return std::find(hello.alpn.begin(), hello.alpn.end(), name) != hello.alpn.end();
   };
@@ -26,11 +26,12 @@ Route route(const HelloFacts& hello, const std::function<bool(const HostName&)>&
     return HelloAlert::kUnrecognizedName;
   }
   const auto host = HostName::parse(*hello.sni);
-  if (!host || !is_live(*host)) {
+  const auto service = host ? find(*host) : std::nullopt;
+  if (!service) {
     return HelloAlert::kUnrecognizedName;
   }
   for (const std::string_view protocol : {kHttp2, kHttp1}) {
-    if (offers(protocol)) {
+    if (offers(protocol) && (protocol != kHttp2 || service != Service::kHttp1Only)) {
       return GrantRoute{*host, protocol};
     }
   }
@@ -38,6 +39,12 @@ Route route(const HelloFacts& hello, const std::function<bool(const HostName&)>&
     return HelloAlert::kNoApplicationProtocol;
   }
   return GrantRoute{*host, {}};
+}
+
+bool loses_requests_over_http2(const wire::HttpRequestHead& head,
+                               const std::optional<Origin>& origin) {
+  const std::string* agent = head.fields.find("User-Agent");
+  return origin && agent != nullptr && agent->find(" Firefox/") != std::string::npos;
 }
 
 }  // namespace latchkey::front

@@ -8,6 +8,8 @@
 #include <variant>
 
 #include "base/host_name.h"
+#include "base/origin.h"
+#include "wire/http_head.h"
 
 namespace latchkey::front {
 
@@ -27,8 +29,18 @@ struct GrantRoute {
 enum class HelloAlert { kUnrecognizedName, kNoApplicationProtocol };
 using Route = std::variant<PairRoute, ManageRoute, GrantRoute, HelloAlert>;
 
-// `is_live`: whether a host belongs to a grant that can be served now. Names are compared as sent:
-// a granted host has one spelling.
-Route route(const HelloFacts& hello, const std::function<bool(const HostName&)>& is_live);
+// How a host is served.
+enum class Service { kBothVersions, kHttp1Only };
+// Nothing: the host belongs to no grant that can be served now. Names are compared as sent: a
+// granted host has one spelling.
+using FindService = std::function<std::optional<Service>(const HostName&)>;
+Route route(const HelloFacts& hello, const FindService& find);
+
+// Whether the browser that sends this loses requests over HTTP/2. Firefox (ESR 153) asks for each
+// request of a public page anew whether it may reach the home; when that request was given to an
+// HTTP/2 connection, Firefox closes it with all that others wait for on it: of ten requests at once
+// seven fail (docs/adr/0023). `origin`: the grant's; the pages of direct grants are at home.
+bool loses_requests_over_http2(const wire::HttpRequestHead& head,
+                               const std::optional<Origin>& origin);
 
 }  // namespace latchkey::front

@@ -12,10 +12,12 @@ namespace {
 using List = std::vector<std::string_view>;
 constexpr std::string_view kHost = "media-cache-k3f7x2m7q4ab.local";
 
-Route choose(std::optional<std::string_view> sni, std::optional<List> alpn, bool window = true) {
+Route choose(std::optional<std::string_view> sni, std::optional<List> alpn, bool window = true,
+             Service service = Service::kBothVersions) {
   const List list = alpn.value_or(List{});
-  return route({sni, alpn.has_value(), list, window},
-               [](const HostName& host) { return host.text() == kHost; });
+  return route({sni, alpn.has_value(), list, window}, [service](const HostName& host) {
+    return host.text() == kHost ? std::optional(service) : std::nullopt;
+  });
 }
 bool is(const Route& route, HelloAlert alert) {
   const auto* got = std::get_if<HelloAlert>(&route);
@@ -28,6 +30,26 @@ TEST(ConnectionRulesTest, GrantedHostsSpeakHttp) {
   EXPECT_EQ(std::get<GrantRoute>(choose(kHost, List{"http/1.1"})).alpn, "http/1.1");
   EXPECT_EQ(std::get<GrantRoute>(choose(kHost, std::nullopt)).alpn, "");
   EXPECT_TRUE(is(choose(kHost, List{"h3", "http/1.0"}), HelloAlert::kNoApplicationProtocol));
+}
+
+TEST(ConnectionRulesTest, WhoLosesRequestsOverHttp2GetsHttp1) {
+  const auto only_http1 = [](List alpn) {
+    return choose(kHost, std::move(alpn), true, Service::kHttp1Only);
+  };
+  EXPECT_EQ(std::get<GrantRoute>(only_http1({"h2", "http/1.1"})).alpn, "http/1.1");
+  EXPECT_TRUE(is(only_http1({"h2"}), HelloAlert::kNoApplicationProtocol));
+
+  wire::HttpRequestHead head;
+  const auto site = Origin::parse("https://video.example");
+  EXPECT_FALSE(loses_requests_over_http2(head, site));
+  head.fields.set("User-Agent",
+                  "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0");
+  EXPECT_TRUE(loses_requests_over_http2(head, site));
+  EXPECT_FALSE(loses_requests_over_http2(head, std::nullopt));
+  head.fields.set("User-Agent",
+                  "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+                  "Chrome/150.0.0.0 Safari/537.36");
+  EXPECT_FALSE(loses_requests_over_http2(head, site));
 }
 
 TEST(ConnectionRulesTest, ThereIsNoDefaultCertificate) {
