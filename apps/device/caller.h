@@ -82,6 +82,8 @@ class Caller : public net::Closable {
   [[nodiscard]] virtual std::string_view protocol() const = 0;  // as logs name it: "HTTP/1.1"
   // Why it was given up, if it was.
   [[nodiscard]] const std::optional<front::Refusal>& given_up() const { return given_up_; }
+  // Whether what came of the body made no sense.
+  [[nodiscard]] bool is_malformed() const { return malformed_; }
   // What was answered, for the log. Status 0: nothing.
   [[nodiscard]] int status() const { return status_; }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
@@ -91,6 +93,7 @@ class Caller : public net::Closable {
   int status_ = 0;
   std::uint64_t bytes_ = 0;  // of the body
   std::optional<front::Refusal> given_up_;
+  bool malformed_ = false;
 };
 
 // One of our own answers.

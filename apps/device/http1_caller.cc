@@ -39,6 +39,8 @@ net::Task<net::Result<ByteSpan>> Http1Caller::read_body() {
                    piece->size());
   } else if (piece.error().code == net::Error::Code::kTimeout) {
     given_up_ = front::Refusal::kSlowBody;
+  } else {
+    malformed_ = piece.error().code == net::Error::Code::kProtocol;
   }
   co_return piece;
 }

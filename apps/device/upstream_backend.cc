@@ -129,7 +129,10 @@ net::Task<void> UpstreamBackend::serve(Exchange exchange) {
     if (passage.retry && !has_body) {
       continue;
     }
-    if (client.status() == 0 && client.is_open()) {
+    if (client.status() == 0 && client.is_malformed()) {
+      client.distrust();
+      co_await answer_error(exchange, 400, "bad_request");
+    } else if (client.status() == 0 && client.is_open()) {
       metrics_.count(front::UpstreamError::kNoAnswer);
       co_await answer_error(exchange, 502, "bad_gateway");
     }
