@@ -15,6 +15,9 @@
 namespace latchkey::agentd {
 namespace {
 
+// Digits of a device's id that the command line takes for it.
+constexpr std::size_t kShownId = 8;
+
 using platform::DeviceFact;
 using platform::House;
 using platform::Reach;
@@ -68,7 +71,9 @@ std::vector<Door> doors_of(Context* context, const std::vector<grant::Binding>& 
     }
     own.emplace(binding.device, doors.size());
     Door door;
-    door.fact = {clean_display_name(binding.name), true, false, Reach::kNotSeen, binding.port, ""};
+    door.fact = {
+        clean_display_name(binding.name),        true, false, Reach::kNotSeen, binding.port, "",
+        binding.device.hex().substr(0, kShownId)};
     door.binding = binding;
     doors.push_back(std::move(door));
   }

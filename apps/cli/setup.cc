@@ -275,6 +275,14 @@ void say(const Terminal& terminal, const Done& done) {
   terminal.line("  2. Choose \"Load unpacked\" and take the folder");
   terminal.line("     " + (done.extension ? done.extension->string()
                                           : std::string("share/latchkey/extension")));
+  if (!done.firefox.empty()) {
+    terminal.line(
+        "In Firefox, for as long as it runs: open about:debugging#/runtime/this-firefox,");
+    terminal.line("  \"Load Temporary Add-on\", and take manifest.json in the folder");
+    terminal.line("     " + (done.extension ? (done.extension->parent_path() / "firefox").string()
+                                            : std::string("share/latchkey/firefox")));
+    terminal.line("  docs/firefox.md says how it stays for good.");
+  }
   terminal.line("Then open a web service that works with devices in your home.");
 }
 

@@ -106,11 +106,12 @@ Finding finding(const DeviceFact& device) {
               "A firewall on the device may be in the way. On the device: sudo ufw allow " +
                   (device.port == 0 ? std::string("8443") : std::to_string(device.port)) + "/tcp"};
     case Reach::kOtherKey:
+      // By its id: a name is the device's word, and this line is to be typed into a shell.
       return {
           Level::kFail, "Something else answers in the place of " + name + ".",
           "Nothing was sent to it. If you replaced the device or set it up anew, forget the old "
           "one and add it again: latchkey forget " +
-              name};
+              device.id};
     case Reach::kBroken:
       return {device.own ? Level::kFail : Level::kWarn,
               name + " answers, but not as a device does.",

@@ -31,6 +31,7 @@ struct DeviceFact {
   Reach reach = Reach::kReached;
   std::uint16_t port = 0;  // 0: unknown
   std::string detail;      // for whoever is called to help
+  std::string id{};        // as `latchkey devices --mine` shows it, where it is the person's own
 };
 
 struct House {

@@ -24,10 +24,11 @@ Check check(const House& house, const std::string& id, const std::vector<Firewal
 }
 
 House house(Reach reach, bool heard = true) {
-  return {true,
-          "",
-          heard ? 1U : 0U,
-          {{"Living room", true, heard, reach, 8443, "192.168.1.7 port 8443: something"}}};
+  return {
+      true,
+      "",
+      heard ? 1U : 0U,
+      {{"Living room", true, heard, reach, 8443, "192.168.1.7 port 8443: something", "0123abcd"}}};
 }
 
 TEST(HouseChecks, AHouseInWhichAllIsWell) {
@@ -55,7 +56,8 @@ TEST(HouseChecks, ADeviceThatIsSeenButCannotBeReached) {
   const Check other = check(house(Reach::kOtherKey), "devices_reached");
   EXPECT_EQ(other.level, Level::kFail);
   EXPECT_THAT(other.title, HasSubstr("Something else answers"));
-  EXPECT_THAT(other.fix, HasSubstr("latchkey forget \"Living room\""));
+  EXPECT_THAT(other.fix, HasSubstr("latchkey forget 0123abcd"));
+  EXPECT_THAT(other.fix, Not(HasSubstr("Living room")));
 
   EXPECT_THAT(check(house(Reach::kBroken), "devices_reached").fix, HasSubstr("journalctl"));
   // One that is switched off is no fault.
