@@ -93,6 +93,7 @@ export class Stage {
       profile: this.profile,
       // On Linux it is not in Chromium by itself yet. The last word on features counts, so Playwright's own is said again.
       args: ['--enable-features=CDPScreenshotNewSurface,WebBluetooth'],
+      env: this.browserEnv,
       loopback: [...SITES.map((site) => [new URL(site).hostname, this.house.sitePort, 'public']),
         ['*.local', this.device.port, 'local']],
     });

@@ -3,6 +3,7 @@
 
 import { perform } from './scenario.mjs';
 import { Stage } from './stage.mjs';
+import * as asleep from './scenarios/asleep.mjs';
 import * as bluetooth from './scenarios/bluetooth.mjs';
 import * as control from './scenarios/control.mjs';
 import * as direct from './scenarios/direct.mjs';
@@ -25,4 +26,4 @@ import * as trust from './scenarios/trust.mjs';
 // The order counts in one point that is not understood: after `sso`, what a foreign page asks of a direct host
 // ends in the browser and never comes to the device, so that `direct` has nothing to see refused.
 perform('Latchkey in Chromium', () => Stage.set(process.env.E2E_OUT),
-  [grant, isolation, raw, frames, steady, revoke, trust, control, direct, recipes, discovery, bluetooth, sso, ssoSides, prompts, media, moving, leaving]);
+  [grant, isolation, raw, frames, steady, revoke, trust, control, direct, recipes, discovery, bluetooth, sso, ssoSides, prompts, media, moving, asleep, leaving]);

@@ -16,7 +16,7 @@ export class Authority {
     mkdirSync(folder, { recursive: true });
     const self = new Authority(folder);
     await run('openssl', ['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256',
-      '-nodes', '-days', '7', '-subj', '/CN=Lab web authority', '-keyout', self.key, '-out', self.certificate,
+      '-nodes', '-days', '60', '-subj', '/CN=Lab web authority', '-keyout', self.key, '-out', self.certificate,
       '-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign']);
     return self;
   }
@@ -32,7 +32,7 @@ export class Authority {
     await run('openssl', ['openssl', 'req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
       '-subj', `/CN=${names[0]}`, '-keyout', key, '-out', request]);
     await run('openssl', ['openssl', 'x509', '-req', '-in', request, '-CA', this.certificate, '-CAkey', this.key,
-      '-CAcreateserial', '-days', '7', '-extfile', extensions, '-out', cert]);
+      '-CAcreateserial', '-days', '60', '-extfile', extensions, '-out', cert]);
     return { cert, key };
   }
 

@@ -57,7 +57,7 @@ export class Device {
       join(programs(), 'latchkey-device'), 'run', '--state', this.state, '--name', name, '--type', type,
       '--port', String(port), '--access-log', this.log, '--access-log-format', 'json', '--drain-seconds', '0', '--mdns', this.host.house.isolated ? mdns : 'off',
       ...(serve ? ['--serve', serve] : ['--upstream', upstream]), ...words,
-    ]);
+    ], { env: this.env });
     const [, address, listening] = await this.process.waitFor(/^listening on (.*):(\d+)$/m);
     this.port = Number(listening);
     this.address = this.host.address;
@@ -109,7 +109,7 @@ export class Agent {
       join(programs(), 'latchkey-agent'), 'run', '--mdns', this.host.house.isolated ? mdns : 'off',
       ...(socket ? ['--socket', socket] : []), ...(state ? ['--state', state] : []),
       ...(this.host.house.isolated ? [] : ['--allow-loopback']), ...words,
-    ]);
+    ], { env: this.env });
     await this.process.waitFor(/^listening on /m);
   }
 
