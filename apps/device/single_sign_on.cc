@@ -244,6 +244,9 @@ net::Task<front::Answer> SingleSignOn::begin(front::SsoRequest request,
     const oidc::Error bad{oidc::ErrorCode::kBadRequest, {}};
     co_return front::sso_error_answer(request, bad);
   }
+  if (front::has_to_choose(request, *start, parts_.party)) {
+    co_return front::sso_choose_page(request.language, parts_.party.issuers(), start->return_to);
+  }
   const oidc::OpId op = next_op_++;
   const oidc::Now at = now(start->session);
   auto waiting = wait_for(op);
@@ -299,7 +302,8 @@ net::Task<front::Answer> SingleSignOn::finish(front::SsoRequest request,
   const oidc::Error error =
       failed != nullptr ? failed->error : oidc::Error{oidc::ErrorCode::kUnreachable, {}};
   spdlog::info("single sign-on: not signed in: {} ({})", oidc::name_of(error.code), error.detail);
-  co_return front::sso_error_answer(request, error);
+  const std::string return_to = failed != nullptr ? failed->return_to : std::string();
+  co_return front::sso_error_answer(request, error, return_to);
 }
 
 front::Answer SingleSignOn::sign_out(const front::SsoRequest& request,

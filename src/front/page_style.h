@@ -16,7 +16,8 @@ body{margin:0;background:var(--ground);color:var(--ink);overflow-wrap:anywhere;
 font:400 15px/1.5 system-ui,-apple-system,'Segoe UI','Noto Sans','Noto Sans JP',sans-serif}
 main{max-width:44rem;margin:0 auto;padding:32px 20px 48px}
 main:not(:has(section)){max-width:30rem;padding-top:14vh}
-h1{font-size:24px;line-height:1.25;margin:0 0 8px;font-weight:600;text-wrap:balance}
+h1{font-size:24px;line-height:1.25;margin:0 0 8px;font-weight:600;text-wrap:balance;
+word-break:auto-phrase}
 h2{font-size:16px;margin:0 0 8px;font-weight:600}
 p{margin:0 0 12px}.quiet{color:var(--quiet)}.small-text{font-size:13px}
 section{background:var(--sheet);border:1px solid var(--line);border-radius:12px;

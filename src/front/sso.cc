@@ -136,6 +136,7 @@ std::optional<oidc::RelyingParty::Start> read_sso_start(const SsoRequest& reques
   start.offered_client = start.offered ? grant.sso->client : "";
   start.return_to = *return_to;
   start.silent = silent != map->end() && silent->get<bool>();
+  start.anew = request.navigates && oidc::form_value(request.query, "anew", 1) == "1";
   if (!grant.origin) {
     start.redirect_uri = own_address(request, kCallbackPath);
     start.frontchannel_logout_uri = own_address(request, kLogoutPath);
@@ -229,13 +230,29 @@ Answer sso_out_answer(const std::string& url) {
   return said(200, {{"url", url.empty() ? json(nullptr) : json(url)}});
 }
 
-Answer sso_error_answer(const SsoRequest& request, const oidc::Error& error) {
+bool has_to_choose(const SsoRequest& request, const oidc::RelyingParty::Start& start,
+                   const oidc::RelyingParty& party) {
+  return request.navigates && start.issuer.empty() && party.issuers().size() > 1;
+}
+
+Answer sso_error_answer(const SsoRequest& request, const oidc::Error& error,
+                        std::string_view return_to) {
   if (request.navigates) {
-    return sso_failed_page(request.language, status_of(error.code));
+    const auto asked = [&request](const char* name, std::size_t max) {
+      return oidc::form_value(request.query, name, max).value_or("");
+    };
+    // The same once more, without what was wrong with it.
+    const bool knows = error.code != oidc::ErrorCode::kUnknownIssuer;
+    return sso_failed_page(request.language, status_of(error.code),
+                           {.then = asked("return_to", 1024),
+                            .issuer = knows ? asked("issuer", oidc::kMaxUrl) : std::string()});
   }
   json body = {{"error", oidc::name_of(error.code)}};
   if (error.code == oidc::ErrorCode::kRefused) {
     body["reason"] = error.detail;
+  }
+  if (!return_to.empty()) {
+    body["return_to"] = return_to;
   }
   return said(status_of(error.code), body);
 }

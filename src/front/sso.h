@@ -3,7 +3,10 @@
 //
 //   GET  /.well-known/latchkey/sso          whether somebody is signed in
 //   POST .../sso/start                      {redirect_uri?, issuer?, silent?, return_to?} -> {url}
-//   GET  .../sso/start?return_to=/path      direct hosts: 303 to the provider
+//   GET  .../sso/start?return_to=/path      direct hosts: 303 to the provider, or a page to choose
+//   one
+//                     &issuer=...           which of several; &anew=1: asks whoever it knows
+//                     already
 //   GET  .../sso/callback                   direct hosts: where the provider sends the person back
 //   POST .../sso/finish                     {state, code, iss} or {state, error, iss} ->
 //   {return_to} POST .../sso/out                        {redirect_uri?} -> {url} POST
@@ -60,6 +63,9 @@ std::optional<oidc::RelyingParty::Start> read_sso_start(const SsoRequest& reques
                                                         const grant::DeviceGrant& grant,
                                                         std::string_view body);
 std::optional<oidc::RelyingParty::Answer> read_sso_finish(std::string_view body);
+// A window that does not say which of several providers is meant is shown a page to choose on.
+bool has_to_choose(const SsoRequest& request, const oidc::RelyingParty::Start& start,
+                   const oidc::RelyingParty& party);
 // Where the provider may send the person after logging out; empty where none was named.
 std::optional<std::string> read_sso_out(const SsoRequest& request, const grant::DeviceGrant& grant,
                                         std::string_view body);
@@ -77,6 +83,9 @@ Answer sso_device_answer(const oidc::DeviceCodeShown& shown);
 Answer sso_signed_in_answer(const std::string& return_to);
 // {url}: where to end the session at the provider; null where there is nothing to do there.
 Answer sso_out_answer(const std::string& url);
-Answer sso_error_answer(const SsoRequest& request, const oidc::Error& error);
+// {error, reason?, return_to?}, or a page with a way to begin once more. `return_to`: where the
+// person had wanted to go, where that is known; empty, or a local path.
+Answer sso_error_answer(const SsoRequest& request, const oidc::Error& error,
+                        std::string_view return_to = {});
 
 }  // namespace latchkey::front

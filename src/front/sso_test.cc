@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "front/desk.h"
+#include "front/sso_pages.h"
 #include "oidc/url.h"
 #include "support/device_grant.h"
 #include "support/fake_random.h"
@@ -294,6 +295,69 @@ TEST_F(SsoDesk, ServesNobodyUnknownWhereTheOwnerWantsToKnow) {
             std::string::npos);
   sign_in(opened_.session.id);
   EXPECT_EQ(status(decide(from_page("GET", "/films"), grant_)), 0);
+}
+
+// Whoever could not be signed in begins once more from the page that says so: on this very host, to
+// where they were going, and nothing of what was asked is markup.
+TEST_F(SsoDesk, LeadsBackToTheBeginningFromEveryPageThatSaysNo) {
+  auto request = asks(SsoAct::kStart, true);
+  request.navigates = true;
+  const auto link = [](const Answer& page) {
+    const std::size_t at = page.body.find("href=\"") + 6;
+    return page.body.substr(at, page.body.find('"', at) - at);
+  };
+  const std::string start = std::string(kSso) + "/start?return_to=";
+  const auto after = [&](std::string query, oidc::ErrorCode code) {
+    request.query = std::move(query);
+    return link(sso_error_answer(request, {code, {}}));
+  };
+  using oidc::ErrorCode;
+  EXPECT_EQ(
+      after("return_to=%2Ffilms%3Fa%3D1&issuer=https%3A%2F%2Fidp.example", ErrorCode::kUnreachable),
+      start + "%2Ffilms%3Fa%3D1&amp;issuer=https%3A%2F%2Fidp.example");
+  EXPECT_EQ(after("return_to=%2Ffilms&issuer=https%3A%2F%2Fidp.example", ErrorCode::kUnknownIssuer),
+            start + "%2Ffilms");
+  for (const char* bad : {"return_to=https%3A%2F%2Fevil.example", "return_to=%2F%2Fevil.example",
+                          "return_to=javascript%3Aalert(1)", "issuer=%22%3E%3Cb%3E", ""}) {
+    EXPECT_EQ(after(bad, ErrorCode::kBadRequest), start + "%2F") << bad;
+  }
+  EXPECT_EQ(link(not_yours_page(Language::kEnglish, "/a\"><b>")),
+            start + "%2Fa%22%3E%3Cb%3E&amp;anew=1");
+  const Answer choose = sso_choose_page(
+      Language::kEnglish, {"https://a.example", "https://b.example/x&y'\"<"}, "/films");
+  EXPECT_EQ(link(choose), start + "%2Ffilms&amp;issuer=https%3A%2F%2Fa.example");
+  EXPECT_NE(choose.body.find(">b.example/x&amp;y'&quot;&lt;</a>"), std::string::npos);
+  // The page that the provider leads back to knows the way as well; it may be told where to.
+  const Answer callback = callback_page(Language::kJapanese);
+  EXPECT_EQ(link(callback), start + "%2F");
+  EXPECT_NE(callback.body.find("/start?return_to=%2F&amp;anew=1\""), std::string::npos);
+  request.navigates = false;
+  EXPECT_EQ(sso_error_answer(request, {ErrorCode::kNotAllowed, {}}, "/films").body,
+            R"({"error":"not_allowed","return_to":"/films"})");
+}
+
+TEST_F(SsoDesk, AsksWhichProviderWhereTheOwnerNamedSeveral) {
+  oidc::PartyRules rules;
+  for (const char* issuer : {"https://b.example", "https://a.example"}) {
+    oidc::ProviderRules provider;
+    provider.issuer = issuer;
+    rules.providers.push_back(std::move(provider));
+  }
+  const oidc::RelyingParty several(std::move(rules), random_);
+  EXPECT_EQ(several.issuers(),
+            (std::vector<std::string>{"https://a.example", "https://b.example"}));
+  auto request = asks(SsoAct::kStart, true);
+  request.navigates = true;
+  request.query = "return_to=%2F&anew=1";
+  auto start = read_sso_start(request, direct_, "").value();
+  EXPECT_TRUE(start.anew);
+  EXPECT_TRUE(has_to_choose(request, start, several));
+  EXPECT_FALSE(has_to_choose(request, start, *party_)) << "there is one only";
+  start.issuer = "https://a.example";
+  EXPECT_FALSE(has_to_choose(request, start, several));
+  start.issuer.clear();
+  request.navigates = false;
+  EXPECT_FALSE(has_to_choose(request, start, several)) << "a page is told unknown_issuer";
 }
 
 TEST_F(SsoDesk, LetsOnlyTheNamedManage) {

@@ -172,11 +172,11 @@ std::optional<Answer> Desk::misses_sign_in(const Request& request, const Target&
   }
   const Language language = language_of(request.head.fields);
   const bool document = !grant.origin && wants_document(request.head);
+  const std::string_view then = manages ? kHomePath : std::string_view(target.origin_form);
   if (who != nullptr) {
-    return document ? not_yours_page(language) : error_answer(403, "not_allowed");
+    return document ? not_yours_page(language, then) : error_answer(403, "not_allowed");
   }
-  return document ? sso_needed_page(language, manages ? kHomePath : target.origin_form)
-                  : error_answer(401, "sign_in_required");
+  return document ? sso_needed_page(language, then) : error_answer(401, "sign_in_required");
 }
 
 std::optional<std::string> Desk::renewed_cookie(std::string_view cookie,

@@ -138,17 +138,18 @@ std::string authorization_url(const Metadata& provider, const Client& client,
   const std::string challenge = base64url_encode(authorization.challenge);
   const std::string max_age =
       authorization.max_age ? std::to_string(authorization.max_age->count()) : "";
-  return with_query(provider.authorization_endpoint,
-                    {{"response_type", "code"},
-                     {"client_id", client.id},
-                     {"redirect_uri", authorization.redirect_uri},
-                     {"scope", authorization.scope},
-                     {"state", authorization.state},
-                     {"nonce", authorization.nonce},
-                     {"code_challenge", challenge},
-                     {"code_challenge_method", "S256"},
-                     {"prompt", authorization.silent ? "none" : ""},
-                     {"max_age", max_age}});
+  return with_query(provider.authorization_endpoint, {{"response_type", "code"},
+                                                      {"client_id", client.id},
+                                                      {"redirect_uri", authorization.redirect_uri},
+                                                      {"scope", authorization.scope},
+                                                      {"state", authorization.state},
+                                                      {"nonce", authorization.nonce},
+                                                      {"code_challenge", challenge},
+                                                      {"code_challenge_method", "S256"},
+                                                      {"prompt", authorization.silent ? "none"
+                                                                 : authorization.anew ? "login"
+                                                                                      : ""},
+                                                      {"max_age", max_age}});
 }
 
 std::string logout_url(const Metadata& provider, const Client& client, std::string_view id_token,

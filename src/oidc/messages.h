@@ -55,6 +55,7 @@ struct Authorization {
   std::string redirect_uri, scope, state, nonce;
   Digest256 challenge{};  // SHA-256 of the verifier
   bool silent = false;    // prompt=none
+  bool anew = false;      // prompt=login; `silent` goes before it
   std::optional<seconds> max_age;
 };
 std::string authorization_url(const Metadata& provider, const Client& client,

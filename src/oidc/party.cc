@@ -59,6 +59,16 @@ void RelyingParty::forget_idle_offers() {
   });
 }
 
+std::vector<std::string> RelyingParty::issuers() const {
+  std::vector<std::string> out;
+  for (const auto& [issuer, provider] : providers_) {
+    if (!provider->offered) {
+      out.push_back(issuer);
+    }
+  }
+  return out;
+}
+
 bool RelyingParty::takes(std::string_view offered_issuer) const {
   return offered_issuer.empty() ? !rules_.providers.empty()
                                 : rules_.accept_offered || providers_.contains(offered_issuer);
@@ -107,7 +117,7 @@ void RelyingParty::give_up(JobId id, Error error, MonoTime now) {
   const SessionId session = job.session;
   const bool is_check = job.kind == Job::Kind::kCheck;
   if (job.op != 0) {
-    out_.emplace_back(Failed{job.op, error});
+    out_.emplace_back(Failed{job.op, error, job.return_to});
   }
   jobs_.erase(at);
   if (is_check) {
@@ -123,8 +133,9 @@ void RelyingParty::give_up(JobId id, Error error, MonoTime now) {
 
 Effects RelyingParty::finish(OpId op, SessionId session, const Answer& answer, Now now) {
   const auto at = flows_.find(crypto::sha256(as_bytes(answer.state)));
+  std::string return_to;
   const auto refused = [&](ErrorCode code, std::string why) {
-    out_.emplace_back(Failed{op, Error{code, std::move(why)}});
+    out_.emplace_back(Failed{op, Error{code, std::move(why)}, return_to});
     return take();
   };
   if (at == flows_.end() || at->second.session != session || now.mono >= at->second.ends) {
@@ -132,6 +143,7 @@ Effects RelyingParty::finish(OpId op, SessionId session, const Answer& answer, N
   }
   Flow flow = std::move(at->second);
   flows_.erase(at);
+  return_to = flow.return_to;
   Provider& provider = *providers_.find(flow.issuer)->second;
   // RFC 9207. A provider that does not name itself is taken only where there is no other one that
   // could have sent this answer.

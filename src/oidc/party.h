@@ -92,6 +92,7 @@ struct SignedOut {
 struct Failed {
   OpId op;
   Error error;
+  std::string return_to = {};  // as given to start(), where it was that sign-in that failed
 };
 // As whom the device registered itself at a provider, for one redirect URI.
 struct RegisteredClient {
@@ -146,6 +147,7 @@ class RelyingParty {
     std::string frontchannel_logout_uri;  // for registration; may be empty
     std::string return_to;                // empty, or is_local_path()
     bool silent = false;                  // never show the person anything
+    bool anew = false;  // whoever the provider knows already is asked who they are nevertheless
   };
   // Redirect or Failed follows.
   Effects start(OpId op, Start start, Now now);
@@ -181,6 +183,8 @@ class RelyingParty {
   // Whether the device grant is under way there.
   [[nodiscard]] bool is_pending(SessionId session) const;
   [[nodiscard]] const Policy& policy() const { return rules_.policy; }
+  // Those that the owner named, in the order of their names.
+  [[nodiscard]] std::vector<std::string> issuers() const;
   // Whether anybody can sign in with what this grant was offered with (may be empty).
   [[nodiscard]] bool takes(std::string_view offered_issuer) const;
   // How much is held, for tests and metrics.

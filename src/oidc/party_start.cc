@@ -157,6 +157,7 @@ void RelyingParty::send_away(Job& job, Provider& provider, MonoTime now) {
   authorization.nonce = flow.nonce;
   authorization.challenge = crypto::sha256(flow.verifier.span());
   authorization.silent = job.start.silent;
+  authorization.anew = job.start.anew;
   authorization.max_age = provider.rules.max_age;
   out_.emplace_back(
       Redirect{job.op, authorization_url(*provider.metadata, flow.client, authorization)});

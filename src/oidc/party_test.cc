@@ -47,6 +47,33 @@ TEST_F(Party, AsksSilentlyWhereThePageWantsThat) {
   EXPECT_EQ(last<Failed>()->error.detail, "login_required");
 }
 
+TEST_F(Party, AsksAnewWhoSomebodyIsWhereTheyWantThat) {
+  auto start = start_of(kAnn);
+  start.anew = true;
+  run(party_->start(1, start, now_));
+  EXPECT_EQ(form_value(last<Redirect>()->url, "prompt", 10), "login");
+  start.silent = true;
+  run(party_->start(1, start, now_));
+  EXPECT_EQ(form_value(last<Redirect>()->url, "prompt", 10), "none");
+}
+
+// A person who begins once more gets to where they wanted to go.
+TEST_F(Party, SaysWhereSomebodyWantedToGoWhenTheirSignInFails) {
+  const auto goes = [this](SessionId session) {
+    run(party_->start(1, start_of(session, "/films"), now_));
+    return *form_value(last<Redirect>()->url, "state", 100);
+  };
+  const std::string refused = goes(kAnn);
+  come_back(kBob, refused);
+  EXPECT_EQ(last<Failed>()->return_to, "") << "another session's sign-in";
+  run(party_->finish(2, kAnn, {refused, "", maker_.issuer, "access_denied"}, now_));
+  EXPECT_EQ(last<Failed>()->return_to, "/films");
+  down_ = {"/token"};
+  come_back(kAnn, goes(kAnn));
+  EXPECT_EQ(refusal(), ErrorCode::kUnreachable);
+  EXPECT_EQ(last<Failed>()->return_to, "/films");
+}
+
 // Row 45: login CSRF, session fixation, code injection, replay.
 TEST_F(Party, FinishesASignInOnlyInTheSessionThatBeganItAndOnce) {
   const std::string state = go(kAnn);

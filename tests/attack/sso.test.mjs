@@ -186,6 +186,41 @@ test('row 45: nobody is sent anywhere but to the grant\'s own pages', async (t) 
   assert.deepEqual(done, { return_to: '/films', signed_in: true });
 });
 
+test('row 45: a page that says no leads back to this host\'s own sign-in, whatever the address held', async (t) => {
+  const { providers: [first, second], person } = await served(t, { count: 2, rules: ([one, two]) => ({
+    providers: [{ issuer: one.issuer, client_id: 'device' }, { issuer: two.issuer, client_id: 'device' }], required: true,
+    may_use: [{ issuer: one.issuer, sub: 'ann' }],
+  }) });
+  const own = await person.grantOver(null);
+  await own.open();
+  const headers = { 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document', 'Sec-Fetch-Site': 'same-origin' };
+  const links = (page) => [...page.body.toString().matchAll(/href="([^"]*)"/g)].map(([, link]) => link.replaceAll('&amp;', '&'));
+  const go = async (query) => own.fetch(`${SSO}/start${query}`, { headers });
+  // Two providers and none was named: the person chooses, and keeps their way.
+  const choose = await go('?return_to=%2Ffilms');
+  assert.equal(choose.status, 200);
+  assert.deepEqual(links(choose), [first.issuer, second.issuer].sort().map((issuer) => `${SSO}/start?return_to=%2Ffilms&issuer=${encodeURIComponent(issuer)}`));
+  for (const query of ['?return_to=%2F%2Fevil.example', '?return_to=javascript%3Aalert(1)', '?return_to=%2F&issuer=https%3A%2F%2Fevil.example',
+    '?return_to=%2F&issuer=%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E', '?return_to=%22%3E%3Cscript%3E']) {
+    const page = await go(query);
+    assert.ok([400, 404].includes(page.status), `${query}: ${page.status}`);
+    assert.deepEqual(links(page), [`${SSO}/start?return_to=%2F`], query);
+    assert.doesNotMatch(page.body.toString(), /<script|evil/);
+  }
+  assert.equal(first.seen.length + second.seen.length, 0);
+  // Somebody for whom it is not: the way to be somebody else asks anew, of the provider too.
+  first.who = 'ben';
+  const away = await go(`?return_to=%2Ffilms&issuer=${encodeURIComponent(first.issuer)}`);
+  const refused = await own.fetch(`${SSO}/finish`, {
+    method: 'POST', body: Buffer.from(JSON.stringify(first.authorize(away.headers.location))), headers: { Origin: `https://${own.host}` },
+  });
+  assert.deepEqual(JSON.parse(refused.body), { error: 'not_allowed', return_to: '/films' });
+  const callback = await own.fetch(`${SSO}/callback`, { headers: { ...headers, 'Sec-Fetch-Site': 'cross-site' } });
+  assert.deepEqual(new Set(links(callback)), new Set([`${SSO}/start?return_to=%2F`, `${SSO}/start?return_to=%2F&anew=1`]));
+  const other = await go(`?return_to=%2Ffilms&anew=1&issuer=${encodeURIComponent(first.issuer)}`);
+  assert.equal(new URL(other.headers.location).searchParams.get('prompt'), 'login');
+});
+
 test('row 45: the provider\'s logout page reaches a device\'s own host, and nobody learns anything by it', async (t) => {
   const { mallory, person } = await served(t);
   const own = await person.grantOver(null);

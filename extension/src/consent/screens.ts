@@ -178,7 +178,11 @@ function asking(first: Of<'asking'>, { question, verdict }: Flow, doing: Doing):
 // The host alone: the person judges whose page they are going to see.
 function signInNotes({ issuer }: SignInAsk): HTMLElement[] {
   const origin = issuerOrigin(issuer);
-  const line = note('', 'person', rich('signInWith', hostView(origin)));
+  const host = hostView(origin);
+  const line = note('', 'person', rich('signInWith', host));
+  // A full stop does not stand on a line of its own below a host that fills the one before.
+  const { nextSibling } = host;
+  if (nextSibling?.nodeValue === '.') host.append(nextSibling);
   line.id = 'sign-in-with';
   const strange = originParts(origin)?.unusual === true;
   return strange ? [line, note('warn boxed', 'alert', text('signInUnusual'))] : [line];

@@ -132,7 +132,7 @@ export function scenarios(scenario) {
   });
 
   scenario('sso: the device\'s own page signs its visitor in, and the provider\'s redirect brings no cookie', async (stage) => {
-    const { device, issuer } = await arrange(stage);
+    const { device, issuer, control } = await arrange(stage);
     const code = stage.paired.has(device) ? [] : ['--code', await device.openWindow()];
     const added = await stage.agent.json(['add', device.options.name, '--name', 'portal', ...code], { ms: 60000 });
     stage.paired.add(device);
@@ -147,6 +147,25 @@ export function scenarios(scenario) {
     if (page.url().startsWith(issuer)) await page.click('#ann');
     await page.waitForURL(`${HOME}/who`, { timeout: 15000 });
     assert.match(await text(), /"x-latchkey-user":"ann"/);
+    // Whoever could not be signed in begins once more from the page that says so, and gets to where they were going.
+    await page.evaluate(() => fetch('/.well-known/latchkey/sso/out', { method: 'POST', body: '{}' }));
+    await order(control, { skew: 1200 });
+    try {
+      await page.goto(`${HOME}/.well-known/latchkey/sso/start?return_to=%2Fwho`);
+      await page.waitForURL(`${HOME}/.well-known/latchkey/sso/callback`);
+      await page.getByRole('heading', { name: 'You could not be signed in' }).waitFor();
+    } finally {
+      await order(control, { skew: 0 });
+    }
+    await page.getByRole('link', { name: 'Try again' }).click();
+    await page.waitForURL((url) => url.href === `${HOME}/who` || url.origin === issuer);
+    if (page.url().startsWith(issuer)) await page.click('#ann');
+    await page.waitForURL(`${HOME}/who`, { timeout: 15000 });
+    assert.match(await text(), /"x-latchkey-user":"ann"/);
+    // An answer that is nobody's, as after going back in the window's history.
+    await page.goto(`${HOME}/.well-known/latchkey/sso/callback?state=old&code=old`);
+    await page.getByRole('link', { name: 'Try again' }).waitFor();
+    assert.match(await page.getByRole('link', { name: 'Try again' }).getAttribute('href'), /^\/\.well-known\/latchkey\/sso\/start\?return_to=%2F$/);
     assert.ok(!device.requests().some((one) => one.path.includes('code=')), 'a code stands in the log');
   });
 
