@@ -36,7 +36,8 @@ Pairing::Pairing(Context* context, Start start, Client client)
       client_(std::move(client)),
       tasks_(context->executor),
       code_ready_(context->executor, net::kNoDeadline),
-      name_ready_(context->executor, net::kNoDeadline) {}
+      name_ready_(context->executor, net::kNoDeadline),
+      network_ready_(context->executor, net::kNoDeadline) {}
 
 Pairing::~Pairing() {
   take_back();
@@ -65,6 +66,7 @@ void Pairing::cancel() {
   tasks_.cancel();
   code_ready_.cancel();
   name_ready_.cancel();
+  network_ready_.cancel();
 }
 
 void Pairing::take_back() {

@@ -14,6 +14,7 @@
 #include "agent/nearby_request.h"
 #include "context.h"
 #include "device_link.h"
+#include "enroll/session.h"
 #include "net/device_client.h"
 #include "pairing/code.h"
 
@@ -47,7 +48,7 @@ class Pairing : public std::enable_shared_from_this<Pairing> {
   using Answer = std::function<void(const agent::Result<nlohmann::json>&)>;
   void give_name(std::string name, Answer answer);
   // Over Bluetooth: the person's answer to pair.network_wanted. False: it is not waited for.
-  bool give_network(std::optional<agent::PairNetwork::Wifi> wifi);
+  bool give_network(std::optional<wire::NetworkCredentials> wifi);
   // Nothing is told after this; what was half made is taken back.
   void cancel();
 
@@ -73,6 +74,11 @@ class Pairing : public std::enable_shared_from_this<Pairing> {
   net::Task<wire::Result<pairing::CodeNeeded>> look();
   net::Task<wire::Result<Attempt>> attempt(pairing::PairingCode code,
                                            std::optional<DeviceId> expected);
+  // Asks the person which network; nothing: none, or they took too long. `refused`: they typed one
+  // that the device could not join.
+  net::Task<std::optional<wire::NetworkCredentials>> typed_network(bool refused);
+  // A network was told, or is wanted: what the session says next.
+  net::Task<std::vector<enroll::AgentEffect>> on_network_told(Talk* talk, wire::NetworkState state);
   Attempt enrolled_at(const Talk& talk, GrantId grant);
   [[nodiscard]] std::chrono::milliseconds stall() const;
   // `left`: attempts, where they are counted. False: the session is over.
@@ -105,6 +111,9 @@ class Pairing : public std::enable_shared_from_this<Pairing> {
   boost::asio::steady_timer name_ready_;
   std::optional<std::string> name_;
   Answer name_answer_;
+  boost::asio::steady_timer network_ready_;
+  std::optional<wire::NetworkCredentials> network_;
+  bool network_wanted_ = false;
   std::unique_ptr<Talk> talk_;     // over Bluetooth: kept while the code is typed
   std::optional<DeviceId> busy_;   // the device that upkeep leaves alone meanwhile
   std::optional<GrantId> making_;  // new, and taken back unless all goes well

@@ -9,6 +9,7 @@
 #include "nearby.h"
 #include "pairing.h"
 #include "pairing_talk.h"
+#include "wire/names.h"
 
 namespace latchkey::agentd {
 namespace {
@@ -17,6 +18,9 @@ using nlohmann::json;
 using wire::ErrorCode;
 
 constexpr std::chrono::milliseconds kCodeTime = std::chrono::minutes(10);
+// A little less than the device waits.
+constexpr std::chrono::milliseconds kNetworkTypingTime =
+    enroll::kRetryTime - std::chrono::seconds(10);
 constexpr std::chrono::milliseconds kDeriveTime = std::chrono::seconds(30);
 // Over Bluetooth a connection may come back within half a minute.
 constexpr std::chrono::milliseconds kStall = std::chrono::seconds(10);
@@ -74,6 +78,7 @@ net::Task<wire::Result<std::unique_ptr<Pairing::Talk>>> Pairing::connect(
     // Nothing ties the channel to the radio: the code alone does (threats.md row 42).
     talk->session = std::make_unique<enroll::AgentSession>(
         *talk->desk, context_->random, Digest256{}, std::nullopt, std::move(expected));
+    talk->session->ask_for_network();
     co_return std::move(talk);
   }
   auto link = co_await net::connect_pairing(context_->executor, start_.endpoints);
@@ -221,6 +226,7 @@ net::Task<wire::Result<Pairing::Attempt>> Pairing::attempt(pairing::PairingCode 
   auto effects = session.on_password_key(context_->clock.mono_now(), *std::move(key));
   std::array<std::uint8_t, 4096> buffer{};
   while (true) {
+    std::optional<wire::NetworkState> told;
     for (const enroll::AgentEffect& effect : effects) {
       if (const auto* send = std::get_if<enroll::SendBytes>(&effect)) {
         const auto sent = co_await talk->stream->write_all(send->bytes, stall());
@@ -230,12 +236,20 @@ net::Task<wire::Result<Pairing::Attempt>> Pairing::attempt(pairing::PairingCode 
       } else if (std::holds_alternative<enroll::Paired>(effect)) {
         progress(Step::kCheck, true);
         progress(Step::kIssue, false);
+      } else if (const auto* network = std::get_if<enroll::NetworkTold>(&effect)) {
+        told = network->state;
       } else if (const auto* enrolled = std::get_if<enroll::Enrolled>(&effect)) {
         progress(Step::kIssue, true);
         co_await talk->stream->shutdown();
         co_return enrolled_at(*talk, enrolled->grant);
       } else if (const auto* failed = std::get_if<enroll::Failed>(&effect)) {
         co_return fail(failed->error);
+      }
+    }
+    if (told) {
+      effects = co_await on_network_told(talk.get(), *told);
+      if (!effects.empty()) {
+        continue;
       }
     }
     const auto got =
@@ -258,9 +272,49 @@ Pairing::Attempt Pairing::enrolled_at(const Talk& talk, GrantId grant) {
   return {grant, {*talk.endpoint}};
 }
 
-bool Pairing::give_network(std::optional<agent::PairNetwork::Wifi> wifi) {
-  (void)wifi;
-  return false;
+net::Task<std::vector<enroll::AgentEffect>> Pairing::on_network_told(Talk* talk,
+                                                                     wire::NetworkState state) {
+  std::optional<wire::NetworkCredentials> network;
+  const bool over =
+      state == wire::NetworkState::kJoined || state == wire::NetworkState::kUnsupported;
+  if (!over && talk->networks < enroll::kMaxNetworks) {
+    // Nobody is to type a password for a device that has gone.
+    if (auto* link = dynamic_cast<net::GattStream*>(talk->stream.get())) {
+      link->on_end([weak = weak_from_this()] {
+        if (const auto self = weak.lock()) {
+          self->network_ready_.cancel();
+        }
+      });
+    }
+    network = co_await typed_network(state != wire::NetworkState::kWanted);
+  }
+  if (network) {
+    ++talk->networks;
+  } else {
+    progress(Step::kIssue, false);
+  }
+  co_return talk->session->on_network(context_->clock.mono_now(), std::move(network));
+}
+
+net::Task<std::optional<wire::NetworkCredentials>> Pairing::typed_network(bool refused) {
+  network_wanted_ = true;
+  network_.reset();
+  client_.event(
+      wire::kPairNetworkWanted,
+      {{"session", start_.session}, {"trouble", refused ? json(wire::kRefused) : json(nullptr)}});
+  network_ready_.expires_after(kNetworkTypingTime);
+  (void)co_await network_ready_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+  network_wanted_ = false;
+  co_return std::exchange(network_, std::nullopt);
+}
+
+bool Pairing::give_network(std::optional<wire::NetworkCredentials> wifi) {
+  if (!std::exchange(network_wanted_, false)) {
+    return false;
+  }
+  network_ = std::move(wifi);
+  network_ready_.cancel();
+  return true;
 }
 
 std::chrono::milliseconds Pairing::stall() const {

@@ -50,6 +50,7 @@ struct Pairing::Talk {
   std::unique_ptr<WatchedDesk> desk;
   std::unique_ptr<enroll::AgentSession> session;
   std::optional<pairing::CodeNeeded> needed;  // once greeted
+  int networks = 0;                           // that the device was told
 };
 
 }  // namespace latchkey::agentd

@@ -88,16 +88,19 @@ std::optional<PairNetwork> read_pair_network(const json& p) {
     return p.contains("psk") ? std::nullopt
                              : std::optional(PairNetwork{std::move(*session), std::nullopt});
   }
-  auto name = text_of(p, "ssid", kMaxSsid);
+  const auto name = text_of(p, "ssid", wire::kMaxSsid);
   const auto psk = p.find("psk");
   if (!name || psk == p.end() || !psk->is_string()) {
     return std::nullopt;
   }
   const auto& secret = psk->get_ref<const std::string&>();
-  if (secret.size() > kMaxPsk || (!secret.empty() && secret.size() < 8)) {
+  if (secret.size() > wire::kMaxPsk) {
     return std::nullopt;
   }
-  PairNetwork::Wifi wifi{std::move(*name), SecretBytes::copy_of(as_bytes(secret))};
+  wire::NetworkCredentials wifi{to_bytes(as_bytes(*name)), SecretBytes::copy_of(as_bytes(secret))};
+  if (!wire::are_sound(wifi)) {
+    return std::nullopt;
+  }
   return PairNetwork{std::move(*session), std::move(wifi)};
 }
 

@@ -8,15 +8,12 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "wire/network_messages.h"
 
 namespace latchkey::agent {
 
 // The longest value GATT has.
 inline constexpr std::size_t kMaxNearbyValue = 512;
-// IEEE 802.11: a name of 32 bytes; a passphrase of 8 to 63 characters, or 64 hex digits. None for
-// an open network.
-inline constexpr std::size_t kMaxSsid = 32;
-inline constexpr std::size_t kMaxPsk = 64;
 
 // The window is connected. `link`: again, to what was opened before.
 struct NearbyOpen {
@@ -41,12 +38,8 @@ struct NearbyClose {
 };
 // The answer to `pair.network_wanted`.
 struct PairNetwork {
-  struct Wifi {
-    std::string ssid;
-    SecretBytes psk;
-  };
   std::string session;
-  std::optional<Wifi> wifi;  // nothing: the device gets none
+  std::optional<wire::NetworkCredentials> wifi;  // sound; nothing: the device gets none
 };
 
 std::optional<NearbyOpen> read_nearby_open(const nlohmann::json& params);

@@ -60,7 +60,7 @@ TEST(NearbyRequest, AWifiHasANameAndAPasswordThatCanBeOne) {
   };
   auto home = wifi("Home", "correct horse");
   ASSERT_TRUE(home && home->wifi);
-  EXPECT_EQ(home->wifi->ssid, "Home");
+  EXPECT_EQ(as_text(home->wifi->ssid), "Home");
   EXPECT_EQ(as_text(home->wifi->psk.span()), "correct horse");
   EXPECT_TRUE(wifi("Open house", "")->wifi->psk.empty());
   EXPECT_TRUE(wifi(std::string(32, 's'), std::string(64, 'a')));
@@ -68,6 +68,9 @@ TEST(NearbyRequest, AWifiHasANameAndAPasswordThatCanBeOne) {
   EXPECT_FALSE(wifi("", "correct horse"));
   EXPECT_FALSE(wifi("Home", "7 chars"));
   EXPECT_FALSE(wifi("Home", std::string(65, 'a')));
+  EXPECT_FALSE(wifi("Home", std::string(64, 'x'))) << "64 are hexadecimal digits";
+  EXPECT_FALSE(wifi("Home", "passwörter")) << "not printable ASCII";
+  EXPECT_FALSE(wifi("Home", "with a\nline break"));
   EXPECT_FALSE(wifi("Home", nullptr));
   const auto none = parsed<PairNetwork>("pair.network", {{"session", "p1"}, {"ssid", nullptr}});
   ASSERT_TRUE(none);

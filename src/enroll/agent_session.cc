@@ -42,7 +42,7 @@ std::vector<AgentEffect> AgentSession::on_bytes(MonoTime now, ByteSpan bytes) {
     deadline_ = now + kStepTime;
     on_payload(*payload, out);
   }
-  if (state_ == State::kNetwork) {
+  if (state_ == State::kNetwork && !asks_) {
     deadline_ = now + kNetworkReplyTime;
   }
   if (state_ == State::kEnded || state_ == State::kNetworkChoice || pairing_.waits_for_code()) {
@@ -122,13 +122,21 @@ void AgentSession::on_established(pairing::AgentPairing::Reply reply,
   channel_ = std::move(reply.channel);
   if (network_) {
     tell_network(out);
+  } else if (asks_) {
+    query_network(out);
   } else {
     send_offer(out);
   }
 }
 
+void AgentSession::query_network(std::vector<AgentEffect>& out) {
+  state_ = State::kNetwork;
+  send_sealed(wire::encode_network_query(), out);
+}
+
 void AgentSession::tell_network(std::vector<AgentEffect>& out) {
   state_ = State::kNetwork;
+  asks_ = false;
   send_sealed(wire::encode(*network_).span(), out);
   network_.reset();
 }
@@ -137,6 +145,12 @@ void AgentSession::on_network_reply(ByteSpan plaintext, std::vector<AgentEffect>
   const auto reply = wire::decode<wire::NetworkReply>(plaintext);
   if (!reply) {
     end(reply.error(), out);
+    return;
+  }
+  const bool wanted = reply->state == wire::NetworkState::kWanted;
+  const bool query = std::exchange(asks_, false);
+  if (query ? !wanted && reply->state != wire::NetworkState::kUnsupported : wanted) {
+    end({ErrorCode::kMalformed, "an answer to something else"}, out);
     return;
   }
   out.emplace_back(NetworkTold{reply->state});

@@ -9,8 +9,6 @@ namespace {
 using wire::ErrorCode;
 
 constexpr std::chrono::milliseconds kStepTime = std::chrono::seconds(30);
-// A person may be typing a network's password once more.
-constexpr std::chrono::milliseconds kRetryTime = std::chrono::minutes(3);
 
 }  // namespace
 
@@ -103,6 +101,17 @@ std::vector<DeviceEffect> DeviceSession::on_network(MonoTime now, wire::NetworkS
   return out;
 }
 
+void DeviceSession::on_network_query(MonoTime now, std::vector<DeviceEffect>& out) {
+  if (std::exchange(queried_, true) || networks_ > 0) {
+    end({ErrorCode::kMalformed, "a query that comes too late"}, out);
+    return;
+  }
+  deadline_ = now + (takes_networks_ ? kRetryTime : kStepTime);
+  const auto state =
+      takes_networks_ ? wire::NetworkState::kWanted : wire::NetworkState::kUnsupported;
+  send_sealed(wire::encode(wire::NetworkReply{state}), out);
+}
+
 bool DeviceSession::on_network_message(MonoTime now, ByteSpan plaintext,
                                        std::vector<DeviceEffect>& out) {
   auto network = wire::read_network(plaintext);
@@ -130,6 +139,10 @@ void DeviceSession::on_plaintext(MonoTime now, WallTime wall_now, ByteSpan plain
     return;
   }
   if (state_ == State::kOffer) {
+    if (wire::is_network_query(plaintext)) {
+      on_network_query(now, out);
+      return;
+    }
     if (on_network_message(now, plaintext, out)) {
       return;
     }

@@ -24,8 +24,8 @@ struct SendBytes {
 using pairing::CodeNeeded;
 // The code was right.
 struct Paired {};
-// What became of the network the device was told. Where it neither joined nor cannot be told, the
-// session waits for on_network().
+// What became of the network the device was told, or whether it wants one. Where it neither joined
+// nor cannot be told, the session waits for on_network().
 struct NetworkTold {
   wire::NetworkState state = wire::NetworkState::kFailed;
 };
@@ -68,11 +68,14 @@ class AgentSession {
   // Over Bluetooth: a network for the device to join once the code is proved, before it is offered
   // anything. To be called before Paired; are_sound().
   void give_network(wire::NetworkCredentials network) { network_ = std::move(network); }
+  // Over Bluetooth: asks the device then whether it can be told one; NetworkTold is the answer. To
+  // be called before Paired.
+  void ask_for_network() { asks_ = true; }
   std::vector<AgentEffect> start(MonoTime now);
   std::vector<AgentEffect> on_bytes(MonoTime now, ByteSpan bytes);
   std::vector<AgentEffect> on_password_key(MonoTime now, pairing::PasswordKey key);
-  // After a NetworkTold that was no success: another try, or nothing to go on without. A device
-  // hears of kMaxNetworks.
+  // After a NetworkTold that was no success: a network, or nothing to go on without. A device hears
+  // of kMaxNetworks, and waits kRetryTime for each.
   std::vector<AgentEffect> on_network(MonoTime now,
                                       std::optional<wire::NetworkCredentials> network);
   std::vector<AgentEffect> on_time(MonoTime now);
@@ -83,6 +86,7 @@ class AgentSession {
   enum class State { kPairing, kNetwork, kNetworkChoice, kCsr, kDone, kEnded };
   void on_payload(ByteSpan payload, std::vector<AgentEffect>& out);
   void on_established(pairing::AgentPairing::Reply reply, std::vector<AgentEffect>& out);
+  void query_network(std::vector<AgentEffect>& out);
   void tell_network(std::vector<AgentEffect>& out);
   void on_network_reply(ByteSpan plaintext, std::vector<AgentEffect>& out);
   void send_offer(std::vector<AgentEffect>& out);
@@ -97,6 +101,7 @@ class AgentSession {
   std::optional<MonoTime> deadline_;
   std::optional<DeviceId> device_;
   std::optional<pairing::Established> channel_;
+  bool asks_ = false;  // whether the device can be told a network; while it is not answered
   std::optional<wire::NetworkCredentials> network_;
   std::optional<AgentDesk::Planned> planned_;
   Bytes offer_;  // as sent: what the device attests is this, not something equal to it
@@ -117,6 +122,8 @@ using DeviceEffect = std::variant<SendBytes, Paired, NetworkGiven, Installed, Fa
 // Networks that one session tells or hears of, at most; how long joining one may take.
 inline constexpr int kMaxNetworks = 5;
 inline constexpr std::chrono::milliseconds kNetworkTime = std::chrono::seconds(60);
+// How long a device waits for a person to type one, or to type it once more.
+inline constexpr std::chrono::milliseconds kRetryTime = std::chrono::minutes(3);
 
 class DeviceSession {
  public:
@@ -129,8 +136,8 @@ class DeviceSession {
   std::vector<DeviceEffect> on_bytes(MonoTime now, WallTime wall_now, ByteSpan bytes);
   // What became of NetworkGiven.
   std::vector<DeviceEffect> on_network(MonoTime now, wire::NetworkState state);
-  // Ends the session when it takes too long: 30 s for each step but the code, which may take 10
-  // minutes as long as the window is open.
+  // Ends the session when it takes too long: 30 s for each step but what a person types: the code,
+  // which may take 10 minutes as long as the window is open, and a network (kRetryTime).
   std::vector<DeviceEffect> on_time(MonoTime now);
   [[nodiscard]] std::optional<MonoTime> deadline() const;
 
@@ -140,6 +147,8 @@ class DeviceSession {
                   std::vector<DeviceEffect>& out);
   void on_plaintext(MonoTime now, WallTime wall_now, ByteSpan plaintext,
                     std::vector<DeviceEffect>& out);
+  // Answers whether it can be told a network: once, and before it is told any.
+  void on_network_query(MonoTime now, std::vector<DeviceEffect>& out);
   // False: it is no network, but something else that belongs here.
   bool on_network_message(MonoTime now, ByteSpan plaintext, std::vector<DeviceEffect>& out);
   void send_sealed(ByteSpan plaintext, std::vector<DeviceEffect>& out);
@@ -150,6 +159,7 @@ class DeviceSession {
   wire::FrameDecoder frames_;
   State state_ = State::kPairing;
   bool takes_networks_ = false;
+  bool queried_ = false;
   int networks_ = 0;
   std::optional<MonoTime> deadline_;
   std::optional<pairing::Established> channel_;

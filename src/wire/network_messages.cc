@@ -18,6 +18,7 @@ constexpr std::array kStates = {
     std::pair{NetworkState::kWrongPassword, std::string_view("wrong_password")},
     std::pair{NetworkState::kNotFound, std::string_view("not_found")},
     std::pair{NetworkState::kUnsupported, std::string_view("unsupported")},
+    std::pair{NetworkState::kWanted, std::string_view("wanted")},
 };
 
 bool is_hex(std::uint8_t c) {
@@ -89,6 +90,14 @@ SecretBytes encode(const NetworkCredentials& credentials) {
 
 Bytes encode(const NetworkReply& reply) {
   return encode_cbor({{kType, "network"}, {"state", std::string(name_of(reply.state))}});
+}
+
+Bytes encode_network_query() {
+  return encode_cbor({{kType, "network_query"}});
+}
+
+bool is_network_query(ByteSpan bytes) {
+  return open_message(bytes, "network_query").has_value();
 }
 
 Result<std::optional<NetworkCredentials>> read_network(ByteSpan bytes) {

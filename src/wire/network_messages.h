@@ -28,6 +28,7 @@ enum class NetworkState {
   kWrongPassword,
   kNotFound,     // no such network in reach
   kUnsupported,  // this device cannot be told
+  kWanted,       // it can; the answer to a query, and to nothing else
 };
 std::string_view name_of(NetworkState state);  // "joined", "wrong_password"
 
@@ -37,6 +38,9 @@ struct NetworkReply {
 
 SecretBytes encode(const NetworkCredentials& credentials);  // are_sound()
 Bytes encode(const NetworkReply& reply);
+// Whether the device can be told a network. It then waits for a person to type one.
+Bytes encode_network_query();
+bool is_network_query(ByteSpan bytes);
 
 // Nothing where it is a message of another type; kMalformed where it is none, or not sound.
 Result<std::optional<NetworkCredentials>> read_network(ByteSpan bytes);

@@ -68,5 +68,15 @@ TEST(NetworkMessagesTest, UnsoundOnesAreRefused) {
   EXPECT_FALSE(decode<NetworkReply>(encode_cbor({{"t", "network"}, {"state", "perhaps"}})));
 }
 
+TEST(NetworkMessagesTest, AQueryIsNothingElse) {
+  EXPECT_EQ(hex_encode(encode_network_query()), "a161746d6e6574776f726b5f7175657279");
+  EXPECT_TRUE(is_network_query(encode_network_query()));
+  EXPECT_FALSE(is_network_query(encode_cbor({{"t", "network"}})));
+  EXPECT_FALSE(is_network_query(as_bytes("nonsense")));
+  EXPECT_FALSE(*read_network(encode_network_query()));
+  EXPECT_EQ(decode<NetworkReply>(encode(NetworkReply{NetworkState::kWanted}))->state,
+            NetworkState::kWanted);
+}
+
 }  // namespace
 }  // namespace latchkey::wire

@@ -6,7 +6,9 @@
 // it cannot notify, so a subscribed page reads in a loop, and each read brings the same event; and it does
 // not say that a page has hung up, so the page says so itself.
 
+import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { until } from './process.mjs';
 
 const SERVICE = '33d73d63-efd6-49a9-a686-039471b586ae';
@@ -269,4 +271,32 @@ export class Radio {
     this.air.radios.delete(this.address);
     this.socket.destroy();
   }
+}
+
+/** The cable of a host, as when it joins a Wi-Fi or leaves it. */
+const PLUG = 'ip link set eth0 up && ip route replace default via 192.168.77.1 && ip route replace 224.0.0.0/4 dev eth0';
+
+export async function plugIn(host) {
+  await host.namespace.sh(PLUG);
+}
+
+export async function unplug(host) {
+  await host.namespace.ip('link', 'set', 'eth0', 'down');
+}
+
+/**
+ * A `--network-hook` that joins one network: the lab's own, by the cable of `host`.
+ * @param {{name: string, password: string}} wifi
+ * @returns {string} its path
+ */
+export function wifiHook(host, { name, password }) {
+  const path = join(host.home, 'wifi-hook');
+  writeFileSync(path, `#!/bin/sh
+read -r ssid
+read -r psk
+[ "$ssid" = 'ssid ${Buffer.from(name).toString('hex')}' ] || exit 4
+[ "$psk" = 'psk ${password}' ] || exit 3
+${PLUG}
+`, { mode: 0o700 });
+  return path;
 }

@@ -117,7 +117,7 @@ function rowLabel(row: Row, doing: Doing): HTMLLabelElement {
   const title = h(
     'span',
     {},
-    h('span', { class: 'title' }, nameNode(row.name || text('unnamed'))),
+    h('span', { class: 'title' }, nameNode(row.name || text(row.nearby === null ? 'unnamed' : 'nearbyRow'))),
     h('br'),
     h('span', { class: 'under' }, underName(row)),
   );

@@ -41,7 +41,9 @@ export function problem(
   const stopped = view.again === 'never';
   const { drawing, tile } = kLooks[view.problem] ?? kWrong;
   const named = (key: string): Node =>
-    view.device === null ? document.createTextNode(text(key)) : deviceName(view.device);
+    view.device === null || (view.device.name === '' && view.device.nearby === names.kLinked)
+      ? document.createTextNode(text(key))
+      : deviceName(view.device);
   const close = button('close', 'close', stopped ? 'primary' : '', () => {
     doing.close();
   });

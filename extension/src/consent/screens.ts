@@ -77,8 +77,10 @@ export function single(tile: SVGElement, kind: string): HTMLElement {
   );
 }
 
+// In a sentence. Over Bluetooth a device says its name only once its code was right.
 export function deviceName(device: Device): HTMLElement {
-  const node = nameNode(device.name || text('unnamed'));
+  const nameless = device.nearby === names.kLinked ? 'nearbyDevice' : 'unnamed';
+  const node = nameNode(device.name || text(nameless));
   return h('b', {}, node);
 }
 

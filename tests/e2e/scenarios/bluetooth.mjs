@@ -2,10 +2,10 @@
 // latchkey-device that is in no network until the scenario says so.
 
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Air, Radio } from '../../lab/bluetooth.mjs';
+import { Air, Radio, plugIn, unplug, wifiHook } from '../../lab/bluetooth.mjs';
 import { allow, consentWindow, typeCode, waitState } from '../../lab/consent.mjs';
 import { Device, ROOT } from '../../lab/latchkey.mjs';
 import { until } from '../../lab/process.mjs';
@@ -14,14 +14,8 @@ import { MEDIA, SITE } from '../stage.mjs';
 const UPSTREAM = fileURLToPath(new URL('../upstream.mjs', import.meta.url));
 const GARDEN = { type: MEDIA.type, name: 'Garden cache' };
 
-/** The cable of a device: as when it joins a Wi-Fi, or leaves it. */
-async function online(host, on) {
-  await host.namespace.ip('link', 'set', 'eth0', on ? 'up' : 'down');
-  if (on) await host.namespace.ip('route', 'replace', '224.0.0.0/4', 'dev', 'eth0');
-}
-
-/** A device nearby, new each time, and outside of the network unless `network`. */
-async function garden(stage, { network = false, words = [] } = {}) {
+/** A device nearby, new each time, and outside of the network unless `network`; `wifi`: it can be told one. */
+async function garden(stage, { network = false, wifi = null } = {}) {
   const { house } = stage;
   if (!stage.garden) {
     const host = await house.addDevice('garden');
@@ -32,9 +26,10 @@ async function garden(stage, { network = false, words = [] } = {}) {
   const { host } = stage.garden;
   await stage.garden.device?.process?.stop();
   stage.garden.radio?.close();
-  await online(host, network);
+  await (network ? plugIn(host) : unplug(host));
   stage.garden.count += 1;
   const path = join(host.home, `radio-${stage.garden.count}.sock`);
+  const words = wifi ? ['--network-hook', wifiHook(host, wifi)] : [];
   const device = new Device(host, join(host.home, `state-${stage.garden.count}`), join(host.folder, 'access.log'));
   device.options = { ...GARDEN, upstream: 'http://127.0.0.1:8080', mdns: 'builtin', words: ['--bluetooth-socket', path, ...words] };
   stage.garden.device = device;
@@ -88,13 +83,23 @@ async function picture(stage, window, name) {
 /** The device is given a network by whoever carries it: the window waits, then all is well. */
 async function turnsUp(stage, page, window) {
   await window.locator('#waiting:visible').waitFor({ timeout: 20000 });
-  await online(stage.garden.host, true);
+  await plugIn(stage.garden.host);
   await waitState(window, 'done', 40000);
   assert.match(await window.locator('h1').innerText(), /Garden cache/);
   await window.click('#close').catch(() => {}); // It also closes by itself.
   const outcome = await stage.outcome(page);
   assert.equal(outcome.ok, true, JSON.stringify(outcome));
   return outcome;
+}
+
+/** Files below `folder` with `text` in them, as bytes. */
+function filesWith(folder, text) {
+  const files = readdirSync(folder, { withFileTypes: true, recursive: true }).filter((entry) => entry.isFile());
+  const paths = files.map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+  return paths.filter((path) => {
+    const bytes = readFileSync(path);
+    return bytes.includes(text) || bytes.includes(Buffer.from(text, 'utf16le'));
+  });
 }
 
 async function plays(page, url) {
@@ -128,6 +133,48 @@ export function scenarios(scenario) {
     assert.equal(grant.url, url);
   });
 
+  nearby('a device without a network is told one, plays, and nobody keeps the password', async (stage, page) => {
+    const wifi = { name: 'Villa Ωmega', password: 'quince marmalade' };
+    const { host, device, radio } = await garden(stage, { wifi });
+    const { window, code } = await upToCode(stage, page, radio, device);
+    assert.equal(await window.locator('#wifi-name').count(), 0, 'it was asked for before the code');
+    await typeCode(window, code);
+    await waitState(window, 'network', 30000);
+    await picture(stage, window, 'wifi');
+    await window.fill('#wifi-name', wifi.name);
+    await window.fill('#wifi-password', 'not the password');
+    await window.click('#continue:enabled');
+    await window.locator('#wifi-trouble .note').waitFor({ timeout: 20000 });
+    await picture(stage, window, 'wifi-refused');
+    // What can be no password at all is not even told to the device.
+    const before = radio.counts.toDevice;
+    await window.fill('#wifi-password', 'kürzer');
+    await window.click('#continue:enabled');
+    await window.locator('#continue:enabled').waitFor();
+    assert.equal(radio.counts.toDevice, before);
+    await window.fill('#wifi-password', wifi.password);
+    await window.click('#continue:enabled');
+    await waitState(window, 'done', 60000);
+    await window.click('#close').catch(() => {});
+    const outcome = await stage.outcome(page);
+    assert.equal(outcome.ok, true, JSON.stringify(outcome));
+    assert.equal(radio.counts.connections, 1, 'it was connected more than once');
+    await plays(page, outcome.url);
+    const hook = join(host.home, 'wifi-hook');
+    for (const folder of [host.folder, stage.house.pc.folder]) {
+      assert.deepEqual(filesWith(folder, wifi.password).filter((path) => path !== hook), [], 'the password was kept');
+    }
+  });
+
+  nearby('a device that is asked about no network goes on without', async (stage, page) => {
+    const { device, radio } = await garden(stage, { wifi: { name: 'Home', password: 'quince marmalade' } });
+    const { window, code } = await upToCode(stage, page, radio, device);
+    await typeCode(window, code);
+    await waitState(window, 'network', 30000);
+    await window.click('#wifi-skip');
+    await turnsUp(stage, page, window);
+  });
+
   nearby('a wrong code is told, and counted by the device; the right one goes on', async (stage, page) => {
     const { device, radio } = await garden(stage);
     const { window, code } = await upToCode(stage, page, radio, device);
@@ -156,7 +203,7 @@ export function scenarios(scenario) {
     await radio.drop();
     await typeCode(window, '12345678');
     await waitState(window, 'problem', 50000);
-    assert.match(await window.locator('h1').innerText(), /broke off/);
+    assert.match(await window.locator('h1').innerText(), /The device can.t be reached any more/);
     await picture(stage, window, 'lost');
     assert.equal((await stage.grants()).length, before);
     await window.click('#close');
