@@ -327,12 +327,16 @@ net::Task<void> Server::show_usage(Call& call) {
   if (!usage) {
     co_return co_await refuse(call, refusal_of(usage.error()));
   }
+  const auto quota = co_await vault_.quota();
+  if (!quota) {
+    co_return co_await refuse(call, refusal_of(quota.error()));
+  }
   Answer done;
-  // What others hold is none of this origin's business, nor how large the disk is.
+  // What others hold is none of this origin's business; a limit that the disk sets is coarse.
   done.body = {{"objects", usage->objects},
                {"bytes", usage->bytes},
                {"pinnedBytes", usage->pinned_bytes},
-               {"limit", vault_.limits().quota.per_origin}};
+               {"limit", quota->per_origin}};
   co_await answer(call, std::move(done));
 }
 

@@ -17,7 +17,7 @@ struct Options {
   std::filesystem::path socket;
   std::string group;                     // who else may connect; empty: nobody
   std::uint64_t quota = 0;               // bytes, of all origins together; 0: what the disk has
-  std::uint64_t quota_per_origin = 0;    // bytes; 0: half of the quota
+  std::uint64_t quota_per_origin = 0;    // bytes; 0: half of that
   std::uint64_t keep_free = 0;           // bytes of the disk that are left to others
   bool per_person = false;               // everybody who signs in has their own
   bool no_fetch = false;                 // not by itself, whatever pages ask for

@@ -99,7 +99,7 @@ net::Task<Prefetcher::Outcome> Prefetcher::store(const cache::PrefetchQueue::Sta
       bad = "playlist_too_large";
     }  // else it only looks like one, and is kept as it came
     if (bad.empty()) {
-      auto begun = co_await vault_.begin(wanted.job.partition, result.playlist.size());
+      auto begun = co_await vault_.begin(wanted.job.partition, result.playlist.size(), true);
       if (!begun) {
         co_return Outcome{FetchEnd::kNoRoom, "no_room"};
       }

@@ -201,7 +201,8 @@ net::Task<Prefetcher::Outcome> Prefetcher::bring(const cache::PrefetchQueue::Sta
   }
   FetchTask task{url, wanted->job.partition.origin(), wanted->job.partition};
   task.follow = wanted->job.follow;
-  const std::uint64_t limit = vault_.limits().quota.per_origin;
+  const auto quota = co_await vault_.quota();
+  const std::uint64_t limit = quota ? quota->per_origin : 0;
   task.room = limit - std::min(limit, wanted->job.progress.bytes);
   // A playlist may have been kept in another way; it is small.
   if (held && cache::playlist_kind(object->facts.type, {}) == PlaylistKind::kNone) {

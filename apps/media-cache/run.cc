@@ -181,8 +181,10 @@ int run(const Options& options) {
   }
   Vault::Limits limits;
   limits.quota.whole = options.quota == 0 ? cache::kMaxObjectBytes * 64 : options.quota;
+  // Half of the quota; where that is what the disk has, half of this (0), which only the disk
+  // knows.
   limits.quota.per_origin =
-      options.quota_per_origin == 0 ? limits.quota.whole / 2 : options.quota_per_origin;
+      options.quota_per_origin == 0 ? options.quota / 2 : options.quota_per_origin;
   limits.keep_free = options.keep_free;
   net::SystemRandom random;
   const net::SystemClock clock;

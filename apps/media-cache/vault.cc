@@ -16,8 +16,14 @@ bool is_damage(const store::Error& error) {
 
 }  // namespace
 
-MediaIndex::Space Vault::space() const {
-  return {limits_.quota, files_->free_bytes(), limits_.keep_free};
+MediaIndex::Space Vault::space(bool for_job) const {
+  return {limits_.quota, files_->free_bytes(), limits_.keep_free, for_job};
+}
+
+net::Task<Stored<cache::Quota>> Vault::quota() {
+  const auto room = space(false);
+  auto work = [room](MediaIndex& index) { return index.quota(room); };
+  co_return co_await ask(std::move(work));
 }
 
 void Vault::let_go() {
@@ -92,9 +98,10 @@ net::Task<Stored<Bytes>> Vault::read(std::shared_ptr<MediaObject> object, std::u
   co_return *std::move(got);
 }
 
-net::Task<Stored<Draft>> Vault::begin(cache::Partition partition, std::uint64_t size) {
+net::Task<Stored<Draft>> Vault::begin(cache::Partition partition, std::uint64_t size,
+                                      bool for_job) {
   let_go();
-  const auto room = space();
+  const auto room = space(for_job);
   auto reserve = [partition, size, room](MediaIndex& index) {
     return index.reserve(partition, store::MediaFiles::charge(size), std::nullopt, room);
   };
@@ -103,7 +110,7 @@ net::Task<Stored<Draft>> Vault::begin(cache::Partition partition, std::uint64_t 
   if (!number) {
     co_return fail(number.error());
   }
-  Draft draft{*number, size, nullptr};
+  Draft draft{*number, size, nullptr, for_job};
   auto make = [files = files_.get(), n = *number] { return files->make_draft(n); };
   auto made = co_await writes_.run(executor_, net::kNoDeadline, std::move(make));
   if (!made || !*made) {
@@ -121,7 +128,7 @@ net::Task<Stored<void>> Vault::enlarge(cache::Partition partition, Draft& draft,
     co_return Stored<void>{};
   }
   let_go();
-  const auto room = space();
+  const auto room = space(draft.for_job);
   auto reserve = [partition, size, room, n = draft.number](MediaIndex& index) {
     return index.reserve(partition, store::MediaFiles::charge(size), n, room);
   };
@@ -220,7 +227,7 @@ net::Task<Stored<std::vector<cache::JobItem>>> Vault::end_fetch(store::FetchEnde
 
 Stored<Draft> Vault::wait_begin(const cache::Partition& partition, std::uint64_t size) {
   wait_let_go();
-  auto work = [this, partition, size, room = space()]() -> Stored<Draft> {
+  auto work = [this, partition, size, room = space(true)]() -> Stored<Draft> {
     const auto number =
         index_->reserve(partition, store::MediaFiles::charge(size), std::nullopt, room);
     if (!number) {
@@ -231,7 +238,7 @@ Stored<Draft> Vault::wait_begin(const cache::Partition& partition, std::uint64_t
       index_->release(*number);
       return fail(made.error());
     }
-    return Draft{*number, size, std::make_shared<MediaDraft>(std::move(*made))};
+    return Draft{*number, size, std::make_shared<MediaDraft>(std::move(*made)), true};
   };
   auto done = lookups_.wait_for(std::move(work));
   wait_let_go();
@@ -244,7 +251,8 @@ Stored<void> Vault::wait_enlarge(const cache::Partition& partition, Draft& draft
     return {};
   }
   wait_let_go();
-  auto work = [this, partition, size, room = space(), n = draft.number]() -> Stored<void> {
+  auto work = [this, partition, size, room = space(draft.for_job),
+               n = draft.number]() -> Stored<void> {
     const auto done = index_->reserve(partition, store::MediaFiles::charge(size), n, room);
     return done ? Stored<void>{} : Stored<void>(fail(done.error()));
   };

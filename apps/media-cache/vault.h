@@ -27,6 +27,7 @@ struct Draft {
   std::uint64_t number = 0;
   std::uint64_t reserved = 0;  // bytes of content that there is room for
   std::shared_ptr<MediaDraft> file;
+  bool for_job = false;  // MediaIndex::Space's
 };
 
 class Vault {
@@ -62,7 +63,8 @@ class Vault {
                                 wire::ByteRange range);
 
   // kNoRoom: the quota or the disk.
-  net::Task<Stored<Draft>> begin(cache::Partition partition, std::uint64_t size);
+  net::Task<Stored<Draft>> begin(cache::Partition partition, std::uint64_t size,
+                                 bool for_job = false);
   net::Task<Stored<void>> enlarge(cache::Partition partition, Draft& draft, std::uint64_t size);
   net::Task<Stored<void>> write(const Draft& draft, Bytes bytes);
   net::Task<Stored<void>> sync(const Draft& draft);
@@ -77,7 +79,7 @@ class Vault {
   // The end of a file that was fetched: FetchEnded's, with its finished draft where it has content.
   net::Task<Stored<std::vector<cache::JobItem>>> end_fetch(store::FetchEnded ended, Draft draft,
                                                            WallTime now);
-  // For threads that fetch. kNoRoom as above, also when this ends.
+  // For threads that fetch for a job. kNoRoom as above, also when this ends.
   Stored<Draft> wait_begin(const cache::Partition& partition, std::uint64_t size);
   Stored<void> wait_enlarge(const cache::Partition& partition, Draft& draft, std::uint64_t size);
   void wait_give_up(Draft draft);
@@ -89,7 +91,8 @@ class Vault {
   void keep(const store::UploadId& id, Draft draft);
   void forget(const store::UploadId& id);
 
-  [[nodiscard]] const Limits& limits() const { return limits_; }
+  // What holds on this disk now.
+  net::Task<Stored<cache::Quota>> quota();
 
  private:
   // What waits is told so when the program ends.
@@ -98,7 +101,7 @@ class Vault {
   }
   static constexpr std::size_t kKeptObjects = 64;
   static constexpr std::size_t kKeptDrafts = 16;
-  [[nodiscard]] MediaIndex::Space space() const;
+  [[nodiscard]] MediaIndex::Space space(bool for_job) const;
   // Closes what was opened lately and has been removed since: on a disk that is nearly full its
   // room would stay taken, and others would go for nothing.
   void let_go();

@@ -1,6 +1,7 @@
 #include "cache/quota.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/result.h"
 
@@ -12,7 +13,24 @@ std::uint64_t add(std::uint64_t a, std::uint64_t b) {
   return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
+std::uint64_t coarse(std::uint64_t bytes) {
+  const std::uint64_t step = std::bit_floor(bytes) / 16;
+  return step == 0 ? bytes : bytes - bytes % step;
+}
+
 }  // namespace
+
+Quota quota_on_disk(const Quota& said, const DiskRoom& disk) {
+  Quota quota = said;
+  if (disk.free) {
+    const std::uint64_t spare = *disk.free - std::min(*disk.free, disk.keep_free);
+    quota.whole = std::min(quota.whole, add(disk.held, spare));
+  }
+  if (quota.per_origin == 0) {
+    quota.per_origin = std::max<std::uint64_t>(coarse(quota.whole / 2), 1);
+  }
+  return quota;
+}
 
 Verdict judge_room(const Quota& quota, std::span<const Standing> standings, std::size_t self,
                    std::uint64_t need) {

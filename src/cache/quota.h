@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace latchkey::cache {
@@ -16,6 +17,18 @@ struct Quota {
   std::uint64_t whole = 0;       // bytes, all origins together
   std::uint64_t per_origin = 0;  // bytes
 };
+
+// Of the disk, in bytes.
+struct DiskRoom {
+  std::uint64_t held = 0;             // what we hold of it
+  std::optional<std::uint64_t> free;  // what is left of it, where it says so
+  std::uint64_t keep_free = 0;        // what is left to others
+};
+
+// What holds on this disk. The whole is never more than we hold and may still take. Where
+// `said.per_origin` is 0 an origin gets half of that whole, rounded down by up to a sixteenth:
+// pages are told, and are not to see from it what else the disk is used for. Never 0.
+Quota quota_on_disk(const Quota& said, const DiskRoom& disk);
 
 struct Standing {
   std::uint64_t bytes = 0;      // all that this origin holds, unfinished uploads too

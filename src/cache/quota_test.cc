@@ -48,6 +48,26 @@ TEST(CacheQuota, NothingIsThrownAwayForWhatCannotFit) {
   EXPECT_EQ(judge_room({UINT64_MAX, UINT64_MAX}, {{{UINT64_MAX, 0}}}, 0, 5).kind, Kind::kFits);
 }
 
+TEST(CacheQuota, OneOriginGetsHalfWhereNothingElseIsSaid) {
+  // 1000 MiB that we hold or may take.
+  constexpr std::uint64_t kMiB = 1 << 20;
+  const DiskRoom disk{400 * kMiB, 700 * kMiB, 100 * kMiB};
+  const Quota automatic = quota_on_disk({UINT64_MAX, 0}, disk);
+  EXPECT_EQ(automatic.whole, 1000 * kMiB);
+  EXPECT_LE(automatic.per_origin, 500 * kMiB);
+  EXPECT_GT(automatic.per_origin, 500 * kMiB - 500 * kMiB / 16);
+  // A page does not see from it that others have written a little.
+  EXPECT_EQ(quota_on_disk({UINT64_MAX, 0}, {400 * kMiB, 699 * kMiB, 100 * kMiB}).per_origin,
+            automatic.per_origin);
+  EXPECT_EQ(quota_on_disk({100, 50}, disk).whole, 100U);
+  EXPECT_EQ(quota_on_disk({100, 50}, disk).per_origin, 50U);
+  EXPECT_EQ(quota_on_disk({100, 0}, {0, std::nullopt, 0}).per_origin, 50U);
+  // Whatever it is.
+  EXPECT_EQ(quota_on_disk({UINT64_MAX, 0}, {0, 5, 100}).whole, 0U);
+  EXPECT_EQ(quota_on_disk({UINT64_MAX, 0}, {0, 5, 100}).per_origin, 1U);
+  EXPECT_EQ(quota_on_disk({UINT64_MAX, 7}, {UINT64_MAX, UINT64_MAX, 0}).whole, UINT64_MAX);
+}
+
 TEST(CacheQuota, AskingAgainAndAgainEndsInRoom) {
   std::vector<Standing> standings{{200, 200}, {500, 450}, {300, 300}};
   for (int rounds = 0; rounds < 100; ++rounds) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <utility>
 
 #include "store/media_tables.h"
 #include "store/media_work.h"
@@ -114,16 +115,14 @@ Result<std::uint64_t> MediaIndex::reserve(const cache::Partition& partition, std
   const std::uint64_t has = number ? known->second.charge : 0;
   const std::uint64_t need = charge > has ? charge - has : 0;
   std::vector<std::uint64_t> victims;
+  bool begun = false;
   auto made = with_database([&](Database& db) {
     if (reads_only_) {
       throw_failure(ErrorCode::kIo, "the disk takes no writes");
     }
     Parties all = parties(db, partition.key());
-    cache::Quota quota = space.quota;
-    if (space.free) {
-      const std::uint64_t spare = *space.free - std::min(*space.free, space.keep_free);
-      quota.whole = std::min(quota.whole, all.on_disk + spare);
-    }
+    const cache::Quota quota =
+        cache::quota_on_disk(space.quota, {all.on_disk, space.free, space.keep_free});
     while (true) {
       const auto verdict = judge_room(quota, all.standings, all.self, need);
       if (verdict.kind == cache::Verdict::Kind::kFits) {
@@ -132,11 +131,16 @@ Result<std::uint64_t> MediaIndex::reserve(const cache::Partition& partition, std
       if (verdict.kind == cache::Verdict::Kind::kRefused) {
         throw_failure(ErrorCode::kNoRoom, "everything that could go is needed or pinned");
       }
-      if (victims.empty()) {
+      if (!std::exchange(begun, true)) {
         db.begin();
         write_uses(db);
       }
-      const auto victim = media::take_oldest(db, all.keys[verdict.origin]);
+      const bool spares = space.for_job && verdict.origin == all.self;
+      const auto victim = media::take_oldest(db, all.keys[verdict.origin], spares);
+      if (!victim && spares) {
+        // Nor do others pay for it: to hold the most is no less so while one is fetching.
+        throw_failure(ErrorCode::kNoRoom, "only what is being brought could go");
+      }
       if (!victim) {
         throw_failure(ErrorCode::kCorrupt, "the index counts wrongly");
       }
@@ -145,12 +149,12 @@ Result<std::uint64_t> MediaIndex::reserve(const cache::Partition& partition, std
       standing.bytes -= std::min(standing.bytes, victim->charge);
       standing.evictable -= std::min(standing.evictable, victim->charge);
     }
-    if (!victims.empty()) {
+    if (begun) {
       db.commit();
     }
   });
   if (!made) {
-    if (!victims.empty() && db_ != nullptr) {
+    if (begun && db_ != nullptr) {
       db_->roll_back();
     }
     return fail(made.error());
@@ -164,6 +168,19 @@ Result<std::uint64_t> MediaIndex::reserve(const cache::Partition& partition, std
   }
   reserved_.insert_or_assign(granted, Reservation{partition.key(), std::max(charge, has)});
   return granted;
+}
+
+Result<cache::Quota> MediaIndex::quota(const Space& space) {
+  return with_database([&](Database& db) {
+    std::uint64_t held = 0;
+    for (const auto& [key, standing] : media::standings(db)) {
+      held += standing.bytes;
+    }
+    for (const auto& [number, reservation] : reserved_) {
+      held += std::min(files_.draft_bytes(number), reservation.charge);
+    }
+    return cache::quota_on_disk(space.quota, {held, space.free, space.keep_free});
+  });
 }
 
 void MediaIndex::release(std::uint64_t number) {

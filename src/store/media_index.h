@@ -102,10 +102,15 @@ class MediaIndex {
   // that draft was given up, by clear() for instance, while it was being written. Objects that had
   // to go are gone from the index and from the disk.
   struct Space {
-    cache::Quota quota;
+    cache::Quota quota;                 // as cache::quota_on_disk() takes it
     std::optional<std::uint64_t> free;  // on the disk
     std::uint64_t keep_free = 0;
+    // It is for a job: what the jobs of this partition that run have brought is not thrown away
+    // for it. kNoRoom where nothing else of the partition could go.
+    bool for_job = false;
   };
+  // What holds now.
+  Result<cache::Quota> quota(const Space& space);
   Result<std::uint64_t> reserve(const cache::Partition& partition, std::uint64_t charge,
                                 std::optional<std::uint64_t> number, const Space& space);
   // The draft is not going to be an object.

@@ -9,6 +9,7 @@ namespace {
 
 using testing::content_of;
 using testing::MediaCache;
+using testing::put;
 using testing::TempFolder;
 using State = cache::Progress::State;
 
@@ -63,6 +64,49 @@ std::vector<std::string> urls(const std::vector<cache::JobItem>& list) {
   return out;
 }
 using Urls = std::vector<std::string>;
+
+TEST(MediaJobs, AJobDoesNotThrowAwayWhatJobsThatRunHaveBrought) {
+  const TempFolder folder;
+  MediaCache cache(folder.path());
+  const std::uint64_t each = MediaFiles::charge(1000);
+  const auto job = job_of(1, kVideo, 3);
+  ASSERT_TRUE(cache.index->add_job(job, items({"https://a/1", "https://a/2", "https://a/3"})));
+  ASSERT_TRUE(
+      cache.index->end_fetch(with_content(cache, ended(job, "https://a/1", true), 1), {10}));
+  ASSERT_TRUE(put(cache, kVideo, "by hand", content_of(2, 1000), 500));
+  ASSERT_TRUE(put(cache, kMusic, "song", content_of(2, 1000), 1));
+  cache.space.quota = {3 * each, 3 * each};
+  cache.space.for_job = true;
+  // What was used later goes before what the job has brought.
+  ASSERT_TRUE(
+      cache.index->end_fetch(with_content(cache, ended(job, "https://a/2", true), 3), {11}));
+  const auto names = [&](const cache::Partition& partition) {
+    std::vector<std::string> out;
+    const auto listed = cache.index->list(partition.key(), "", "", 100).value();
+    for (const auto& one : listed) {
+      out.push_back(one.name);
+    }
+    return out;
+  };
+  EXPECT_EQ(names(kVideo), (std::vector<std::string>{"a/1", "a/2"}));
+  // There is nothing else of its own, and others do not pay.
+  EXPECT_EQ(cache.index->reserve(kVideo, each, std::nullopt, cache.space).error().code,
+            ErrorCode::kNoRoom);
+  EXPECT_EQ(names(kVideo), (std::vector<std::string>{"a/1", "a/2"}));
+  EXPECT_EQ(names(kMusic), (std::vector<std::string>{"song"}));
+  // A refusal brings back what was thrown away on the way to it.
+  ASSERT_TRUE(cache.index->remove(kMusic.key(), "song").value());
+  cache.space.for_job = false;
+  ASSERT_TRUE(put(cache, kVideo, "by hand", content_of(2, 1000), 500));
+  cache.space.for_job = true;
+  EXPECT_EQ(cache.index->reserve(kVideo, 2 * each, std::nullopt, cache.space).error().code,
+            ErrorCode::kNoRoom);
+  EXPECT_EQ(names(kVideo).size(), 3U);
+  // The page itself may, and so may a job when the other has ended.
+  ASSERT_TRUE(cache.index->stop_job(job.id, "no_room", {20}));
+  EXPECT_TRUE(cache.index->reserve(kVideo, 2 * each, std::nullopt, cache.space));
+  EXPECT_EQ(names(kVideo), (std::vector<std::string>{"by hand"}));
+}
 
 TEST(MediaJobs, GoOnWhereTheyWere) {
   const TempFolder folder;

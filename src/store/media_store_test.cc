@@ -216,6 +216,21 @@ TEST(MediaStore, Threat46AFloodEndsAtItsOwnDoor) {
   EXPECT_EQ(cache.index->usage(kVideo.key())->objects, 15U);
 }
 
+TEST(MediaStore, Threat46NobodyHasMoreThanHalfOfTheDiskIfNothingElseIsSaid) {
+  const TempFolder folder;
+  MediaCache cache(folder.path());
+  const std::uint64_t each = MediaFiles::charge(100);
+  cache.space.quota = {std::uint64_t{1} << 60U, 0};
+  const std::uint64_t disk = 64 * each;
+  for (int i = 0; i < 40; ++i) {
+    const std::uint64_t held = cache.index->usage(kVideo.key())->objects * each;
+    cache.space.free = disk - held;
+    ASSERT_TRUE(put(cache, kVideo, "flood" + std::to_string(i), content_of(1, 100), i));
+  }
+  EXPECT_EQ(cache.index->usage(kVideo.key())->objects, 32U);
+  EXPECT_EQ(cache.index->quota(cache.space)->per_origin, 32 * each);
+}
+
 TEST(MediaStore, ReservationsCount) {
   const TempFolder folder;
   MediaCache cache(folder.path());

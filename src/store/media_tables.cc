@@ -271,12 +271,18 @@ std::map<Key, cache::Standing> standings(Database& db) {
   return out;
 }
 
-std::optional<Victim> take_oldest(Database& db, const Key& partition) {
+std::optional<Victim> take_oldest(Database& db, const Key& partition, bool spare_jobs) {
+  // What a job has brought, or found to be right, has the job's URL as its source.
+  constexpr const char* kNotOfJobs =
+      "AND NOT EXISTS (SELECT 1 FROM jobs CROSS JOIN fetches ON fetches.job = jobs.id "
+      "WHERE jobs.partition = ?1 AND jobs.state = 0 AND fetches.url = objects.source "
+      "AND fetches.stored = 1) ";
   Victim victim;
   {
     Query query(db,
-                "SELECT number, charge FROM objects WHERE partition = ?1 AND pinned = 0 "
-                "ORDER BY used, number LIMIT 1",
+                std::string("SELECT number, charge FROM objects "
+                            "WHERE partition = ?1 AND pinned = 0 ") +
+                    (spare_jobs ? kNotOfJobs : "") + "ORDER BY used, number LIMIT 1",
                 {key_bytes(partition)});
     if (!query.step()) {
       return std::nullopt;

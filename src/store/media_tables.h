@@ -38,8 +38,9 @@ struct Victim {
   std::uint64_t number = 0;
   std::uint64_t charge = 0;
 };
-// Deletes the least recently used of those that are not pinned.
-std::optional<Victim> take_oldest(Database& db, const Key& partition);
+// Deletes the least recently used of those that are not pinned. `spare_jobs`: nor brought by a job
+// that runs.
+std::optional<Victim> take_oldest(Database& db, const Key& partition, bool spare_jobs);
 
 struct UploadDraft {
   std::uint64_t number = 0;

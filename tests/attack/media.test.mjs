@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, statfsSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -203,6 +203,20 @@ test('row 46: who fills the disk pays with its own', async (t) => {
   assert.equal((await cache.ask(`/pins/${pinned}`, { method: 'PUT' })).status, 204);
   for (let i = 0; i < 20; ++i) await cache.put(`again${i}`, randomBytes(500_000));
   assert.ok((await names(cache)).includes(pinned));
+});
+
+test('row 46: if nothing else is said, one site gets no more than half of the quota', async (t) => {
+  const house = House.open(t);
+  const limit = async (more) => {
+    const cache = await MediaCache.start({ path: (...names) => house.path(`q${more.length}`, ...names), keep: (end) => house.keep(end) }, { more });
+    return (await cache.ask('/usage')).json.limit;
+  };
+  assert.equal(await limit(['--quota', '20G']), 10 * 2 ** 30);
+  assert.equal(await limit(['--quota', '20G', '--quota-per-origin', '15G']), 15 * 2 ** 30);
+  // Others write to this disk at the same time: a quarter is left to them, a sixteenth is the step.
+  const { bavail, bsize } = statfsSync(house.path());
+  const share = await limit([]) / (bavail * bsize);
+  assert.ok(share > 0.25 && share < 0.75, `${share} of what the disk has`);
 });
 
 test('row 46: a full disk is a refusal, and playing goes on', async (t) => {

@@ -271,6 +271,25 @@ test('row 46: bodies without an end, lists without an end, and floods of jobs', 
   await until(async () => (await new Promise((got) => { origin.server.getConnections((_, count) => got(count)); })) <= 1, 'the connections to end');
 });
 
+test('row 46: a job does not throw away its own film, and says that there was no room', async (t) => {
+  const segment = randomBytes(1 << 20);
+  const films = Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`/${i}.ts`, segment]));
+  const list = (names) => `#EXTM3U\n${names.map((name) => `#EXTINF:1,\n${name}\n`).join('')}#EXT-X-ENDLIST\n`;
+  const { cache, origin } = await stage(t, table({ ...films, '/long.m3u8': list(Object.keys(films)), '/short.m3u8': list(['/0.ts', '/1.ts']) }), { more: ['--quota', '8M', '--quota-per-origin', '1G'] });
+  for (let i = 0; i < 5; ++i) assert.equal((await cache.put(`old${i}`, segment)).status, 201);
+  const ended = await over(cache, await start(cache, { urls: [`${origin.url}/long.m3u8`] }));
+  assert.deepEqual([ended.state, ended.why], ['stopped', 'no_room']);
+  const names = async () => (await cache.ask('/objects')).json.objects.map((one) => one.name);
+  const brought = (await names()).filter((name) => name.startsWith(origin.host));
+  assert.equal(brought.length, ended.done, 'what it says that it brought is there');
+  assert.ok(brought.includes(`${origin.host}/long.m3u8`));
+  assert.ok(brought.length >= 6, `${brought.length}: what is older had to go`);
+  // What another job has brought before is older, too.
+  const next = await over(cache, await start(cache, { urls: [`${origin.url}/short.m3u8`] }));
+  assert.deepEqual([next.state, next.done], ['done', 3]);
+  for (const name of ['short.m3u8', '0.ts', '1.ts']) assert.ok((await names()).includes(`${origin.host}/${name}`), name);
+});
+
 test('row 46: a server that asks for patience gets it', async (t) => {
   let first = true;
   const times = [];
