@@ -134,6 +134,24 @@ test('row 45: a provider that floods, hangs, or sends the device elsewhere', asy
   mallory.overrides['/jwks'] = (say) => say(200, `{"keys":[${'{"kty":"RSA"},'.repeat(200000)}{}]}`);
   const flooded = await signIn(grant, mallory);
   assert.ok(['bad_signature', 'provider_unreachable'].includes(flooded.error), flooded.error);
+  // One that never ends is not read to the end, nor kept: what was sent is what fits in buffers on the way.
+  let sent = 0;
+  const flood = (say, response) => {
+    const piece = Buffer.alloc(65536, ' ');
+    const pour = () => {
+      while (!response.destroyed && sent < 256 << 20) {
+        sent += piece.length;
+        if (!response.write(piece)) return response.once('drain', pour);
+      }
+      return response.end();
+    };
+    response.writeHead(200, { 'Content-Type': 'application/json' });
+    pour();
+  };
+  const endless = await served(t);
+  endless.mallory.overrides['/jwks'] = flood;
+  assert.equal((await signIn(endless.grant, endless.mallory)).error, 'provider_unreachable');
+  assert.ok(sent > 0 && sent < 32 << 20, `${sent} bytes were taken`);
   // A redirect of the token endpoint takes the code nowhere.
   const elsewhere = [];
   mallory.overrides['/elsewhere'] = (say, response, form) => { elsewhere.push(form); say(200, {}); };
