@@ -19,8 +19,11 @@ constexpr std::chrono::milliseconds kForget = std::chrono::seconds(20);
 constexpr std::chrono::milliseconds kSweep = std::chrono::seconds(5);
 constexpr std::chrono::milliseconds kAnswer = std::chrono::seconds(10);
 constexpr std::chrono::milliseconds kAgain = std::chrono::seconds(5);
+constexpr std::chrono::milliseconds kSoon = std::chrono::seconds(1);
 // Whoever floods the air with addresses makes no more rows than this.
 constexpr std::size_t kMaxNearby = 64;
+// The controller does not know (Core 5.4, Vol 4, Part E, 7.7.65.2).
+constexpr std::int16_t kNoRssi = 127;
 
 }  // namespace
 
@@ -50,7 +53,24 @@ class Central::Core : public std::enable_shared_from_this<Core> {
         link->drop();
       }
     }
-    asio::post(executor_, [self = shared_from_this()] { self->watcher_.stop(); });
+    // Whoever leaves the bus while bluetoothd 5.66 still ends their search leaves it unable to
+    // begin another one for anybody.
+    if (!busy_) {
+      leave();
+      return;
+    }
+    again_.expires_after(kAnswer);
+    again_.async_wait([self = shared_from_this()](const boost::system::error_code& answered) {
+      if (!answered) {
+        self->leave();
+      }
+    });
+  }
+  void leave() {
+    asio::post(executor_, [self = shared_from_this()] {
+      self->again_.cancel();
+      self->watcher_.stop();
+    });
   }
 
   void scan(bool on) {
@@ -69,6 +89,11 @@ class Central::Core : public std::enable_shared_from_this<Core> {
     links_.push_back(link);
     link->start();
     return link;
+  }
+  void quiet() {
+    events_ = {.found = [](const Nearby&) {},
+               .lost = [](const std::string&) {},
+               .condition = [](const Condition&) {}};
   }
   [[nodiscard]] const Condition& condition() const { return watcher_.condition(); }
 
@@ -173,7 +198,12 @@ class Central::Core : public std::enable_shared_from_this<Core> {
   }
   void begin() {
     ask("StartDiscovery", {}, [this](const sdbus::Error* error) {
-      if (error != nullptr && !error->getName().ends_with(".InProgress")) {
+      if (error != nullptr && error->getName().ends_with(".InProgress")) {
+        // BlueZ is still ending a search, somebody else's or one of ours: there is none now.
+        ask("StopDiscovery", {}, [this](const sdbus::Error*) { later(kSoon); });
+        return;
+      }
+      if (error != nullptr) {
         failed(*error);
         return;
       }
@@ -198,7 +228,9 @@ class Central::Core : public std::enable_shared_from_this<Core> {
         watcher_.adapter(), kAdapter, method, write,
         [self = shared_from_this(), epoch = epoch_, done = std::move(done)](
             sdbus::MethodReply&, const sdbus::Error* error) {
-          if (epoch == self->epoch_ && self->alive_) {
+          if (!self->alive_) {
+            self->leave();
+          } else if (epoch == self->epoch_) {
             self->busy_ = false;
             done(error);
           }
@@ -207,7 +239,10 @@ class Central::Core : public std::enable_shared_from_this<Core> {
   }
   void failed(const sdbus::Error& error) {
     watcher_.set_condition(condition_of(error));
-    again_.expires_after(kAgain);
+    later(kAgain);
+  }
+  void later(std::chrono::milliseconds wait) {
+    again_.expires_after(wait);
     again_.async_wait([self = shared_from_this()](const boost::system::error_code& cut) {
       if (!cut) {
         self->step();
@@ -237,7 +272,7 @@ class Central::Core : public std::enable_shared_from_this<Core> {
     Seen& seen = found->second;
     const Nearby before = seen.nearby;
     if (const auto rssi = property<std::int16_t>(properties, "RSSI")) {
-      seen.nearby.rssi = rssi;
+      seen.nearby.rssi = *rssi == kNoRssi ? std::nullopt : rssi;
     }
     if (ours != data.end() && ours->second.containsValueOfType<std::vector<std::uint8_t>>()) {
       const auto bytes = ours->second.get<std::vector<std::uint8_t>>();
@@ -341,6 +376,10 @@ std::unique_ptr<Connection> Central::connect(const std::string& key,
                                              Connection::Listener& listener) {
   auto link = core_->connect(key, listener);
   return link ? std::make_unique<OwnedLink>(std::move(link)) : nullptr;
+}
+
+void Central::quiet() {
+  core_->quiet();
 }
 
 const Condition& Central::condition() const {

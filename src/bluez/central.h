@@ -69,6 +69,8 @@ class Central {
   // To something that was found. Null where it is not there any more. `listener` outlives the
   // connection. The Central must outlive it, too.
   std::unique_ptr<Connection> connect(const std::string& key, Connection::Listener& listener);
+  // No more events: their users may go. Connections go on.
+  void quiet();
   [[nodiscard]] const Condition& condition() const;
 
  private:

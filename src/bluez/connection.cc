@@ -264,16 +264,26 @@ void Link::drop() {
   }
 }
 
+// Told when the connection is gone: BlueZ takes two seconds for it, and who connects again before
+// that gets the old one, which is then cut under them.
 void Link::end(const std::string& why) {
   if (over_) {
     return;
   }
+  const bool apart = std::exchange(apart_, true);
   drop();
-  asio::post(executor_, [self = shared_from_this(), listener = listener_, why] {
+  const auto tell = [self = shared_from_this(), why] {
     if (self->listener_ != nullptr) {
-      listener->on_disconnected(why);
+      self->listener_->on_disconnected(why);
     }
-  });
+  };
+  if (apart || watcher_.bus() == nullptr) {
+    asio::post(executor_, tell);
+    return;
+  }
+  watcher_.bus()->call(
+      device_, kDevice, "Disconnect", {},
+      [tell](sdbus::MethodReply&, const sdbus::Error*) { tell(); }, kAnswer);
 }
 
 }  // namespace latchkey::bluez

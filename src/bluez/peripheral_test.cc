@@ -4,15 +4,11 @@
 
 #include <gtest/gtest.h>
 #include <sdbus-c++/sdbus-c++.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
 #include <chrono>
-#include <cstdlib>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -20,46 +16,12 @@
 #include <vector>
 
 #include "bluez/bus.h"
+#include "bluez/private_bus.h"
 
 namespace latchkey::bluez {
 namespace {
 
 using Kind = Condition::Kind;
-
-// A dbus-daemon of the test's own.
-class PrivateBus {
- public:
-  PrivateBus() {
-    int out[2];
-    if (::pipe(out) != 0) {
-      std::abort();
-    }
-    daemon_ = ::fork();
-    if (daemon_ == 0) {
-      (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);  // also where a test dies
-      ::dup2(out[1], STDOUT_FILENO);
-      ::execlp("dbus-daemon", "dbus-daemon", "--session", "--nofork", "--print-address=1",
-               static_cast<char*>(nullptr));
-      ::_exit(127);
-    }
-    ::close(out[1]);
-    char byte = 0;
-    while (::read(out[0], &byte, 1) == 1 && byte != '\n') {
-      address_ += byte;
-    }
-    ::close(out[0]);
-    ::setenv("DBUS_SYSTEM_BUS_ADDRESS", address_.c_str(), 1);
-  }
-  ~PrivateBus() {
-    ::kill(daemon_, SIGTERM);
-    ::waitpid(daemon_, nullptr, 0);
-  }
-  [[nodiscard]] const std::string& address() const { return address_; }
-
- private:
-  pid_t daemon_ = -1;
-  std::string address_;
-};
 
 // Has BlueZ's name and one adapter, and notes down what it is asked. On a thread of its own.
 class StandIn {
@@ -193,7 +155,7 @@ class PeripheralTest : public testing::Test {
     begin(reply, to, "to_device", "WriteValue", [&](sdbus::MethodCall& call) {
       call << std::vector<std::uint8_t>(value.begin(), value.end())
            << Properties{{"device", sdbus::Variant(sdbus::ObjectPath(device))},
-                         {"mtu", sdbus::Variant(std::uint16_t{185})},
+                         {"mtu", sdbus::Variant(mtu)},
                          {"offset", sdbus::Variant(offset)}};
     });
   }
@@ -201,16 +163,14 @@ class PeripheralTest : public testing::Test {
     Reply reply;
     begin(
         reply, to, "from_device", "AcquireNotify",
-        [](sdbus::MethodCall& call) {
-          call << Properties{{"mtu", sdbus::Variant(std::uint16_t{185})}};
-        },
+        [&](sdbus::MethodCall& call) { call << Properties{{"mtu", sdbus::Variant(mtu)}}; },
         [&](sdbus::MethodReply& answer) {
           sdbus::UnixFd fd;
           answer >> fd >> reply.mtu;
           reply.fd = fd.release();
         });
     EXPECT_TRUE(finished(reply));
-    EXPECT_EQ(reply.mtu, 185);
+    EXPECT_EQ(reply.mtu, mtu);
     return reply.fd;
   }
   // Of how many the stand-in was asked for so far.
@@ -221,6 +181,7 @@ class PeripheralTest : public testing::Test {
   PrivateBus bus;
   boost::asio::io_context io{1};
   Ear ear;
+  std::uint16_t mtu = 185;
   std::vector<std::unique_ptr<sdbus::IProxy>> proxies;
   std::unique_ptr<sdbus::IConnection> client;
   void TearDown() override {
@@ -350,6 +311,24 @@ TEST_F(PeripheralTest, ServesOneCentralAndAnswersItWhenAValueIsTaken) {
   ASSERT_TRUE(until([&] { return ear.heard.back() == "disconnected"; }));
   ASSERT_GE(subscribe(us), 0);
   EXPECT_EQ(write(us, "/org/bluez/hci0/dev_A", "again"), "org.bluez.Error.NotPermitted");
+}
+
+// bluetoothd refuses what is longer than 510 bytes before we hear of it, whatever the MTU.
+TEST_F(PeripheralTest, AsksForNoLongerValuesThanBluetoothdTakes) {
+  StandIn bluez(true);
+  Peripheral peripheral(io.get_executor(), {"", kNames}, ear);
+  peripheral.advertise(kRid);
+  ASSERT_TRUE(asked(bluez, 3));
+  mtu = 517;
+  const int fd = subscribe(bluez.caller());
+  ASSERT_GE(fd, 0);
+  Reply reply;
+  begin_write(reply, bluez.caller(), "/org/bluez/hci0/dev_A", std::string(512, 'x'));
+  ASSERT_TRUE(until([&] { return ear.heard.size() == 2; }));
+  EXPECT_EQ(ear.heard.front(), "connected 513");
+  peripheral.taken();
+  EXPECT_TRUE(finished(reply));
+  ::close(fd);
 }
 
 TEST_F(PeripheralTest, BeginsAnewWithABlueZThatCameBack) {
