@@ -26,6 +26,8 @@ const chromium = {
       profile: chromiumFolder(house.pc),
       visible,
       env,
+      // On Linux it is not in Chromium by itself yet. The last word on features counts, so Playwright's own is said again.
+      args: process.env.BLUETOOTH === '1' ? ['--enable-features=CDPScreenshotNewSurface,WebBluetooth'] : [],
       loopback: [['video.example', house.sitePort, 'public'], ['evil.example', house.sitePort, 'public'], ['*.local', 8443, 'local']],
     });
     await extensionWorker(context);

@@ -5,7 +5,8 @@
 //
 //   node run.mjs [--out DIR=out/demo] [--headless]
 //
-// Environment: BROWSER=firefox takes Firefox instead of Chromium; KEEP=1 leaves it
+// Environment: BROWSER=firefox takes Firefox instead of Chromium; BLUETOOTH=1 begins with a
+// cache that is in no network yet and is told one over (emulated) Bluetooth; KEEP=1 leaves it
 // running; LATCHKEY_BIN, LATCHKEY_EXTENSION, LATCHKEY_FIREFOX_EXTENSION say where
 // the programs and the unpacked extension are.
 
@@ -23,16 +24,18 @@ import { byHand } from './by-hand.mjs';
 import { accounts, householdMembers, settingsFolder, signIn } from './accounts.mjs';
 import { chosenBrowser } from './browsers.mjs';
 import { SITE_HEADERS, siteRoots } from './site.mjs';
+import { freshFromTheBox, lookNearby, tellWifi } from './nearby.mjs';
 import { Steps } from './steps.mjs';
 import { found, stopAndLift } from './trust.mjs';
 import { PROVIDER, publicFolder } from '../tests/lab/provider.mjs';
 
 const browser = chosenBrowser(process.env.BROWSER);
 const { values } = parseArgs({
-  options: { out: { type: 'string', default: join(ROOT, browser.out) }, headless: { type: 'boolean', default: false } },
+  options: { out: { type: 'string', default: join(ROOT, process.env.BLUETOOTH === '1' ? 'out/demo-bluetooth' : browser.out) }, headless: { type: 'boolean', default: false } },
 });
 const OUT = resolve(values.out);
 const KEEP = process.env.KEEP === '1';
+const BLUETOOTH = process.env.BLUETOOTH === '1';
 const SITE = 'https://video.example';
 const DEVICE = 'Living room cache';
 const asRoot = process.getuid() === 0 && !process.env.SUDO_UID;
@@ -43,6 +46,7 @@ const steps = new Steps();
 const step = (name, action) => steps.step(name, action);
 let house;
 let media;
+let box = null; // BLUETOOTH=1: what is new in it
 let fetched = 0;
 let shots = 0;
 let onFailure = async () => {};
@@ -103,6 +107,7 @@ async function build() {
       ],
     });
   });
+  check(!BLUETOOTH || house.isolated, 'BLUETOOTH=1 needs network namespaces: there is no network to be outside of');
   // Without namespaces the device cannot find the site's accounts: then there are none.
   const signing = house.isolated ? await step('Kinora’s accounts: a real identity provider', () => accounts(house, SITE)) : [];
   const { provider, attested } = await step('A provider that knows the maker and the film site', () => found(house, SITE));
@@ -110,7 +115,8 @@ async function build() {
     {
       const host = await house.addDevice('livingroom');
       media = await MediaCache.start(host, house.isolated ? ['--per-person'] : []);
-      return Device.start(host, { name: DEVICE, upstream: media.url, words: [...attested, ...signing] });
+      if (BLUETOOTH) box = await freshFromTheBox(host);
+      return Device.start(host, { name: DEVICE, upstream: media.url, words: [...attested, ...signing, ...box?.words ?? []] });
     });
   const agent = await step('The agent on the computer', () =>
     Agent.start(house.pc, { words: [
@@ -134,7 +140,7 @@ async function grant(context, page, cache) {
     });
   }
   await page.click('#keep');
-  const window = await step('“Keep at home” opens the consent window', async () => {
+  let window = await step('“Keep at home” opens the consent window', async () => {
     const opened = await consentWindow(context);
     await waitState(opened, 'asking');
     await opened.locator('#allow:enabled').waitFor();
@@ -150,18 +156,20 @@ async function grant(context, page, cache) {
     return opened;
   });
   await pause();
-  await step('Allow; the devices at home appear', async () => {
+  await step(box ? 'Allow; no device is in the network' : 'Allow; the devices at home appear', async () => {
     await allow(window);
-    await window.locator('[data-testid="device"]', { hasText: DEVICE }).waitFor({ timeout: 15000 });
+    if (box) await waitState(window, 'looking');
+    else await window.locator('[data-testid="device"]', { hasText: DEVICE }).waitFor({ timeout: 15000 });
     await shoot(window, 'consent-devices');
   });
   await pause();
   const code = await step('A button is pressed at the device: it shows a code', () => cache.openWindow());
   steps.say(`the device shows ${code.replace(/^(\d{4})(\d{4})$/, '$1 $2')}`);
-  await step('A slip of the finger: the window says so, kindly, and waits', async () => {
-    await pick(window, DEVICE);
-    await waitState(window, 'code');
-    await shoot(window, 'consent-code');
+  if (box) window = await lookNearby({ context, small: window, box, step, shoot });
+  if (!box) await pick(window, DEVICE);
+  await waitState(window, 'code');
+  await shoot(window, 'consent-code');
+  if (!box) await step('A slip of the finger: the window says so, kindly, and waits', async () => {
     const wrong = code.replace(/\d/, (digit) => String((Number(digit) + 1) % 10));
     await typeCode(window, wrong);
     await window.locator('#code-trouble .note').waitFor({ timeout: 15000 });
@@ -170,8 +178,8 @@ async function grant(context, page, cache) {
   await pause();
   await step('The right code: paired, certificate made, tried out', async () => {
     await typeCode(window, code);
-    await Promise.race([waitState(window, 'working'), waitState(window, 'done')]);
-    await shoot(window, 'consent-working');
+    if (box) await tellWifi({ window, say: (text) => steps.say(text), shoot });
+    else await Promise.race([waitState(window, 'working'), waitState(window, 'done')]).then(() => shoot(window, 'consent-working'));
     await waitState(window, 'done', 20000);
     const proven = await window.locator('[data-trust="proven"]').innerText();
     check(proven.includes('Nordlicht C2'), `the window says of the device: ${proven}`);
@@ -348,6 +356,7 @@ async function takeBack(context, page, cache) {
 }
 
 async function main() {
+  check(!BLUETOOTH || browser.name === 'Chromium', 'BLUETOOTH=1 needs Chromium: Firefox has no Bluetooth for pages');
   mkdirSync(OUT, { recursive: true });
   for (const name of readdirSync(OUT)) if (/\.(png|json)$/.test(name)) rmSync(join(OUT, name));
   rmSync(join(OUT, 'logs'), { recursive: true, force: true });
