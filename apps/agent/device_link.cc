@@ -36,6 +36,12 @@ void add_matching(net::Endpoints& to, const discovery::FoundService& service,
   }
 }
 
+void drop(net::Endpoints& from, const net::Endpoints& tried) {
+  std::erase_if(from, [&tried](const net::Endpoint& endpoint) {
+    return std::find(tried.begin(), tried.end(), endpoint) != tried.end();
+  });
+}
+
 net::Endpoints known_endpoints(const Context& context, const grant::Binding& binding) {
   net::Endpoints endpoints;
   for (const auto& [key, service] : context.lookout.services()) {
@@ -96,13 +102,15 @@ wire::Error wire_error(const net::DeviceError& error) {
 }
 
 net::Task<net::Endpoints> search(Context* context, grant::Binding binding,
-                                 std::chrono::milliseconds wait) {
+                                 std::chrono::milliseconds wait, net::Endpoints tried) {
   net::Endpoints found;
   net::Endpoints by_name;
   boost::asio::steady_timer timer(context->executor, net::after(wait));
   const auto listening = context->lookout.listen([&](const discovery::SourceEvent& event) {
     if (const auto* service = std::get_if<discovery::Found>(&event)) {
       add_matching(found, service->service, binding);
+      // Where it was before is said for a while after it has moved: that must not end the search.
+      drop(found, tried);
       if (!found.empty()) {
         timer.cancel();
       }
@@ -121,6 +129,7 @@ net::Task<net::Endpoints> search(Context* context, grant::Binding binding,
     }
   }
   (void)co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+  drop(by_name, tried);
   co_return found.empty() ? by_name : found;
 }
 
@@ -156,10 +165,7 @@ net::Task<wire::Result<std::unique_ptr<DeviceLink>>> DeviceLink::reach(Context* 
   if (link) {
     co_return *std::move(link);
   }
-  net::Endpoints fresh = co_await search(context, binding, kSearchTime);
-  std::erase_if(fresh, [&](const net::Endpoint& endpoint) {
-    return std::find(known.begin(), known.end(), endpoint) != known.end();
-  });
+  net::Endpoints fresh = co_await search(context, binding, kSearchTime, known);
   if (fresh.empty()) {
     note_key(context, binding.device, link.error().other_key);
     co_return fail(std::move(link.error().error));

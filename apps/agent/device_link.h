@@ -66,6 +66,6 @@ wire::Error wire_error(const net::DeviceError& error);
 // any binding ends, and may have moved before this agent got the new one. They only find: the key
 // is what makes a device known.
 net::Task<net::Endpoints> search(Context* context, grant::Binding binding,
-                                 std::chrono::milliseconds wait);
+                                 std::chrono::milliseconds wait, net::Endpoints tried = {});
 
 }  // namespace latchkey::agentd

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { startAvahi } from '../../lab/avahi.mjs';
 import { Agent, Device, ROOT } from '../../lab/latchkey.mjs';
 import { until } from '../../lab/process.mjs';
-import { MEDIA, STORE } from '../stage.mjs';
+import { MEDIA, SITE, STORE } from '../stage.mjs';
 
 async function names(agent, ...words) {
   const { devices } = await agent.json(['devices', '--timeout', '3', ...words]);
@@ -69,6 +69,30 @@ export function scenarios(scenario) {
     } finally {
       await device.process.stop();
       for (const agent of people) await agent.process.stop();
+    }
+  });
+
+  scenario('discovery: a device that comes back at another port is found by the page’s own next fetch', async (stage, context) => {
+    if (!stage.house.isolated) return context.skip('needs namespaces');
+    const page = await stage.visit(SITE);
+    const { url, id } = await stage.granted(page);
+    const usual = stage.device.options.port;
+    const fetched = () => page.evaluate(async (device) => {
+      const known = window.lab.devices.get(device);
+      return known.fetch('/pixel.svg').then(async (got) => ({ status: got.status, text: (await got.text()).slice(0, 40) }), (error) => ({ error: error.name }));
+    }, id);
+    assert.equal((await fetched()).status, 200);
+    try {
+      stage.device.options.port = 8555;
+      await stage.device.restart();
+      const answer = await fetched();
+      assert.deepEqual([answer.status, answer.text?.includes('<svg')], [200, true], JSON.stringify(answer));
+      const [grant] = (await stage.grants()).filter((each) => each.host === new URL(url).hostname);
+      assert.equal(new URL(grant.url).port, '8555');
+    } finally {
+      stage.device.options.port = usual;
+      await stage.device.restart();
+      assert.equal((await fetched()).status, 200, 'and back again');
     }
   });
 
