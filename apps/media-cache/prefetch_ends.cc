@@ -15,20 +15,26 @@ constexpr std::uint64_t kReadPiece = 1 << 20;
 
 }  // namespace
 
-std::optional<std::vector<cache::JobItem>> Prefetcher::found(
-    const cache::Playlist& playlist, const cache::PrefetchQueue::Start& start,
-    const MediaIndex::Wanted& wanted) const {
-  std::vector<cache::JobItem> items;
-  if (!wanted.job.follow || wanted.job.mend || start.item.depth >= cache::kMaxPlaylistDepth) {
-    return items;
+bool Prefetcher::found(const cache::Playlist& playlist, const cache::PrefetchQueue::Start& start,
+                       const MediaIndex::Wanted& wanted, store::FetchEnded& ended) const {
+  if (!wanted.job.follow || wanted.job.mend) {
+    return true;
+  }
+  ended.is_playlist = true;
+  ended.live = playlist.live;
+  ended.skipped = playlist.skipped;
+  if (start.item.depth >= cache::kMaxPlaylistDepth) {
+    ended.skipped += playlist.entries.size();
+    return true;
   }
   if (playlist.entries.size() + wanted.job.progress.items > limits_.items_per_job) {
-    return std::nullopt;
+    return false;
   }
   for (const cache::PlaylistEntry& entry : playlist.entries) {
-    items.push_back({entry.url.text(), start.item.depth + 1});
+    const bool aside = entry.kind != cache::PlaylistEntry::Kind::kMedia;
+    ended.found.push_back({entry.url.text(), start.item.depth + 1, std::nullopt, aside});
   }
-  return items;
+  return true;
 }
 
 net::Task<std::optional<std::string>> Prefetcher::read_text(cache::ObjectRecord object) {
@@ -63,12 +69,10 @@ net::Task<Prefetcher::Outcome> Prefetcher::confirm(const cache::PrefetchQueue::S
     const auto kind = text ? cache::playlist_kind(object.facts.type, *text) : PlaylistKind::kNone;
     if (kind != PlaylistKind::kNone) {
       const auto read = cache::read_kept(kind, *text, start.item.url.name());
-      auto items = read ? found(*read, start, wanted) : std::vector<cache::JobItem>();
-      if (!items) {
+      if (read && !found(*read, start, wanted, ended)) {
         co_await give_up(start, "too_many");
         co_return Outcome{FetchEnd::kGone, "too_many"};
       }
-      ended.found = *std::move(items);
     }
   }
   Draft none;
@@ -92,9 +96,7 @@ net::Task<Prefetcher::Outcome> Prefetcher::store(const cache::PrefetchQueue::Sta
                                      wanted.job.max_bandwidth);
     if (kept) {
       result.playlist = std::move(kept->text);
-      auto items = found(kept->leads_to, start, wanted);
-      bad = items ? "" : "too_many";
-      ended.found = items ? *std::move(items) : std::vector<cache::JobItem>();
+      bad = found(kept->leads_to, start, wanted, ended) ? "" : "too_many";
     } else if (kept.error() == cache::PlaylistError::kTooLarge) {
       bad = "playlist_too_large";
     }  // else it only looks like one, and is kept as it came

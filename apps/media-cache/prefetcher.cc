@@ -101,8 +101,9 @@ net::Task<void> Prefetcher::go_on() {
     }
     if (!waiting || queue_.add(job.id, job.partition, items, job.progress) !=
                         cache::PrefetchQueue::Added::kYes) {
-      auto stop = [id = job.id, now = clock_.wall_now()](MediaIndex& index) {
-        return index.stop_job(id, "too_many", now);
+      auto stop = [id = job.id, why = waiting ? "too_many" : "list_damaged",
+                   now = clock_.wall_now()](MediaIndex& index) {
+        return index.stop_job(id, why, now);
       };
       (void)co_await vault_.ask(std::move(stop));
     } else {

@@ -70,10 +70,9 @@ class Prefetcher {
   net::Task<void> mend(store::Dropped dropped);
   // The text of an object that is a playlist; nothing where it is none or cannot be read.
   net::Task<std::optional<std::string>> read_text(cache::ObjectRecord object);
-  // Nothing: it leads to more than there may be.
-  std::optional<std::vector<cache::JobItem>> found(const cache::Playlist& playlist,
-                                                   const cache::PrefetchQueue::Start& start,
-                                                   const MediaIndex::Wanted& wanted) const;
+  // Writes into `ended` what the playlist leads to. False: more than there may be.
+  bool found(const cache::Playlist& playlist, const cache::PrefetchQueue::Start& start,
+             const MediaIndex::Wanted& wanted, store::FetchEnded& ended) const;
   void stop_fetches(const cache::JobId& id);
   std::optional<FetchPart> take_part(const ItemKey& key);
   void kick();

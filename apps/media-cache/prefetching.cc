@@ -12,8 +12,6 @@ namespace latchkey::mediacache {
 namespace {
 
 constexpr std::size_t kMaxAsked = 4 << 20;  // bytes of a list of URLs
-constexpr std::size_t kReadersAtOnce = 4;   // of such lists
-constexpr std::size_t kStreams = 64;
 constexpr std::size_t kEventsAtOnce = 256;
 constexpr std::chrono::milliseconds kStreamPause{150};
 constexpr std::chrono::milliseconds kSignOfLife{15'000};
@@ -24,6 +22,8 @@ const char* state_of(const cache::JobRecord& job) {
       return "running";
     case cache::Progress::State::kDone:
       return "done";
+    case cache::Progress::State::kFailed:
+      return "failed";
     default:
       return "stopped";
   }
@@ -33,7 +33,8 @@ nlohmann::json describe(const cache::JobRecord& job) {
   nlohmann::json out = {{"id", job.id.hex()},          {"path", "/prefetch/" + job.id.hex()},
                         {"state", state_of(job)},      {"items", job.progress.items},
                         {"done", job.progress.done},   {"failed", job.progress.failed},
-                        {"bytes", job.progress.bytes}, {"created", job.created.unix_seconds}};
+                        {"bytes", job.progress.bytes}, {"created", job.created.unix_seconds},
+                        {"live", job.progress.live},   {"skipped", job.progress.skipped}};
   if (!job.why.empty()) {
     out["why"] = job.why;
   }
@@ -151,18 +152,6 @@ cache::Refusal refusal_for(Prefetcher::Refused why) {
   }
 }
 
-// Counts what goes on, however it ends.
-class Counted {
- public:
-  explicit Counted(std::size_t& count) : count_(count) { ++count_; }
-  ~Counted() { --count_; }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
-
- private:
-  std::size_t& count_;
-};
-
 }  // namespace
 
 net::Task<void> Server::serve_prefetch(Call& call) {
@@ -218,12 +207,12 @@ net::Task<void> Server::add_job(Call& call) {
     cache::Refusal refusal{413, "too_many", "these are more than one job may have"};
     co_return co_await refuse(call, std::move(refusal));
   }
-  if (readers_ >= kReadersAtOnce) {
+  const auto reading = readers_.enter(call.partition.key());
+  if (!reading) {
     call.keep = false;
     cache::Refusal refusal{503, "busy", "others are asking at this moment"};
     co_return co_await refuse(call, std::move(refusal));
   }
-  const Counted reading(readers_);
   const auto body = co_await call.http.read_all(kMaxAsked, net::after(limits_.body));
   if (!body) {
     call.keep = false;
@@ -311,14 +300,14 @@ net::Task<void> Server::end_job(Call& call, cache::JobId id) {
 
 net::Task<void> Server::watch_job(Call& call, cache::JobId id) {
   const auto first = co_await job_of(call, id);
-  if (!first || streams_ >= kStreams) {
+  const auto watching = first ? streams_.enter(call.partition.key()) : std::nullopt;
+  if (!watching) {
     cache::Refusal refusal{404, "not_found", "there is no such job"};
     if (first) {
       refusal = {503, "busy", "too many are watching; ask for the job itself now and then"};
     }
     co_return co_await refuse(call, std::move(refusal));
   }
-  const Counted watching(streams_);
   const std::string* last = call.head.fields.find("Last-Event-ID");
   std::uint64_t seen = last != nullptr ? cache::parse_count(*last).value_or(0) : 0;
   wire::HttpResponseHead head;

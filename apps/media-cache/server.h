@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "cache/upload.h"
 #include "media-cache/prefetcher.h"
+#include "media-cache/shares.h"
 #include "media-cache/vault.h"
 #include "net/accepting.h"
 #include "net/http_stream.h"
@@ -112,8 +113,8 @@ class Server {
   std::set<net::ByteStream*> idle_;
   std::set<store::UploadId> busy_;
   std::size_t open_ = 0;
-  std::size_t readers_ = 0;
-  std::size_t streams_ = 0;
+  Shares readers_{4, 2};    // of lists of URLs
+  Shares streams_{64, 16};  // of a job's events
   bool stopping_ = false;
   net::TaskGroup tasks_;
 };

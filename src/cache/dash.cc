@@ -73,12 +73,13 @@ class Reader {
   // False: too much of it.
   bool read_period(const pugi::xml_node& period, const Place& outer) {
     const auto base = base_in(period, outer.base);
-    if (!base) {
-      return true;
+    if (!base || period.attribute("xlink:href")) {
+      return list_.skip();  // it stands elsewhere, which is not asked for
     }
     for (const auto& set : period.children("AdaptationSet")) {
       const auto set_base = base_in(set, *base);
-      if (set_base && !read_set(period, set, {*set_base, outer.seconds})) {
+      const bool here = set_base && !set.attribute("xlink:href");
+      if (here ? !read_set(period, set, {*set_base, outer.seconds}) : !list_.skip()) {
         return false;
       }
     }
@@ -102,7 +103,7 @@ class Reader {
     }
     for (const auto& one : offered) {
       const auto base = base_in(one, place.base);
-      if (base && !read_representation({period, set, one}, {*base, place.seconds})) {
+      if (base ? !read_representation({period, set, one}, {*base, place.seconds}) : !list_.skip()) {
         return false;
       }
     }
@@ -171,7 +172,7 @@ class Reader {
     const std::uint64_t duration = number(chain.attribute("duration")).value_or(0);
     const auto last = number(chain.attribute("endNumber"));
     if (duration == 0 || (length <= 0 && !last)) {
-      return true;  // without an end: live, or nothing that we understand
+      return list_.skip();  // without an end: live, or nothing that we understand
     }
     const double count = last ? static_cast<double>(*last) - static_cast<double>(naming.number) + 1
                               : std::ceil(length / static_cast<double>(duration));
@@ -196,7 +197,7 @@ class Reader {
       const std::uint64_t duration = number(run.attribute("d")).value_or(0);
       if (duration == 0 || naming.time > (std::uint64_t{1} << 62U) ||
           duration > (std::uint64_t{1} << 40U)) {
-        return true;
+        return list_.skip();
       }
       double more = static_cast<double>(run.attribute("r").as_llong(0));
       if (more < 0) {  // until the next one, or the end
@@ -226,7 +227,7 @@ class Reader {
       return false;
     }
     const auto name = fill_template(pattern, naming);
-    return !name || list_.add(kind, place.base, *name);
+    return name ? list_.add(kind, place.base, *name) : list_.skip();
   }
 
   MaxBandwidth most_;

@@ -35,7 +35,7 @@ struct Playlist {
   // for the file: the cache keeps whole objects and gives out the ranges itself.
   std::vector<PlaylistEntry> entries;
   bool live = false;        // it grows: what is there now is what is fetched
-  std::size_t skipped = 0;  // references that are not to be fetched
+  std::size_t skipped = 0;  // references that are not fetched, templates without an end
 };
 
 enum class PlaylistError {

@@ -47,12 +47,15 @@ struct Usage {
 using JobId = FixedId<struct PrefetchJobTag, 16>;
 
 struct Progress {
-  enum class State { kRunning, kDone, kCancelled };
+  // kFailed: it ended, and brought no media.
+  enum class State { kRunning, kDone, kCancelled, kFailed };
   State state = State::kRunning;
-  std::uint64_t items = 0;   // known so far: a playlist adds to it
-  std::uint64_t done = 0;    // there now, also those that were there before
-  std::uint64_t failed = 0;  // given up
-  std::uint64_t bytes = 0;   // of the done
+  std::uint64_t items = 0;    // known so far: a playlist adds to it
+  std::uint64_t done = 0;     // there now, also those that were there before
+  std::uint64_t failed = 0;   // given up
+  std::uint64_t bytes = 0;    // of the done
+  std::uint64_t skipped = 0;  // what playlists name and is not fetched
+  bool live = false;          // a playlist grows: what was there then was fetched
   friend bool operator==(const Progress&, const Progress&) = default;
 };
 
@@ -75,6 +78,7 @@ struct JobItem {
   std::string url{};
   std::uint64_t depth = 0;            // how many playlists led to it
   std::optional<Digest256> digest{};  // of what should come
+  bool aside = false;                 // a playlist, a beginning or a key: alone it is no film
 };
 
 // One that is finished with, in the order in which they were.

@@ -59,6 +59,10 @@ struct FetchEnded {
   cache::JobId job;
   cache::JobEvent event{};              // its number is given here
   std::vector<cache::JobItem> found{};  // what it leads to
+  // Of a playlist that was followed; added to what the job knows.
+  bool is_playlist = false;
+  std::uint64_t skipped = 0;
+  bool live = false;
   // The content, where it came; else what is there is right, or there is none.
   struct Content {
     std::string name;
@@ -159,8 +163,8 @@ class MediaIndex {
   };
   Result<Wanted> wanted(const cache::JobId& id, const std::string& url, std::string_view name);
   // All of it or nothing, durably: the content becomes an object, what is pinned is pinned, what it
-  // leads to becomes part of the job, and the item is finished with. kNotFound: as above. What was
-  // really added.
+  // leads to becomes part of the job, and the item is finished with. A job that ends without any
+  // media has failed. kNotFound: as above. What was really added.
   Result<std::vector<cache::JobItem>> end_fetch(const FetchEnded& ended, WallTime now);
   // It runs no more; what it brought stays.
   Result<void> stop_job(const cache::JobId& id, const std::string& why, WallTime now);

@@ -10,7 +10,7 @@ using State = cache::Progress::State;
 
 constexpr const char* kJobColumns =
     "SELECT id, origins.origin, created, since, follow, pin, mend, max_bandwidth, state, items, "
-    "done, failed, jobs.bytes, ended, why FROM jobs JOIN origins USING (partition) ";
+    "done, failed, jobs.bytes, ended, why, skipped, live FROM jobs JOIN origins USING (partition) ";
 constexpr std::size_t kMaxCode = 64;
 
 std::int64_t flag(bool value) {
@@ -28,7 +28,7 @@ cache::JobRecord read_job(Query& query) {
   job.mend = row.number("mend") != 0;
   job.max_bandwidth = row.count("max_bandwidth");
   const std::uint64_t state = row.count("state");
-  if (state > static_cast<std::uint64_t>(State::kCancelled)) {
+  if (state > static_cast<std::uint64_t>(State::kFailed)) {
     throw_failure(ErrorCode::kCorrupt, "a job in no state");
   }
   job.progress.state = static_cast<State>(state);
@@ -38,6 +38,8 @@ cache::JobRecord read_job(Query& query) {
   job.progress.bytes = row.count("bytes");
   job.ended = {row.number("ended")};
   job.why = row.words("why", kMaxCode);
+  job.progress.skipped = row.count("skipped");
+  job.progress.live = row.number("live") != 0;
   return job;
 }
 
@@ -55,30 +57,31 @@ cache::JobItem read_item(Query& query) {
   item.url = row.words("url", cache::kMaxSourceUrl);
   item.depth = row.count("depth");
   item.digest = row.maybe_array<kHashBytes>("digest");
+  item.aside = row.number("aside") != 0;
   return item;
 }
 
 }  // namespace
 
 void insert_job(Database& db, const cache::JobRecord& job) {
-  Query(
-      db, "INSERT INTO jobs VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
-      {to_bytes(job.id.span()), key_bytes(job.partition.key()), job.created.unix_seconds,
-       job.since.unix_seconds, flag(job.follow), flag(job.pin), flag(job.mend),
-       signed_of(job.max_bandwidth), static_cast<std::int64_t>(job.progress.state),
-       signed_of(job.progress.items), signed_of(job.progress.done), signed_of(job.progress.failed),
-       signed_of(job.progress.bytes), job.ended.unix_seconds, job.why})
+  Query(db, "INSERT INTO jobs VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
+        {to_bytes(job.id.span()), key_bytes(job.partition.key()), job.created.unix_seconds,
+         job.since.unix_seconds, flag(job.follow), flag(job.pin), flag(job.mend),
+         signed_of(job.max_bandwidth), static_cast<std::int64_t>(job.progress.state),
+         signed_of(job.progress.items), signed_of(job.progress.done),
+         signed_of(job.progress.failed), signed_of(job.progress.bytes), job.ended.unix_seconds,
+         job.why, signed_of(job.progress.skipped), flag(job.progress.live)})
       .run();
 }
 
 void write_job(Database& db, const cache::JobRecord& job) {
-  Query(
-      db,
-      "UPDATE jobs SET state = ?2, items = ?3, done = ?4, failed = ?5, bytes = ?6, ended = ?7, "
-      "why = ?8 WHERE id = ?1",
-      {to_bytes(job.id.span()), static_cast<std::int64_t>(job.progress.state),
-       signed_of(job.progress.items), signed_of(job.progress.done), signed_of(job.progress.failed),
-       signed_of(job.progress.bytes), job.ended.unix_seconds, job.why})
+  Query(db,
+        "UPDATE jobs SET state = ?2, items = ?3, done = ?4, failed = ?5, bytes = ?6, ended = ?7, "
+        "why = ?8, skipped = ?9, live = ?10 WHERE id = ?1",
+        {to_bytes(job.id.span()), static_cast<std::int64_t>(job.progress.state),
+         signed_of(job.progress.items), signed_of(job.progress.done),
+         signed_of(job.progress.failed), signed_of(job.progress.bytes), job.ended.unix_seconds,
+         job.why, signed_of(job.progress.skipped), flag(job.progress.live)})
       .run();
 }
 
@@ -102,25 +105,38 @@ std::vector<cache::JobRecord> running_jobs(Database& db) {
 }
 
 bool insert_item(Database& db, const cache::JobId& job, const cache::JobItem& item) {
-  Query query(db,
-              "INSERT INTO fetches (job, url, depth, digest, event, stored, name, size, why) "
-              "VALUES (?1, ?2, ?3, ?4, NULL, 0, '', 0, '') ON CONFLICT DO NOTHING RETURNING number",
-              {to_bytes(job.span()), item.url, signed_of(item.depth),
-               item.digest ? Value(to_bytes(*item.digest)) : Value()});
-  return query.step();
+  Query query(
+      db,
+      "INSERT INTO fetches (job, url, depth, digest, event, stored, name, size, why, aside) "
+      "VALUES (?1, ?2, ?3, ?4, NULL, 0, '', 0, '', ?5) ON CONFLICT DO NOTHING RETURNING number",
+      {to_bytes(job.span()), item.url, signed_of(item.depth),
+       item.digest ? Value(to_bytes(*item.digest)) : Value(), flag(item.aside)});
+  if (query.step()) {
+    return true;
+  }
+  if (!item.aside) {
+    // One list's beginning is another one's film.
+    Query(db, "UPDATE fetches SET aside = 0 WHERE job = ?1 AND url = ?2 AND aside = 1",
+          {to_bytes(job.span()), item.url})
+        .run();
+  }
+  return false;
 }
 
 std::optional<cache::JobItem> find_item(Database& db, const cache::JobId& job,
                                         const std::string& url) {
   Query query(
-      db, "SELECT url, depth, digest FROM fetches WHERE job = ?1 AND url = ?2 AND event IS NULL",
+      db,
+      "SELECT url, depth, digest, aside FROM fetches WHERE job = ?1 AND url = ?2 AND event IS NULL",
       {to_bytes(job.span()), url});
   return query.step() ? std::optional(read_item(query)) : std::nullopt;
 }
 
 std::vector<cache::JobItem> waiting_items(Database& db, const cache::JobId& job) {
   Query query(
-      db, "SELECT url, depth, digest FROM fetches WHERE job = ?1 AND event IS NULL ORDER BY number",
+      db,
+      "SELECT url, depth, digest, aside FROM fetches WHERE job = ?1 AND event IS NULL ORDER BY "
+      "number",
       {to_bytes(job.span())});
   std::vector<cache::JobItem> out;
   while (query.step()) {
@@ -129,12 +145,20 @@ std::vector<cache::JobItem> waiting_items(Database& db, const cache::JobId& job)
   return out;
 }
 
-bool end_item(Database& db, const cache::JobId& job, const cache::JobEvent& event) {
+bool end_item(Database& db, const cache::JobId& job, const cache::JobEvent& event,
+              bool is_playlist) {
   Query query(db,
-              "UPDATE fetches SET event = ?3, stored = ?4, name = ?5, size = ?6, why = ?7 "
+              "UPDATE fetches SET event = ?3, stored = ?4, name = ?5, size = ?6, why = ?7, "
+              "aside = CASE ?8 WHEN 1 THEN 2 ELSE aside END "
               "WHERE job = ?1 AND url = ?2 AND event IS NULL RETURNING number",
               {to_bytes(job.span()), event.url, signed_of(event.number), flag(event.stored),
-               event.name, signed_of(event.size), event.why});
+               event.name, signed_of(event.size), event.why, flag(is_playlist)});
+  return query.step();
+}
+
+bool has_media(Database& db, const cache::JobId& job) {
+  Query query(db, "SELECT 1 FROM fetches WHERE job = ?1 AND stored = 1 AND aside = 0 LIMIT 1",
+              {to_bytes(job.span())});
   return query.step();
 }
 

@@ -70,7 +70,7 @@ Result<std::vector<cache::JobItem>> MediaIndex::end_fetch(const FetchEnded& ende
     cache::JobRecord job = must_run(db, ended.job);
     cache::JobEvent event = ended.event;
     event.number = job.progress.done + job.progress.failed + 1;
-    if (!media::end_item(db, ended.job, event)) {
+    if (!media::end_item(db, ended.job, event, ended.is_playlist)) {
       throw_failure(ErrorCode::kNotFound, "the item was finished with");
     }
     if (ended.content) {
@@ -96,8 +96,12 @@ Result<std::vector<cache::JobItem>> MediaIndex::end_fetch(const FetchEnded& ende
     job.progress.items += added.size();
     (event.stored ? job.progress.done : job.progress.failed) += 1;
     job.progress.bytes += event.size;
+    job.progress.skipped += ended.skipped;
+    job.progress.live = job.progress.live || ended.live;
     if (job.progress.done + job.progress.failed >= job.progress.items) {
-      job.progress.state = cache::Progress::State::kDone;
+      const bool any = media::has_media(db, ended.job);
+      job.progress.state = any ? cache::Progress::State::kDone : cache::Progress::State::kFailed;
+      job.why = any ? "" : "no_media";
       job.ended = now;
     }
     media::write_job(db, job);

@@ -13,7 +13,7 @@ constexpr std::int32_t kApplicationId = 0x4c4b4d43;  // "LKMC"
 
 // What each origin holds is counted by the database itself, so that no way to change an object can
 // forget it.
-constexpr std::array<const char*, 2> kMigrations = {R"sql(
+constexpr std::array<const char*, 3> kMigrations = {R"sql(
 CREATE TABLE origins (
   partition    BLOB PRIMARY KEY,
   origin       TEXT NOT NULL,
@@ -106,6 +106,12 @@ CREATE TABLE fetches (
   UNIQUE (job, url)
 );
 CREATE INDEX fetches_by_event ON fetches (job, event);
+)sql",
+                                                    R"sql(
+ALTER TABLE jobs ADD COLUMN skipped INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN live INTEGER NOT NULL DEFAULT 0;
+-- 0: media; 1: a beginning, a key, or said to be a playlist; 2: a playlist that was followed
+ALTER TABLE fetches ADD COLUMN aside INTEGER NOT NULL DEFAULT 0;
 )sql"};
 
 std::vector<std::uint64_t> numbers(Query& query) {

@@ -69,7 +69,10 @@ std::optional<cache::JobItem> find_item(Database& db, const cache::JobId& job,
                                         const std::string& url);
 std::vector<cache::JobItem> waiting_items(Database& db, const cache::JobId& job);
 // False: there is none that waits.
-bool end_item(Database& db, const cache::JobId& job, const cache::JobEvent& event);
+bool end_item(Database& db, const cache::JobId& job, const cache::JobEvent& event,
+              bool is_playlist);
+// Whether something came that is more than playlists, beginnings and keys.
+bool has_media(Database& db, const cache::JobId& job);
 std::vector<cache::JobEvent> job_events(Database& db, const cache::JobId& job, std::uint64_t after,
                                         std::size_t limit);
 void delete_job(Database& db, const cache::JobId& job);

@@ -7,7 +7,7 @@ import { request as ask } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Person } from './lib/binding.mjs';
-import { Device, House, until } from './lib/house.mjs';
+import { Device, execute, House, until } from './lib/house.mjs';
 import { MediaCache } from './lib/media.mjs';
 import { makeAuthority, table, WebOrigin } from './lib/origin.mjs';
 
@@ -288,6 +288,84 @@ test('row 46: a job does not throw away its own film, and says that there was no
   const next = await over(cache, await start(cache, { urls: [`${origin.url}/short.m3u8`] }));
   assert.deepEqual([next.state, next.done], ['done', 3]);
   for (const name of ['short.m3u8', '0.ts', '1.ts']) assert.ok((await names()).includes(`${origin.host}/${name}`), name);
+});
+
+test('row 46: a playlist that leads to no film is no success, and what is left out is told', async (t) => {
+  const mpd = (inside) => ({ headers: { 'Content-Type': 'application/dash+xml' }, body: `<MPD><Period><AdaptationSet>${inside}</AdaptationSet></Period></MPD>` });
+  const hls = (lines, end = '#EXT-X-ENDLIST\n') => `#EXTM3U\n${lines}${end}`;
+  const { cache, origin } = await stage(t, table({
+    '/plain.m3u8': hls('#EXTINF:1,\nhttp://cdn.example/a.ts\n#EXTINF:1,\nhttp://cdn.example/b.ts\n'),
+    '/variable.m3u8': hls('#EXT-X-DEFINE:NAME="p",VALUE="x"\n#EXTINF:1,\n{$p}/a.ts\n'),
+    '/endless.mpd': mpd('<SegmentTemplate media="$Number$.m4s" initialization="i.mp4" duration="2"/><Representation id="1"/>'),
+    '/elsewhere.mpd': { headers: { 'Content-Type': 'application/dash+xml' }, body: '<MPD><Period xlink:href="https://ads.example/" xmlns:xlink="http://www.w3.org/1999/xlink"/></MPD>' },
+    '/self.mpd': mpd('<Representation id="1"/>'),
+    '/half.m3u8': hls('#EXTINF:1,\na.ts\n#EXTINF:1,\nhttp://cdn.example/b.ts\n'),
+    '/live.m3u8': hls('#EXTINF:1,\na.ts\n', ''),
+    '/one-file.m3u8': hls('#EXT-X-MAP:URI="film.mp4",BYTERANGE="10@0"\n#EXTINF:1,\n#EXT-X-BYTERANGE:10@10\nfilm.mp4\n'),
+    '/a.ts': 'a', '/i.mp4': 'i', '/film.mp4': Buffer.alloc(20),
+  }));
+  const brings = async (path) => {
+    const job = await start(cache, { urls: [origin.url + path] });
+    const { state, why, failed, skipped, live } = await over(cache, job);
+    const end = (await events(cache, job)).at(-1);
+    assert.deepEqual([end.event, end.data.state, end.data.skipped, end.data.live], ['end', state, skipped, live]);
+    return [state, why, failed, skipped, live];
+  };
+  assert.deepEqual(await brings('/plain.m3u8'), ['failed', 'no_media', 0, 2, false]);
+  assert.deepEqual(await brings('/variable.m3u8'), ['failed', 'no_media', 0, 1, false]);
+  assert.deepEqual(await brings('/endless.mpd'), ['failed', 'no_media', 0, 1, false]);
+  assert.deepEqual(await brings('/elsewhere.mpd'), ['failed', 'no_media', 0, 1, false]);
+  assert.deepEqual(await brings('/self.mpd'), ['failed', 'no_media', 0, 0, false]);
+  assert.deepEqual(await brings('/gone.mp4'), ['failed', 'no_media', 1, 0, false]);
+  assert.deepEqual(await brings('/half.m3u8'), ['done', undefined, 0, 1, false]);
+  assert.deepEqual(await brings('/live.m3u8'), ['done', undefined, 0, 0, true]);
+  assert.deepEqual(await brings('/one-file.m3u8'), ['done', undefined, 0, 0, false]);
+  // The lists are there by now: what they lead to is told all the same.
+  assert.deepEqual(await brings('/plain.m3u8'), ['failed', 'no_media', 0, 2, false]);
+});
+
+test('row 46: one site that watches everything leaves places to another', async (t) => {
+  const { cache, origin } = await stage(t, (request, response) => { response.write('x'); });
+  const watch = (job, site) => new Promise((done, fail) => {
+    const sent = ask({ socketPath: cache.socket, path: `${job.path}/events`, headers: { 'X-Latchkey-Sub': 'somebody', 'X-Latchkey-Origin': site }, agent: false }, (answer) => {
+      answer.on('error', () => {});
+      answer.resume();
+      done({ status: answer.statusCode, end: () => sent.destroy() });
+    });
+    sent.on('error', fail);
+    sent.end();
+  });
+  const job = await start(cache, { urls: [`${origin.url}/a`] });
+  const theirs = (await post(cache, { urls: [`${origin.url}/b`] }, { origin: OTHER })).json;
+  const watching = [];
+  for (let i = 0; i < 64; ++i) watching.push(await watch(job, SITE));
+  assert.deepEqual([watching.filter((one) => one.status === 200).length, watching.at(-1).status], [16, 503]);
+  const other = await watch(theirs, OTHER);
+  assert.equal(other.status, 200);
+  for (const one of [...watching, other]) one.end();
+
+  // Lists that are sent slowly: two of one site, and another one is still heard.
+  const slow = () => new Promise((done) => {
+    const sent = ask({ socketPath: cache.socket, method: 'POST', path: '/prefetch', agent: false, headers: { 'X-Latchkey-Sub': 'somebody', 'X-Latchkey-Origin': SITE, 'Content-Type': 'application/json', 'Content-Length': 100 } });
+    sent.on('response', (answer) => { answer.resume(); done({ status: answer.statusCode }); });
+    sent.on('error', () => {});
+    sent.write('{', () => done({ end: () => sent.destroy() }));
+    t.after(() => sent.destroy());
+  });
+  for (let i = 0; i < 4; ++i) await slow();
+  await until(async () => (await post(cache, { urls: ['https://a.example/'] })).json.error === 'busy', 'the site to have its share');
+  assert.equal((await post(cache, { urls: [`${origin.url}/c`] }, { origin: OTHER })).status, 202);
+});
+
+test('row 46: a job whose list is damaged says so', async (t) => {
+  const { cache, origin } = await stage(t, (request, response) => { response.write('x'); });
+  const job = await start(cache, { urls: [`${origin.url}/a`] });
+  await cache.program.end();
+  const damage = 'import sqlite3,sys; d=sqlite3.connect(sys.argv[1]); d.execute("UPDATE fetches SET depth=-1"); d.commit()';
+  assert.equal((await execute(['python3', '-c', damage, join(cache.state, 'index.db')])).code, 0);
+  await cache.run();
+  const ended = await over(cache, job);
+  assert.deepEqual([ended.state, ended.why], ['stopped', 'list_damaged']);
 });
 
 test('row 46: a server that asks for patience gets it', async (t) => {

@@ -53,7 +53,7 @@ export class Keeping {
     const end = await this.#watch(device, film, job);
     this.jobs.delete(film.id);
     await this.look(device);
-    if (end.state !== 'done' || end.failed > 0) throw new Error(end.why === 'no_room' ? 'There is no room for it on your device.' : 'Not all of it could be fetched.');
+    if (end.state !== 'done' || end.failed > 0 || end.skipped > 0) throw new Error(end.why === 'no_room' ? 'There is no room for it on your device.' : 'Not all of it could be fetched.');
   }
 
   #moved(film, { done, failed }) {
