@@ -141,4 +141,53 @@ export function scenarios(scenario) {
     assert.equal(await window.locator('.origin').first().getAttribute('data-origin'), SITE);
     await window.click('#deny');
   });
+
+  scenario('media: a page puts files there itself, with a digest and in several requests', async (stage, context) => {
+    if (!stage.house.isolated) return context.skip('needs namespaces');
+    await leave(stage);
+    const page = await kinora(stage, stage.context, '#keep');
+    await kept(page, 'tidewater');
+    const seen = await page.evaluate(async () => {
+      const device = (await navigator.localDevices.getDevices()).find((each) => each.type === 'media-cache');
+      const bytes = new Uint8Array(5_000_000);
+      for (let at = 0; at < bytes.length; at += 65536) crypto.getRandomValues(bytes.subarray(at, Math.min(at + 65536, bytes.length)));
+      const blob = new Blob([bytes], { type: 'video/mp4' });
+      const digest = async (data) => `sha-256=:${btoa(String.fromCharCode(...new Uint8Array(await crypto.subtle.digest('SHA-256', data))))}:`;
+      const right = await digest(bytes);
+      const put = (name, headers, body) => device.fetch(`/objects/${name}`, { method: 'PUT', headers, body });
+      const read = async (name) => {
+        const answer = await device.fetch(`/objects/${name}`);
+        return answer.ok ? await digest(await answer.arrayBuffer()) === right : answer.status;
+      };
+      const out = {};
+      out.wrong = await (await put('e2e/wrong.mp4', { 'Repr-Digest': await digest(bytes.subarray(1)) }, blob)).json();
+      out.wrongRead = await read('e2e/wrong.mp4');
+      const whole = await put('e2e/whole.mp4', { 'Repr-Digest': right }, blob);
+      out.whole = [whole.status, (await whole.json()).size, await read('e2e/whole.mp4')];
+      // In several requests: what was answered is there, and what is not there is not seen.
+      const first = await put('e2e/parts.mp4', { 'Upload-Complete': '?0', 'Upload-Length': String(blob.size), 'Repr-Digest': right }, blob.slice(0, 2_000_000));
+      const { upload, offset } = await first.json();
+      out.first = [first.status, offset, await read('e2e/parts.mp4')];
+      const patch = (from, to, complete) => device.fetch(upload, {
+        method: 'PATCH', body: blob.slice(from, to),
+        headers: { 'Content-Type': 'application/partial-upload', 'Upload-Offset': String(from), 'Upload-Complete': complete },
+      });
+      out.elsewhere = (await patch(3_000_000, 4_000_000, '?0')).status;
+      out.second = (await (await patch(2_000_000, 4_000_000, '?0')).json()).offset;
+      const last = await patch(4_000_000, blob.size, '?1');
+      out.last = [last.status, await read('e2e/parts.mp4')];
+      for (const name of ['whole', 'parts']) await device.fetch(`/objects/e2e/${name}.mp4`, { method: 'DELETE' });
+      out.removed = await read('e2e/parts.mp4');
+      return out;
+    });
+    assert.equal(seen.wrong.error, 'digest_mismatch');
+    assert.equal(seen.wrongRead, 404);
+    assert.deepEqual(seen.whole, [201, 5_000_000, true]);
+    assert.deepEqual(seen.first, [201, 2_000_000, 404]);
+    assert.equal(seen.elsewhere, 409);
+    assert.equal(seen.second, 4_000_000);
+    assert.deepEqual(seen.last, [201, true]);
+    assert.equal(seen.removed, 404);
+    await leave(stage);
+  });
 }
