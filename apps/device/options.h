@@ -41,6 +41,9 @@ struct FrontOptions {
   unsigned drain_seconds = 10;
 };
 
+// Unless told otherwise, as for anybody who may not have 443 (the package's service does, and has).
+inline constexpr std::uint16_t kDefaultPort = 8443;
+
 struct RunOptions {
   AttestationOptions attestation;
   SealOptions seal;
@@ -49,7 +52,7 @@ struct RunOptions {
   std::string type = "media-cache";
   std::string model;  // as its maker calls it
   std::string listen = "all";
-  std::uint16_t port = 8443;
+  std::uint16_t port = kDefaultPort;
   std::string upstream;  // "http://127.0.0.1:PORT", or
   std::string serve;     // a folder
   std::string access_log;

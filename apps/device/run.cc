@@ -18,6 +18,7 @@
 #include "device/control.h"
 #include "device/device.h"
 #include "device/file_backend.h"
+#include "device/listening.h"
 #include "device/memory_return.h"
 #include "device/metrics_server.h"
 #include "device/network_hook.h"
@@ -443,22 +444,19 @@ int prepare(const RunOptions& options, Random& random, StoreDoor& door, Setup& s
   if (const int code = open_records(options, random, door, setup.store); code != kDone) {
     return code;
   }
-  const auto listening = listen_on(options.listen, options.port);
-  if (!listening) {
-    return complain(kFailed,
-                    "Port " + std::to_string(options.port) + " at " + options.listen +
-                        " cannot be opened: " + listening.error().detail,
-                    "Choose another with --port, or stop the program that has it.");
+  if (const int code = open_front_port(options.listen, options.port, setup.listening);
+      code != kDone) {
+    return code;
   }
-  setup.listening = *listening;
   if (metrics) {
     const auto at = listen_on(metrics->ip, metrics->port);
     if (!at) {
-      return complain(kFailed, "The port for --metrics cannot be opened: " + at.error().detail,
+      return complain(kFailed, "The port for --metrics cannot be opened: " + at.error().message(),
                       "Choose another, or stop the program that has it.");
     }
     setup.metrics = *at;
   }
+  give_up_low_ports();
   return kDone;
 }
 

@@ -14,15 +14,8 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr int kBacklog = 256;
 // All of Bluetooth is one neighbour.
 constexpr std::string_view kBluetoothPeer = "bluetooth";
-
-net::Error system_error() {
-  return {errno == EADDRINUSE || errno == EACCES ? net::Error::Code::kRefused
-                                                 : net::Error::Code::kSystem,
-          std::strerror(errno)};
-}
 
 }  // namespace
 
@@ -148,39 +141,6 @@ net::Task<void> Server::serve_bluetooth(std::shared_ptr<net::GattStream> stream,
   co_await pair(*stream, Digest256{}, std::string(kBluetoothPeer), parts_.network != nullptr);
   // Whoever does not say that it has everything does not keep the radio.
   stream->close();
-}
-
-net::Result<Listening> listen_on(const std::string& address, std::uint16_t port) {
-  boost::system::error_code error;
-  const bool all = address == "all";
-  auto ip =
-      all ? asio::ip::address(asio::ip::address_v6::any()) : asio::ip::make_address(address, error);
-  if (error) {
-    return fail(net::Error{net::Error::Code::kRefused, "not an address: " + address});
-  }
-  const int flags = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-  int fd = ::socket(ip.is_v6() ? AF_INET6 : AF_INET, flags, 0);
-  if (fd < 0 && all) {  // a machine without IPv6
-    ip = asio::ip::address_v4::any();
-    fd = ::socket(AF_INET, flags, 0);
-  }
-  net::OwnedFd owned(fd);
-  const int on = 1;
-  const int off = 0;
-  if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-      (all && ip.is_v6() && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0)) {
-    return fail(system_error());
-  }
-  asio::ip::tcp::endpoint endpoint(ip, port);
-  if (::bind(fd, endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0 ||
-      ::listen(fd, kBacklog) != 0) {
-    return fail(system_error());
-  }
-  auto size = static_cast<socklen_t>(endpoint.capacity());
-  if (::getsockname(fd, endpoint.data(), &size) != 0) {
-    return fail(system_error());
-  }
-  return Listening{owned.release(), all ? "0.0.0.0" : address, endpoint.port()};
 }
 
 }  // namespace latchkey::device

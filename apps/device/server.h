@@ -131,12 +131,4 @@ class Server {
 net::Task<net::Result<void>> write_plain(net::HttpStream& client, front::Answer answer,
                                          bool keep_alive, std::chrono::milliseconds stall);
 
-// A listening TCP socket for "all" or one numeric address. `port` 0: any; says which it became.
-struct Listening {
-  int fd = -1;
-  std::string address;
-  std::uint16_t port = 0;
-};
-net::Result<Listening> listen_on(const std::string& address, std::uint16_t port);
-
 }  // namespace latchkey::device

@@ -1,6 +1,7 @@
 #include "device/test_house.h"
 
 #include "base/encoding.h"
+#include "device/listening.h"
 
 namespace latchkey::device::testing {
 

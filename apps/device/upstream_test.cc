@@ -2,6 +2,7 @@
 // away.
 #include <deque>
 
+#include "device/listening.h"
 #include "device/test_house.h"
 #include "device/upstream_backend.h"
 #include "net/local_message.h"
