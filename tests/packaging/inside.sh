@@ -78,10 +78,13 @@ check "it has a user and a folder of its own" same "$(stat -c '%U %G %a' /var/li
   "latchkey-device latchkey-device 700"
 read -ra start < <(sed -n 's/^ExecStart=//p' /lib/systemd/system/latchkey-device.service)
 sed -i 's/^upstream/# upstream/; s|^# serve = .*|serve = "/usr/share/doc"|; s/^# mdns = .*/mdns = "off"/' /etc/latchkey/device.conf
-setpriv --reuid latchkey-device --regid latchkey-device --clear-groups --no-new-privs --bounding-set=-all \
-  sh -c 'umask 077; exec "$@"' -- "${start[@]}" > /tmp/device.log 2>&1 &
+given=$(sed -n 's/^AmbientCapabilities=CAP_//p' /lib/systemd/system/latchkey-device.service | tr '[:upper:]' '[:lower:]')
+check "its one right is to listen on 443" same "$given" net_bind_service
+caps="-all,+$given"
+setpriv --reuid latchkey-device --regid latchkey-device --clear-groups --no-new-privs --inh-caps="$caps" \
+  --ambient-caps="$caps" --bounding-set="$caps" sh -c 'umask 077; exec "$@"' -- "${start[@]}" > /tmp/device.log 2>&1 &
 device=$!
-check "it starts" until_true 20 bash -c 'exec 3<>/dev/tcp/127.0.0.1/8443'
+check "it starts, where addresses need no port" until_true 20 bash -c 'exec 3<>/dev/tcp/127.0.0.1/443'
 check "its commands reach it" until_true 20 latchkey-device status --json --state /var/lib/latchkey-device
 check "it opens a pairing window" sh -c 'latchkey-device open-window --json | grep -q code'
 check "it keeps what it knows to itself" same "$(find /var/lib/latchkey-device -perm /077 ! -type l ! -type s)" ""

@@ -12,6 +12,7 @@ import { Device, extension, ROOT } from '../../lab/latchkey.mjs';
 import { until } from '../../lab/process.mjs';
 import { EVIL, MEDIA } from '../stage.mjs';
 
+const UPSTREAM = fileURLToPath(new URL('../upstream.mjs', import.meta.url));
 const TWIN = fileURLToPath(new URL('../twin.mjs', import.meta.url));
 // The agent lets one browser begin ten pairings or names at once, then one in six seconds (agent/connection.cc);
 // scenarios that need many start the browser anew for a connection of their own, so that how fast they run does
@@ -126,6 +127,37 @@ export function scenarios(scenario) {
       return found.length >= 4 && found;
     });
     assert.ok(refused.every((each) => each.status === 403), JSON.stringify(refused));
+  });
+
+  scenario('direct: a device on 443, as the package runs it, opens by its bare name', async (stage, context) => {
+    if (!stage.house.isolated) return context.skip('needs namespaces');
+    await stage.restartBrowser();
+    const name = 'Porch cache';
+    const host = await stage.house.addDevice('porch');
+    const upstream = host.spawn('upstream', [process.execPath, UPSTREAM, '8080', join(ROOT, 'out/media')]);
+    await upstream.waitFor(/^upstream on 8080$/m);
+    const device = await Device.start(host, { name, type: 'media-cache', upstream: 'http://127.0.0.1:8080', port: 443 });
+    try {
+      const { window, url } = await add(stage, device);
+      assert.equal(url, 'https://porch-cache.local', 'the window shows what is to be typed');
+      await window.click('#close');
+      const { page } = await type(stage, 'https://porch-cache.local', '');
+      await inside(page);
+      assert.equal(page.url(), 'https://porch-cache.local/');
+      assert.equal(await page.evaluate(() => window.isSecureContext && location.port), '');
+      const grant = own(await stage.grants()).find((each) => each.url === url);
+      assert.equal(grant.device.name, name);
+      // The command line and the popup show it in the same way.
+      const again = await stage.agent.cli(['add', name, '--name', 'veranda'], { ms: 30000 });
+      assert.equal(again.stdout, 'https://veranda.local\n', again.stderr);
+      const home = await openHome(stage.context, stage.worker);
+      assert.equal(await home.locator(`[data-grant="${grant.id}"] [data-testid=address]`).innerText(), 'porch-cache.local');
+      const opened = await stage.agent.json(['open', 'porch-cache']);
+      assert.match(opened.url, /^https:\/\/porch-cache\.local\/\.well-known\/latchkey\/open#/);
+    } finally {
+      for (const grant of own(await stage.grants())) if (grant.device.name === name) await stage.agent.json(['revoke', grant.id]);
+      await device.process.stop();
+    }
   });
 
   scenario('direct: a second device of the same name gets another address and a warning', async (stage, context) => {
