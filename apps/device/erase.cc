@@ -3,15 +3,18 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <memory>
 #include <sstream>
+#include <thread>
 #include <vector>
 
 #include "net/local_message.h"
@@ -24,6 +27,9 @@ using Done = Result<void, std::string>;
 
 constexpr std::size_t kBatch = 1024;  // names held at a time
 constexpr int kMaxDepth = 256;
+constexpr int kMaxAgain = 64;  // how often one folder is filled again while it is emptied
+constexpr std::chrono::milliseconds kLockStep{10};
+constexpr int kLockSteps = 500;
 
 tl::unexpected<std::string> refuse(const std::string& path, const std::string& why) {
   return fail(path + ": " + why);
@@ -88,7 +94,7 @@ Done empty(int folder, const std::string& path, int depth) {
   if (depth > kMaxDepth) {
     return refuse(path, "more folders in each other than anybody needs");
   }
-  while (true) {
+  for (int again = 0; true;) {
     const auto names = names_in(folder, path);
     if (!names) {
       return fail(names.error());
@@ -111,10 +117,22 @@ Done empty(int folder, const std::string& path, int depth) {
       if (auto done = empty(fd.get(), inner, depth + 1); !done) {
         return done;
       }
-      if (::unlinkat(folder, name.c_str(), AT_REMOVEDIR) != 0) {
+      if (::unlinkat(folder, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT &&
+          (errno != ENOTEMPTY || ++again > kMaxAgain)) {
         return refuse(inner);
       }
     }
+  }
+}
+
+// A service that knows of this begins nothing new in its folder while it is locked. It may hold the
+// lock itself while it starts; whoever keeps it for long does not stop a reset.
+void lock(int folder) {
+  for (int i = 0; ::flock(folder, LOCK_EX | LOCK_NB) != 0 && i < kLockSteps; ++i) {
+    if (errno != EWOULDBLOCK && errno != EINTR) {
+      return;  // a file system without locks
+    }
+    std::this_thread::sleep_for(kLockStep);
   }
 }
 
@@ -196,6 +214,7 @@ Result<void, std::string> erase_inside(const std::filesystem::path& folder) {
   if (!fd.is_open()) {
     return errno == ENOENT ? Done() : Done(refuse(folder.string()));
   }
+  lock(fd.get());
   if (auto done = empty(fd.get(), folder.string(), 0); !done) {
     return done;
   }

@@ -19,7 +19,9 @@ std::optional<std::string> refuse_to_erase(const std::filesystem::path& folder,
 // Removes everything inside, durably; the folder itself stays. Nothing outside is touched, whatever
 // is inside: links are removed and not followed, and where another file system or another part of
 // this one is mounted inside, it fails. One that is not there is empty. The error names the path.
-// Flash memory may keep old blocks of what was removed.
+// While this lasts the folder is locked (flock), for up to a few seconds' wait: a service that
+// waits for that before it makes anything there is not emptied twice. Flash memory may keep old
+// blocks of what was removed.
 Result<void, std::string> erase_inside(const std::filesystem::path& folder);
 
 }  // namespace latchkey::device

@@ -26,6 +26,13 @@ namespace {
 int settle_reset(const RunOptions& options, Random& random, store::DeviceStore& store,
                  StoreDoor& door) {
   for (const auto& folder : options.reset_erases) {
+    std::error_code ignored;
+    if (folder.is_absolute() && std::filesystem::symlink_status(folder, ignored).type() ==
+                                    std::filesystem::file_type::not_found) {
+      // Of a service that has not run yet, or is not used.
+      spdlog::info("{} is not there: a factory reset finds nothing to empty", folder.string());
+      continue;
+    }
     if (const auto why = refuse_to_erase(folder, options.state)) {
       return complain(kMisused, "--reset-erases: " + *why,
                       "Name the folder of the service's data.");

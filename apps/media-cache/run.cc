@@ -14,8 +14,11 @@
 #include <csignal>
 #include <cstring>
 #include <iostream>
+#include <optional>
 #include <system_error>
+#include <utility>
 
+#include "media-cache/emptied.h"
 #include "media-cache/options.h"
 #include "media-cache/server.h"
 
@@ -34,12 +37,23 @@ int complain(int code, const std::string& what, const std::string& hint) {
   return code;
 }
 
+// Nothing: there is no such group; errno says why.
+std::optional<gid_t> find_group(const std::string& name) {
+  errno = 0;
+  const ::group* group = ::getgrnam(name.c_str());
+  if (group == nullptr) {
+    errno = errno == 0 ? EINVAL : errno;
+    return std::nullopt;
+  }
+  return group->gr_gid;
+}
+
 std::string reason() {
   return std::generic_category().message(errno);
 }
 
 // Nothing: it could not be; errno says why.
-net::OwnedFd listen_at(const Options& options) {
+net::OwnedFd listen_at(const Options& options, std::optional<gid_t> group) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   const std::string path = options.socket.string();
@@ -48,15 +62,6 @@ net::OwnedFd listen_at(const Options& options) {
     return {};
   }
   std::memcpy(address.sun_path, path.data(), path.size());
-  const ::group* group = nullptr;
-  if (!options.group.empty()) {
-    errno = 0;
-    group = ::getgrnam(options.group.c_str());
-    if (group == nullptr) {
-      errno = errno == 0 ? EINVAL : errno;
-      return {};
-    }
-  }
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
     return {};
   }
@@ -67,8 +72,8 @@ net::OwnedFd listen_at(const Options& options) {
                                             sizeof address) == 0;
   ::umask(before);
   if (!bound ||
-      (group != nullptr && (::chown(path.c_str(), static_cast<uid_t>(-1), group->gr_gid) != 0 ||
-                            ::chmod(path.c_str(), 0660) != 0)) ||
+      (group && (::chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0 ||
+                 ::chmod(path.c_str(), 0660) != 0)) ||
       ::listen(fd.get(), kBacklog) != 0) {
     return {};
   }
@@ -77,8 +82,8 @@ net::OwnedFd listen_at(const Options& options) {
 
 class Life {
  public:
-  Life(asio::io_context& io, Vault& vault, Prefetcher* prefetcher, Server& server,
-       const Clock& clock)
+  Life(asio::io_context& io, const Options& options, Vault& vault, Prefetcher* prefetcher,
+       Server& server, const Clock& clock)
       : io_(io),
         prefetcher_(prefetcher),
         vault_(vault),
@@ -86,32 +91,49 @@ class Life {
         clock_(clock),
         signals_(io, SIGINT, SIGTERM),
         time_(io),
-        upkeep_(io.get_executor()) {
+        upkeep_(io.get_executor()),
+        folder_(io, options.state, MediaIndex::kFile, [this] { end_emptied(); }) {
     signals_.async_wait([this](const boost::system::error_code& error, int) {
       if (!error) {
+        told_ = true;
         stop();
       }
     });
     upkeep_.spawn(look_after());
   }
+  // Whether it ended because a factory reset took everything away.
+  [[nodiscard]] bool emptied() const { return emptied_ && !told_; }
 
  private:
   net::Task<void> look_after() {
     while (true) {
-      auto work = [now = clock_.wall_now()](MediaIndex& index) {
+      auto work = [now = clock_.wall_now()](MediaIndex& index) -> Stored<bool> {
         const auto expired = index.expire_uploads(now);
         if (expired && *expired > 0) {
           spdlog::info("{} uploads that nobody went on with are gone", *expired);
         }
         (void)index.expire_jobs(now);
-        return index.flush();
+        (void)index.flush();
+        return index.was_emptied();
       };
-      (void)co_await vault_.ask(std::move(work));
+      const auto emptied = co_await vault_.ask(std::move(work));
+      if (emptied && *emptied) {
+        asio::post(io_, [this] { end_emptied(); });
+        co_return;
+      }
       co_await net::sleep_until(net::after(kUpkeep));
+    }
+  }
+  // What is being played or written is the old owner's: nobody waits for its end.
+  void end_emptied() {
+    if (!std::exchange(emptied_, true) && !told_) {
+      stop();
+      server_.stop();
     }
   }
   void stop() {
     upkeep_.cancel();
+    folder_.stop();
     server_.stop();
     if (prefetcher_ != nullptr) {
       prefetcher_->stop();
@@ -128,6 +150,7 @@ class Life {
   void wait_for_empty() {
     if (server_.empty() && upkeep_.empty() && (prefetcher_ == nullptr || prefetcher_->empty())) {
       time_.cancel();
+      io_.stop();  // a signal may still be waited for
       return;
     }
     look_.expires_after(std::chrono::milliseconds(5));
@@ -143,29 +166,46 @@ class Life {
   asio::steady_timer time_;
   asio::steady_timer look_{io_};
   net::TaskGroup upkeep_;
+  FolderWatch folder_;
+  bool emptied_ = false;
+  bool told_ = false;
 };
 
 }  // namespace
 
-int run(const Options& options) {
-  auto files = store::MediaFiles::open(options.state);
+namespace {
+
+MediaIndex::Options index_options(std::optional<gid_t> group) {
+  MediaIndex::Options options;
+  options.group = group;
+  return options;
+}
+
+// From opening everything to letting go of it. True: a factory reset emptied the folder.
+struct Ended {
+  int code = kDone;
+  bool emptied = false;
+};
+
+Ended live(const Options& options, std::optional<gid_t> group) {
+  auto files = store::MediaFiles::open(options.state, group);
   if (!files) {
-    return complain(
+    return {complain(
         kFailed,
         "The folder " + options.state.string() + " cannot be used: " + files.error().detail + ".",
-        "Check its permissions, or choose another with --state.");
+        "Check its permissions, or choose another with --state.")};
   }
   auto held = std::make_unique<store::MediaFiles>(*std::move(files));
-  auto index = MediaIndex::open(options.state, *held, {});
+  auto index = MediaIndex::open(options.state, *held, index_options(group));
   if (!index) {
     const bool busy = index.error().code == store::ErrorCode::kBusy;
-    return complain(
+    return {complain(
         kFailed,
         busy ? "A media cache already runs with the state in " + options.state.string() + "."
              : "The state in " + options.state.string() +
                    " cannot be opened: " + index.error().detail + ".",
         busy ? "Stop it first, or choose another folder with --state."
-             : "Check the folder and its permissions, or choose another with --state.");
+             : "Check the folder and its permissions, or choose another with --state.")};
   }
   if ((*index)->began_anew()) {
     spdlog::warn("the index was damaged: the cache begins anew, empty");
@@ -174,10 +214,10 @@ int run(const Options& options) {
     spdlog::warn("{} takes no writes: what is there can be read, nothing is kept",
                  options.state.string());
   }
-  net::OwnedFd listener = listen_at(options);
+  net::OwnedFd listener = listen_at(options, group);
   if (!listener.is_open()) {
-    return complain(kFailed, "Cannot listen at " + options.socket.string() + ": " + reason() + ".",
-                    "Check the folder and --socket-group, or choose another with --socket.");
+    return {complain(kFailed, "Cannot listen at " + options.socket.string() + ": " + reason() + ".",
+                     "Check the folder and --socket-group, or choose another with --socket.")};
   }
   Vault::Limits limits;
   limits.quota.whole = options.quota == 0 ? cache::kMaxObjectBytes * 64 : options.quota;
@@ -189,6 +229,7 @@ int run(const Options& options) {
   net::SystemRandom random;
   const net::SystemClock clock;
   asio::io_context io(1);
+  Ended ended;
   {
     Vault vault(io.get_executor(), std::move(held), *std::move(index), limits);
     std::optional<Prefetcher> prefetcher;
@@ -204,12 +245,36 @@ int run(const Options& options) {
     serving.per_person = options.per_person;
     Server server(io.get_executor(), vault, fetching, random, clock, serving);
     server.start(listener.release());
-    const Life life(io, vault, fetching, server, clock);
+    Life life(io, options, vault, fetching, server, clock);
     std::cout << "listening at " << options.socket.string() << std::endl;
     io.run();
+    ended.emptied = life.emptied();
   }
-  (void)::unlink(options.socket.c_str());
-  return kDone;
+  if (!ended.emptied) {
+    (void)::unlink(options.socket.c_str());
+  }
+  return ended;
+}
+
+}  // namespace
+
+int run(const Options& options) {
+  std::optional<gid_t> group;
+  if (!options.group.empty()) {
+    group = find_group(options.group);
+    if (!group) {
+      return complain(kFailed, "There is no group " + options.group + ": " + reason() + ".",
+                      "Check --socket-group.");
+    }
+  }
+  while (true) {
+    const Ended ended = live(options, group);
+    if (!ended.emptied) {
+      return ended.code;
+    }
+    spdlog::warn("{} was emptied: nothing of before is known any more, it begins anew",
+                 options.state.string());
+  }
 }
 
 }  // namespace latchkey::mediacache

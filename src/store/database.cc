@@ -94,7 +94,7 @@ Database::~Database() {
 Result<Database> Database::open(const Location& location, const Schema& schema,
                                 const std::function<void(Database&)>& fill, Check check) {
   return guarded([&] {
-    take(make_private_folder(location.folder));
+    take(make_folder(location.folder, location.group));
     const fs::path path = location.folder / location.file;
     FileHandle lock = take(lock_file(fs::path(path) += ".lock"));
     if (!fs::exists(fs::symlink_status(path))) {

@@ -10,9 +10,12 @@
 // library: see guarded().
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -30,6 +33,8 @@ struct Location {
   std::filesystem::path folder;
   std::string file;  // "agent.db"; beside it: ".lock", "-journal", and ".new" while being made
   std::string vfs;   // SQLite's name of the file layer; empty: the system's
+  // Who else may change the folder, though not the file; nothing: nobody.
+  std::optional<gid_t> group = std::nullopt;
 };
 
 // What a file of one kind looks like. `migrations[i]` is the SQL that leads from version i to

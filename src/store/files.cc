@@ -16,7 +16,10 @@ namespace fs = std::filesystem;
 
 constexpr mode_t kFolderMode = 0700;
 constexpr mode_t kFileMode = 0600;
+constexpr mode_t kSharedMode = 0770;
 constexpr mode_t kOthers = 0077;
+constexpr mode_t kEverybody = 0007;
+constexpr mode_t kRights = 0777;
 
 Error io_error(const char* what, const fs::path& path) {
   return {ErrorCode::kIo,
@@ -34,6 +37,24 @@ Result<void> make_private(const FileHandle& file, const fs::path& path, mode_t m
   }
   if ((info.st_mode & kOthers) != 0 && ::fchmod(file.fd(), mode) != 0) {
     return fail(io_error("cannot protect", path));
+  }
+  return {};
+}
+
+Result<void> share(const FileHandle& file, const fs::path& path, gid_t group) {
+  struct stat info{};
+  if (::fstat(file.fd(), &info) != 0) {
+    return fail(io_error("cannot look at", path));
+  }
+  if (info.st_uid != ::geteuid()) {
+    return fail(Error{ErrorCode::kIo, path.string() + " belongs to another user"});
+  }
+  // The group first: it is opened to this one only.
+  if ((info.st_gid != group && ::fchown(file.fd(), static_cast<uid_t>(-1), group) != 0) ||
+      ((info.st_mode & kRights) != kSharedMode && ::fchmod(file.fd(), kSharedMode) != 0)) {
+    return errno == EROFS && (info.st_mode & kEverybody) == 0
+               ? Result<void>()
+               : Result<void>(fail(io_error("cannot share", path)));
   }
   return {};
 }
@@ -56,6 +77,10 @@ FileHandle::~FileHandle() {
 }
 
 Result<void> make_private_folder(const fs::path& folder) {
+  return make_folder(folder, std::nullopt);
+}
+
+Result<void> make_folder(const fs::path& folder, std::optional<gid_t> group) {
   fs::path so_far;
   for (const auto& part : folder) {
     so_far /= part;
@@ -73,7 +98,14 @@ Result<void> make_private_folder(const fs::path& folder) {
   if (!handle.is_open()) {
     return fail(io_error("cannot open folder", folder));
   }
-  return make_private(handle, folder, kFolderMode);
+  return group ? share(handle, folder, *group) : make_private(handle, folder, kFolderMode);
+}
+
+FileHandle hold_folder(const fs::path& folder) {
+  FileHandle handle(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  while (handle.is_open() && ::flock(handle.fd(), LOCK_SH) != 0 && errno == EINTR) {
+  }
+  return handle;
 }
 
 namespace {

@@ -2,7 +2,10 @@
 // Internal to src/store.
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
+#include <optional>
 
 #include "store/error.h"
 
@@ -28,6 +31,14 @@ class FileHandle {
 // Makes the folder, and those above it, with mode 0700. One that exists must belong to this user;
 // rights of others on it are taken away.
 Result<void> make_private_folder(const std::filesystem::path& folder);
+
+// The same, but its own group is `group`, and may list and change what is in it (0770). On a disk
+// that takes no writes it stays closed to them. Nothing: as make_private_folder().
+Result<void> make_folder(const std::filesystem::path& folder, std::optional<gid_t> group);
+
+// Waits while somebody empties the folder, as a factory reset of latchkey-device does, and keeps
+// them waiting while the handle lives. Where locks are not known nobody waits.
+FileHandle hold_folder(const std::filesystem::path& folder);
 
 // Holds the lock while the handle lives. kBusy: another handle has it, in this process or another.
 Result<FileHandle> lock_file(const std::filesystem::path& path);

@@ -198,12 +198,15 @@ Result<void> MediaObject::read(std::uint64_t offset, std::span<std::uint8_t> int
   return {};
 }
 
-Result<MediaFiles> MediaFiles::open(const fs::path& folder) {
-  if (auto made = make_private_folder(folder / "incoming"); !made) {
+Result<MediaFiles> MediaFiles::open(const fs::path& folder, std::optional<gid_t> group) {
+  if (auto made = make_folder(folder, group); !made) {
     return fail(made.error());
   }
-  if (auto made = make_private_folder(folder / "objects"); !made) {
-    return fail(made.error());
+  const FileHandle held = hold_folder(folder);
+  for (const char* name : {"incoming", "objects"}) {
+    if (auto made = make_folder(folder / name, group); !made) {
+      return fail(made.error());
+    }
   }
   bool fresh = false;
   for (std::size_t i = 0; i < kFolders; ++i) {
@@ -212,6 +215,11 @@ Result<MediaFiles> MediaFiles::open(const fs::path& folder) {
       fresh = true;
     } else if (errno != EEXIST) {
       return fail(disk_error("cannot make", path));
+    }
+    if (group) {
+      if (auto shared = make_folder(path, group); !shared) {
+        return fail(shared.error());
+      }
     }
   }
   if (fresh) {

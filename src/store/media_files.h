@@ -83,8 +83,10 @@ class MediaObject {
 
 class MediaFiles {
  public:
-  // Makes the folders.
-  static Result<MediaFiles> open(const std::filesystem::path& folder);
+  // Makes the folders; waits while somebody empties them. `group`: who else may remove what is in
+  // them, without being able to read it; nothing: nobody.
+  static Result<MediaFiles> open(const std::filesystem::path& folder,
+                                 std::optional<gid_t> group = std::nullopt);
 
   [[nodiscard]] Result<MediaDraft> make_draft(std::uint64_t number) const;
   // One that was synced at `size`: what came after is cut off, what is there is read again.

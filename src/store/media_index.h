@@ -76,9 +76,12 @@ struct FetchEnded {
 class MediaIndex {
  public:
   using Key = cache::Partition::Key;
+  // Its name in the folder.
+  static constexpr const char* kFile = "index.db";
   struct Options {
     std::string vfs;                      // SQLite's name of the file layer; empty: the system's
     std::chrono::hours keep_uploads{24};  // of those that nobody goes on with
+    std::optional<gid_t> group = std::nullopt;  // as for MediaFiles::open()
   };
   // Makes the index where there is none, or begins a new one where it is damaged; then removes
   // files that it does not name. On a disk that takes no writes nothing of this is done, and where
@@ -89,6 +92,10 @@ class MediaIndex {
   ~MediaIndex();
   // Whether open() found a damaged index and began a new one.
   [[nodiscard]] bool began_anew() const { return began_anew_; }
+  // Whether a call found that the folder was emptied by somebody else: by a factory reset of the
+  // device in front. From then on every call fails, so that nothing of before comes back; what
+  // goes on has to let go of everything, and open another index.
+  [[nodiscard]] bool was_emptied() const { return emptied_; }
   // Whether the disk takes no writes, as far as is known.
   [[nodiscard]] bool reads_only() const { return reads_only_; }
 
@@ -189,9 +196,9 @@ class MediaIndex {
   // Before a change: where the index is open for reading only, looks whether the disk takes writes
   // again, and opens it for those.
   Result<void> make_writable();
-  // Whether the file that is open is still the one of that name: a factory reset of the device in
-  // front empties this folder while we run, and then nothing may be remembered.
-  [[nodiscard]] bool is_there() const;
+  // Looks whether the file that was opened is still the one of that name. A disk that does not say
+  // is another trouble.
+  [[nodiscard]] bool find_emptied();
   // Runs `work` with an open database; opens it first where it is not.
   template <class F>
   auto with_database(F&& work) -> Result<std::invoke_result_t<F, Database&>>;
@@ -213,6 +220,7 @@ class MediaIndex {
   bool starts_ = true;
   bool knows_files_ = false;
   bool began_anew_ = false;
+  bool emptied_ = false;
   std::uint64_t next_number_ = 1;
   std::map<std::uint64_t, Reservation> reserved_;
   std::map<std::uint64_t, WallTime> uses_;

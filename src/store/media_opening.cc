@@ -18,7 +18,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kFile = "index.db";
 constexpr const char* kLock = "index.db.lock";
 
 // 0: there is none.
@@ -32,8 +31,8 @@ bool is_read_only(const fs::path& folder) {
   return ::statvfs(folder.c_str(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0;
 }
 
-Location location(const fs::path& folder, const std::string& vfs) {
-  return {folder, kFile, vfs};
+Location location(const fs::path& folder, const MediaIndex::Options& options) {
+  return {folder, MediaIndex::kFile, options.vfs, options.group};
 }
 
 }  // namespace
@@ -41,6 +40,7 @@ Location location(const fs::path& folder, const std::string& vfs) {
 Result<std::unique_ptr<MediaIndex>> MediaIndex::open(const fs::path& folder,
                                                      const MediaFiles& files, Options options) {
   auto index = std::unique_ptr<MediaIndex>(new MediaIndex(folder, files, std::move(options)));
+  const FileHandle held = hold_folder(folder);
   auto opened = index->reopen();
   if (!opened && opened.error().code == ErrorCode::kCorrupt) {
     // It is a cache: to know nothing is better than to be wrong.
@@ -63,15 +63,25 @@ Result<std::unique_ptr<MediaIndex>> MediaIndex::open(const fs::path& folder,
   return index;
 }
 
-bool MediaIndex::is_there() const {
-  return inode_ != 0 && inode_of(folder_ / kFile) == inode_;
+bool MediaIndex::find_emptied() {
+  struct stat info{};
+  if (!emptied_ && inode_ != 0) {
+    const bool found = ::stat((folder_ / kFile).c_str(), &info) == 0;
+    emptied_ = found ? info.st_ino != inode_ : errno == ENOENT;
+    if (emptied_) {
+      db_.reset();
+      reserved_.clear();
+      uses_.clear();
+    }
+  }
+  return emptied_;
 }
 
 Result<void> MediaIndex::reopen() {
-  if (const auto folders = MediaFiles::open(folder_); !folders) {
+  if (const auto folders = MediaFiles::open(folder_, options_.group); !folders) {
     return fail(folders.error());
   }
-  auto opened = Database::open(location(folder_, options_.vfs), media::schema(), nullptr);
+  auto opened = Database::open(location(folder_, options_), media::schema(), nullptr);
   if (!opened) {
     return fail(opened.error());
   }
@@ -89,7 +99,7 @@ Result<void> MediaIndex::reopen() {
 }
 
 Result<void> MediaIndex::reopen_for_reading() {
-  auto opened = Database::open_for_reading(location(folder_, options_.vfs), media::schema());
+  auto opened = Database::open_for_reading(location(folder_, options_), media::schema());
   if (!opened) {
     return fail(opened.error());
   }

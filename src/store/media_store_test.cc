@@ -1,6 +1,7 @@
 // The media cache's files and index together, as its service uses them.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -342,18 +343,50 @@ TEST(MediaStore, ADamagedIndexIsBegunAnew) {
   EXPECT_TRUE(put(cache, kVideo, "a", content_of(1, 100)));
 }
 
-TEST(MediaStore, WhatAFactoryResetErasedIsForgottenAtOnce) {
+// threats.md row 35: and nothing that was under way when it happened comes back.
+TEST(MediaStore, Row35WhatAFactoryResetErasedIsForgottenForGood) {
   const TempFolder folder;
-  MediaCache cache(folder.path());
-  ASSERT_TRUE(put(cache, kVideo, "a", content_of(1, 100)));
-  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
-    std::filesystem::remove_all(entry.path());
+  {
+    MediaCache cache(folder.path());
+    ASSERT_TRUE(put(cache, kVideo, "a", content_of(1, 100)));
+    UploadRecord upload{UploadId(ByteArray<16>{1}), 0, "b", {}, {}, {}, 0, {1000}};
+    upload.number = cache.index->reserve(kVideo, 40'000, std::nullopt, cache.space).value();
+    EXPECT_FALSE(cache.index->was_emptied());
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+      std::filesystem::remove_all(entry.path());
+    }
+    EXPECT_FALSE(cache.index->add_upload(kVideo.key(), upload));
+    EXPECT_TRUE(cache.index->was_emptied());
+    EXPECT_FALSE(cache.index->find(kVideo.key(), "a", {5}));
+    EXPECT_FALSE(put(cache, kVideo, "b", content_of(2, 100)));
+    EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
   }
-  EXPECT_EQ(cache.index->find(kVideo.key(), "a", {5}).value(), std::nullopt);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path())) << "nothing is written at the end";
+  MediaCache cache(folder.path());
   EXPECT_TRUE(names(*cache.index, kVideo).empty());
   const auto fresh = put(cache, kVideo, "b", content_of(2, 100));
   ASSERT_TRUE(fresh);
   EXPECT_EQ(read(cache, *fresh), content_of(2, 100));
+}
+
+TEST(MediaStore, Row35ItsGroupMayRemoveWhatItCannotRead) {
+  const TempFolder folder;
+  const auto mode = [&](const char* name) {
+    struct stat info{};
+    EXPECT_EQ(::stat(folder.file(name).c_str(), &info), 0) << name;
+    return info.st_mode & 0777U;
+  };
+  for (const std::optional<gid_t> group : {std::optional(::getegid()), std::optional<gid_t>()}) {
+    auto files = MediaFiles::open(folder.path(), group);
+    ASSERT_TRUE(files);
+    const auto index = MediaIndex::open(folder.path(), *files, {{}, std::chrono::hours(24), group});
+    ASSERT_TRUE(index);
+    for (const char* name : {"", "incoming", "objects"}) {
+      EXPECT_EQ(mode(name), group ? 0770U : 0700U) << name;
+    }
+    EXPECT_EQ(mode("objects/7f") & 0707U, 0700U);
+    EXPECT_EQ(mode("index.db"), 0600U);
+  }
 }
 
 // A limit of the process stands for a disk that is full: it counts for every file alike.

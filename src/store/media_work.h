@@ -7,10 +7,8 @@ namespace latchkey::store {
 
 template <class F>
 auto MediaIndex::with_database(F&& work) -> Result<std::invoke_result_t<F, Database&>> {
-  if (db_ != nullptr && !is_there()) {
-    db_.reset();
-    reserved_.clear();
-    uses_.clear();
+  if (find_emptied()) {
+    return fail(Error{ErrorCode::kIo, "its folder was emptied"});
   }
   if (db_ == nullptr) {
     auto opened = reopen();

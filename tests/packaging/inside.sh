@@ -76,18 +76,34 @@ check "Chromium finds the extension" test -f /usr/share/chromium/extensions/latc
 echo "== the device, as its unit says"
 check "it has a user and a folder of its own" same "$(stat -c '%U %G %a' /var/lib/latchkey-device)" \
   "latchkey-device latchkey-device 700"
+check "the media cache has one, too, that the device may empty" \
+  same "$(stat -c '%U %G %a' /var/lib/latchkey-media-cache)" "latchkey-media-cache latchkey-media-cache 770"
+check "the device's user is in that group" sh -c 'id -nG latchkey-device | grep -qw latchkey-media-cache'
+read -ra cache < <(sed -n 's/^ExecStart=//p' /lib/systemd/system/latchkey-media-cache.service)
+install -d -o latchkey-media-cache -g latchkey-media-cache -m 750 /run/latchkey-media-cache
+setpriv --reuid latchkey-media-cache --regid latchkey-media-cache --clear-groups --no-new-privs --bounding-set=-all \
+  sh -c 'umask 077; exec "$@"' -- "${cache[@]}" > /tmp/cache.log 2>&1 &
+cache=$!
+check "the media cache starts" until_true 20 test -S /run/latchkey-media-cache/media.sock
+sh -c 'echo a film > /var/lib/latchkey-media-cache/objects/film'
 read -ra start < <(sed -n 's/^ExecStart=//p' /lib/systemd/system/latchkey-device.service)
 sed -i 's/^upstream/# upstream/; s|^# serve = .*|serve = "/usr/share/doc"|; s/^# mdns = .*/mdns = "off"/' /etc/latchkey/device.conf
 given=$(sed -n 's/^AmbientCapabilities=CAP_//p' /lib/systemd/system/latchkey-device.service | tr '[:upper:]' '[:lower:]')
 check "its one right is to listen on 443" same "$given" net_bind_service
 caps="-all,+$given"
-setpriv --reuid latchkey-device --regid latchkey-device --clear-groups --no-new-privs --inh-caps="$caps" \
+setpriv --reuid latchkey-device --regid latchkey-device --init-groups --no-new-privs --inh-caps="$caps" \
   --ambient-caps="$caps" --bounding-set="$caps" sh -c 'umask 077; exec "$@"' -- "${start[@]}" > /tmp/device.log 2>&1 &
 device=$!
 check "it starts, where addresses need no port" until_true 20 bash -c 'exec 3<>/dev/tcp/127.0.0.1/443'
 check "its commands reach it" until_true 20 latchkey-device status --json --state /var/lib/latchkey-device
 check "it opens a pairing window" sh -c 'latchkey-device open-window --json | grep -q code'
 check "it keeps what it knows to itself" same "$(find /var/lib/latchkey-device -perm /077 ! -type l ! -type s)" ""
+check "a factory reset goes through" latchkey-device factory-reset --yes
+check "the film in the media cache is gone" not grep -rq "a film" /var/lib/latchkey-media-cache
+check "the media cache begins anew" until_true 20 test -s /var/lib/latchkey-media-cache/index.db
+kill "$cache"
+wait "$cache"
+check "the device goes on" until_true 20 latchkey-device status --json --state /var/lib/latchkey-device
 kill "$device"
 check "it ends when told" sh -c "tail --pid=$device -f /dev/null"
 wait "$device"

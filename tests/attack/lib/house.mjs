@@ -121,7 +121,7 @@ let count = 0;
 
 export class Device {
   /**
-   * @param {{upstream?: string, serve?: string, name?: string, type?: string, listen?: string, erases?: string[], more?: string[], config?: string}} options
+   * @param {{upstream?: string, serve?: string, name?: string, type?: string, listen?: string, erases?: string[], more?: string[], config?: string, wrap?: string[]}} options
    *   `config`: a file that says what it is called and what it fronts
    */
   static async start(house, options = {}) {
@@ -138,7 +138,7 @@ export class Device {
     await device.run();
     return device;
   }
-  async run({ wrap = [], env = {}, port = 0 } = {}) {
+  async run({ wrap = this.options.wrap ?? [], env = {}, port = 0 } = {}) {
     const { upstream, serve, name, type, listen, erases = [], more = [], config } = this.options;
     const fronts = config ? ['--config', config] : upstream ? ['--upstream', upstream] : ['--serve', serve];
     this.program = new Program([
