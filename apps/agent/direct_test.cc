@@ -159,6 +159,7 @@ TEST_F(DirectTest, ANameIsAgreedOnBeforeAnythingIsMade) {
   EXPECT_EQ(proposed["state"], "name");
   EXPECT_EQ(proposed["host"], "attic.local");
   EXPECT_EQ(proposed["trouble"], "shape") << "small letters";
+  EXPECT_GT(proposed["port"].get<int>(), 0) << "what is typed may need it";
   const json session{{"session", proposed["session"]}};
   const auto name = [&](const std::string& text) {
     json params = session;

@@ -70,11 +70,11 @@ net::Task<bool> Pairing::agree_on_name() {
       start_.wish.direct_host = proposed->host;
       co_return !over_;
     }
-    json reply{{"session", start_.session},
-               {"state", "name"},
-               {"name", name},
-               {"host", proposed->host.text()},
-               {"trouble", nullptr}};
+    json reply{{"session", start_.session},     {"state", "name"}, {"name", name},
+               {"host", proposed->host.text()}, {"port", nullptr}, {"trouble", nullptr}};
+    if (!start_.endpoints.empty()) {
+      reply["port"] = start_.endpoints.front().port();
+    }
     if (proposed->trouble) {
       reply["trouble"] = agent::name_of(*proposed->trouble);
     }

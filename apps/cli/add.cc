@@ -58,7 +58,9 @@ class Naming {
       }
       return name;
     }
-    terminal_.progress("It will be at https://" + host);
+    const json port = proposed.value("port", json());
+    const bool bare = !port.is_number_unsigned() || port == 443;
+    terminal_.progress("It will be at https://" + host + (bare ? "" : ":" + port.dump()));
     const auto typed = Terminal::ask("Press Enter to take that, or type another name:");
     if (!typed) {
       return fail(failure_from("cancelled", "No name was chosen."));

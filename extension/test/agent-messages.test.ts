@@ -117,13 +117,18 @@ test('a proposed name and its host belong together', () => {
   assert.deepEqual(readPairBegin(named), {
     session: 's1',
     state: 'name',
-    proposed: { name: 'attic', host: 'attic.local', trouble: null },
+    proposed: { name: 'attic', host: 'attic.local', port: null, trouble: null },
   });
+  const ported = readPairBegin({ ...named, port: 8443 });
+  assert.equal(ported.state === 'name' && ported.proposed.port, 8443);
   for (const wrong of [
     { name: 'cellar' },
     { host: 'attic.example', name: 'attic' },
     { host: 'xn--attic-.local', name: 'a' },
     { trouble: 'bad' },
+    { port: 0 },
+    { port: 65536 },
+    { port: '443' },
     { trouble: undefined },
   ]) {
     assert.throws(() => readPairBegin({ ...named, ...wrong }), Malformed);

@@ -278,7 +278,7 @@ const adding: ConsentNews = {
 };
 const proposal = (change: Partial<ProposedName> = {}): ConsentNews => ({
   kind: 'name',
-  proposed: { name: 'living-room', host: 'living-room.local', trouble: 'shape', ...change },
+  proposed: { name: 'living-room', host: 'living-room.local', port: 443, trouble: 'shape', ...change },
 });
 
 test('adding a device: nobody asks, a name is agreed on before the code', () => {

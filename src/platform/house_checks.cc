@@ -104,7 +104,7 @@ Finding finding(const DeviceFact& device) {
     case Reach::kSilent:
       return {device.own ? Level::kFail : Level::kWarn, name + " is seen, but cannot be reached.",
               "A firewall on the device may be in the way. On the device: sudo ufw allow " +
-                  (device.port == 0 ? std::string("8443") : std::to_string(device.port)) + "/tcp"};
+                  (device.port == 0 ? std::string("443") : std::to_string(device.port)) + "/tcp"};
     case Reach::kOtherKey:
       // By its id: a name is the device's word, and this line is to be typed into a shell.
       return {

@@ -37,7 +37,7 @@ export function name(first: Of<'name'>, question: Question | null, doing: Doing)
     { class: 'address', dir: 'ltr' },
     h('span', { 'aria-hidden': 'true' }, 'https://'),
     input,
-    h('span', { 'aria-hidden': 'true' }, '.local'),
+    h('span', { 'aria-hidden': 'true', id: 'name-end' }, nameEnd(first.proposed)),
   );
   // The whole of it looks like the field, and is.
   address.addEventListener('click', () => {
@@ -81,6 +81,11 @@ export function name(first: Of<'name'>, question: Question | null, doing: Doing)
     focus: input,
     update,
   };
+}
+
+// As it is going to be typed: with the port where it is another one than a browser's own.
+function nameEnd({ port }: Of<'name'>['proposed']): string {
+  return port === null || port === 443 ? '.local' : `.local:${String(port)}`;
 }
 
 // That a device's own name is written differently in an address is no news.

@@ -102,6 +102,7 @@ export const kNameTroubles = [names.kShape, names.kThisComputer, names.kYours, n
 export interface ProposedName {
   readonly name: string; // the host without ".local"
   readonly host: string;
+  readonly port: number | null; // null: not known before it is in the network
   readonly trouble: (typeof kNameTroubles)[number] | null;
 }
 
@@ -312,12 +313,14 @@ export function readPairBegin(value: unknown): PairBegin {
     const name = readText(result[names.kName], names.kName, 63, 1);
     if (host !== `${name}.local`) throw new Malformed(names.kName);
     const trouble = result[names.kTrouble];
+    const port = result[names.kPort];
     return {
       session,
       state,
       proposed: {
         name,
         host,
+        port: port === undefined || port === null ? null : readInt(port, names.kPort, 1, 65535),
         trouble: trouble === null ? null : readOneOf(trouble, names.kTrouble, kNameTroubles),
       },
     };

@@ -59,8 +59,12 @@ const inside = (page) => page.waitForFunction(() => document.body?.innerText.inc
 export function scenarios(scenario) {
   scenario('direct: a person adds a device in the window, and is in by typing its address', async (stage) => {
     await removeOwn(stage);
-    const { window, proposed, url } = await add(stage, stage.device);
+    const ends = [];
+    const { window, proposed, url } = await add(stage, stage.device, {
+      say: async (window) => { ends.push(await window.locator('#name-end').innerText()); },
+    });
     assert.equal(proposed, 'living-room-cache');
+    assert.deepEqual(ends, [`.local:${stage.device.port}`], 'the window shows the port that has to be typed');
     assert.equal(url, `https://living-room-cache.local:${stage.device.port}`);
     const opened = stage.context.waitForEvent('page');
     await window.click('#open');
@@ -138,7 +142,9 @@ export function scenarios(scenario) {
     await upstream.waitFor(/^upstream on 8080$/m);
     const device = await Device.start(host, { name, type: 'media-cache', upstream: 'http://127.0.0.1:8080', port: 443 });
     try {
-      const { window, url } = await add(stage, device);
+      const { window, url } = await add(stage, device, {
+        say: async (window) => assert.equal(await window.locator('#name-end').innerText(), '.local'),
+      });
       assert.equal(url, 'https://porch-cache.local', 'the window shows what is to be typed');
       await window.click('#close');
       const { page } = await type(stage, 'https://porch-cache.local', '');
