@@ -49,6 +49,7 @@ Client::~Client() {
 }
 
 void Client::close() {
+  scanning_.reset();
   looking_.reset();
   for (const auto& [session, pairing] : pairings_) {
     pairing->cancel();
@@ -208,10 +209,32 @@ Client::Reply Client::on_discover_start(const agent::DiscoverStart& start) {
   looking_ =
       context_->lookout.listen([this](const discovery::SourceEvent& event) { on_service(event); });
   nearby_.announce();
+  scanning_.reset();
+  if (start.nearby) {
+    look_nearby();
+  }
   return json::object();
 }
 
+void Client::look_nearby() {
+  if (context_->scan == nullptr) {
+    return;
+  }
+  scanning_ =
+      context_->scan->listen({.seen = [this](const agent::Announced& device) { on_seen(device); },
+                              .lost = [this](const std::string& service) { on_gone(service); },
+                              .state =
+                                  [this](bool looking, const std::string& why) {
+                                    json params{{"nearby", looking ? "looking" : "unavailable"}};
+                                    if (!why.empty()) {
+                                      params["message"] = why;
+                                    }
+                                    send_event(wire::kDiscoverState, params);
+                                  }});
+}
+
 Client::Reply Client::on_discover_stop() {
+  scanning_.reset();
   looking_.reset();
   return json::object();
 }

@@ -12,6 +12,7 @@
 #include "context.h"
 #include "lookout.h"
 #include "nearby_host.h"
+#include "nearby_scan.h"
 #include "net/json_channel.h"
 #include "pairing.h"
 
@@ -42,6 +43,7 @@ class Client : public std::enable_shared_from_this<Client> {
 
   Reply on_discover_start(const agent::DiscoverStart& start);
   Reply on_discover_stop();
+  void look_nearby();
   void on_pair_begin(std::uint64_t id, const agent::PairBegin& begin);
   void on_nearby_open(std::uint64_t id, const agent::NearbyOpen& open);
   Reply on_pair_network(agent::PairNetwork& network);
@@ -84,6 +86,7 @@ class Client : public std::enable_shared_from_this<Client> {
   agent::Neighbours neighbours_{std::nullopt};
   NearbyHost nearby_;
   std::unique_ptr<Lookout::Subscription> looking_;
+  std::unique_ptr<NearbyScan::Subscription> scanning_;
   std::map<std::string, std::shared_ptr<Pairing>> pairings_;
   std::uint64_t next_pairing_ = 1;
   net::TaskGroup tasks_;

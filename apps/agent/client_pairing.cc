@@ -87,6 +87,9 @@ std::optional<Pairing::Start> Client::start_at(const agent::PairBegin& begin) co
       .nearby = nearby_.find(*service),
       .known = std::nullopt,
       .needs_anchor = connection_.browser() == agent::Browser::kFirefox};
+  if (!start.nearby && context_->scan != nullptr) {
+    start.nearby = context_->scan->find(*service);
+  }
   if (start.nearby) {
     // It says what it is when its code was right: for an address of a person's own, any kind will
     // do.

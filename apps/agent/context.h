@@ -31,6 +31,7 @@ class Settings {
 };
 
 class Moving;
+class NearbyScan;
 
 struct Context {
   net::Executor executor;
@@ -61,6 +62,8 @@ struct Context {
   Moving* moving = nullptr;
   // Where `clock` is one.
   agent::FloorClock* floor = nullptr;
+  // This computer's own Bluetooth.
+  NearbyScan* scan = nullptr;
 };
 
 }  // namespace latchkey::agentd

@@ -67,11 +67,11 @@ net::Task<net::Result<std::shared_ptr<net::GattStream>>> CarriedLink::open() {
   }
   unused_ = false;
   stream_ = std::make_shared<net::GattStream>(executor_, gatt::Role::kCentral, random_.bytes<8>());
-  stream_->on_connected(pipe_, 0);
+  stream_->on_connected(pipe_, mtu_);
   co_return stream_;
 }
 
-void CarriedLink::on_connected() {
+void CarriedLink::on_connected(std::size_t mtu) {
   if (over_) {
     return;
   }
@@ -79,9 +79,10 @@ void CarriedLink::on_connected() {
     pipe_->cut();
   }
   pipe_ = std::make_shared<Pipe>(this);
+  mtu_ = mtu;
   in_radio_ = 0;
   if (stream_ && stream_->is_open()) {
-    stream_->on_connected(pipe_, 0);
+    stream_->on_connected(pipe_, mtu_);
   } else {
     unused_ = true;
   }

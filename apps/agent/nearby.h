@@ -48,7 +48,8 @@ class CarriedLink final : public NearbyWay, public std::enable_shared_from_this<
   net::Task<net::Result<std::shared_ptr<net::GattStream>>> open() override;
 
   // --- what the carrier says ---
-  void on_connected();
+  // `mtu`: of ATT; 0: not known.
+  void on_connected(std::size_t mtu = 0);
   void on_value(ByteSpan value);
   void on_taken();
   void on_lost();
@@ -67,6 +68,7 @@ class CarriedLink final : public NearbyWay, public std::enable_shared_from_this<
   Random& random_;
   Carrier carrier_;
   std::shared_ptr<Pipe> pipe_;  // of the connection there is
+  std::size_t mtu_ = 0;         // of it
   bool unused_ = false;         // no session was begun on it yet
   std::shared_ptr<net::GattStream> stream_;
   std::size_t in_radio_ = 0;

@@ -145,6 +145,8 @@ Parsed parse_options(int argc, char** argv) {
   app.add_flag("--allow-loopback", loopback, "Devices may be on this computer (for tests)");
   app.add_option("--interface", options.lookout.network.interfaces,
                  "Look on this network interface only");
+  app.add_option("--bluetooth-adapter", options.bluetooth_adapter,
+                 "Which Bluetooth adapter to look nearby with, such as hci0");
   app.add_option("--static-device", devices, "A device that cannot be discovered")
       ->type_name("\"TYPE,NAME,ADDRESS,PORT\"");
   add_gate_options(app, options.gate);

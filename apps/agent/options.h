@@ -14,6 +14,7 @@ struct Options {
   std::string socket;
   std::string state;
   LookoutOptions lookout;
+  std::string bluetooth_adapter;  // empty: any
   MetadataOptions metadata;
   GateOptions gate;
 };

@@ -22,6 +22,7 @@
 #include "keys_desk.h"
 #include "lookout.h"
 #include "metadata_keeper.h"
+#include "nearby_scan.h"
 #include "server.h"
 #include "store_records.h"
 
@@ -39,6 +40,7 @@ constexpr const char* kCheckFirst = "--check-first";
 struct Program::Agent {
   Agent(Program& program, StoreRecords& records)
       : lookout(program.io_, program.options_.lookout),
+        scan(program.io_.get_executor(), program.random_, program.options_.bluetooth_adapter),
         metadata(program.io_.get_executor(), program.clock_, program.random_, records,
                  program.options_.metadata,
                  std::filesystem::path(program.options_.state) / "providers"),
@@ -66,10 +68,12 @@ struct Program::Agent {
                 .look_after = {},
                 .ask_again = {},
                 .moving = &records,
-                .floor = &program.clock_},
+                .floor = &program.clock_,
+                .scan = &scan},
         server(&context, std::move(program.listener_)) {}
 
   Lookout lookout;
+  NearbyScan scan;
   MetadataKeeper metadata;
   agent::GrantDesk desk;
   agent::Upkeep upkeep;

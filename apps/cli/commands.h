@@ -18,6 +18,7 @@ struct Common {
 struct DevicesOptions {
   std::string type;
   double timeout = 5;
+  bool nearby = false;  // by Bluetooth, too
 };
 int devices(const Common& common, const Terminal& terminal, const DevicesOptions& options);
 
@@ -31,6 +32,7 @@ struct GrantOptions {
   std::string code_from;
   std::string profile;
   double timeout = 5;
+  bool nearby = false;
 };
 int grant(const Common& common, const Terminal& terminal, const GrantOptions& options);
 
@@ -43,6 +45,7 @@ struct AddOptions {
   std::string code_from;
   std::string profile;
   double timeout = 5;
+  bool nearby = false;
 };
 int add(const Common& common, const Terminal& terminal, const AddOptions& options);
 

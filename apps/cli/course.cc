@@ -28,7 +28,9 @@ Result<json> choose(const Terminal& terminal, const CourseOptions& options,
   }
   if (fitting.empty()) {
     const std::string what = options.device.empty() ? "No device" : "\"" + options.device + "\"";
-    return fail(failure_from("unreachable", what + " was found in this network."));
+    return fail(
+        failure_from("unreachable", what + (options.nearby ? " was found in this network or nearby."
+                                                           : " was found in this network.")));
   }
   if (fitting.size() == 1) {
     return fitting.front();
@@ -236,9 +238,12 @@ Result<json> choose_device(AgentLink& link, const Terminal& terminal,
     }
     return first && std::chrono::steady_clock::now() - *first > kSettle;
   };
-  auto around = look_around(link, options.type, wait, enough);
+  auto around = look_around(link, options.type, options.nearby, wait, enough);
   if (!around) {
     return fail(around.error());
+  }
+  if (!around->why_not_nearby.empty()) {
+    terminal.progress(around->why_not_nearby);
   }
   auto device = choose(terminal, options, *around);
   if (!device) {

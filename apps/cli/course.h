@@ -19,6 +19,7 @@ struct CourseOptions {
   std::string code;       // the code, or a pairing link
   std::string code_from;  // "-": a line of standard input
   double timeout = 5;     // for how many seconds to look
+  bool nearby = false;    // by Bluetooth, too
 };
 
 // Checks what was typed for --type and --profile (empty: not given) and reaches the agent.

@@ -15,12 +15,15 @@ int devices(const Common& common, const Terminal& terminal, const DevicesOptions
   }
   terminal.progress("Looking for devices in your home...");
   const std::chrono::milliseconds wait(static_cast<long>(options.timeout * 1000));
-  const auto around =
-      look_around(*link, options.type, wait, [](const Surroundings&) { return false; });
+  const auto around = look_around(*link, options.type, options.nearby, wait,
+                                  [](const Surroundings&) { return false; });
   if (!around) {
     return terminal.end(around.error());
   }
-  if (!around->network && around->devices.empty()) {
+  if (!around->why_not_nearby.empty()) {
+    terminal.progress(around->why_not_nearby);
+  }
+  if (!around->network && around->devices.empty() && !options.nearby) {
     return terminal.end({Exit::kUnreachable, "unreachable",
                          "This computer cannot look for devices now. " + around->why,
                          "Connect to your home network, then run `latchkey doctor`."});
@@ -30,7 +33,9 @@ int devices(const Common& common, const Terminal& terminal, const DevicesOptions
     return 0;
   }
   if (around->devices.empty()) {
-    terminal.line("No device was found. Check that it is on and in this network.");
+    terminal.line(options.nearby
+                      ? "No device was found. Is it on, and in this network or waiting for a code?"
+                      : "No device was found. Check that it is on and in this network.");
     return 0;
   }
   std::vector<std::vector<std::string>> rows;

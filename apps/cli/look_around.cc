@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "nearness.h"
 #include "wire/names.h"
 
 namespace latchkey::cli {
@@ -10,6 +11,10 @@ namespace {
 using nlohmann::json;
 
 void take(Surroundings& around, const Event& event) {
+  if (event.name == wire::kDiscoverState && event.params.contains("nearby")) {
+    around.why_not_nearby = event.params.value("message", "");
+    return;
+  }
   if (event.name == wire::kDiscoverState) {
     around.network = event.params.value("network", "") == "looking";
     around.why = event.params.value("message", "");
@@ -36,11 +41,17 @@ void take(Surroundings& around, const Event& event) {
 
 }  // namespace
 
-Result<Surroundings> look_around(AgentLink& link, const std::string& type,
+Result<Surroundings> look_around(AgentLink& link, const std::string& type, bool nearby,
                                  std::chrono::milliseconds wait,
                                  const std::function<bool(const Surroundings&)>& enough) {
-  const auto started =
-      link.call(wire::kDiscoverStart, type.empty() ? json::object() : json{{"type", type}});
+  json start = json::object();
+  if (!type.empty()) {
+    start["type"] = type;
+  }
+  if (nearby) {
+    start["nearby"] = true;
+  }
+  const auto started = link.call(wire::kDiscoverStart, std::move(start));
   if (!started) {
     return fail(started.error());
   }
@@ -61,11 +72,13 @@ Result<Surroundings> look_around(AgentLink& link, const std::string& type,
     }
     take(around, **event);
   }
+  sort_by_nearness(around.devices);
   return around;
 }
 
 std::string name_of(const json& device) {
-  return device.value("name", "?");
+  const std::string name = device.value("name", "?");
+  return name.empty() ? "A device nearby" : name;
 }
 
 }  // namespace latchkey::cli

@@ -13,14 +13,16 @@
 namespace latchkey::cli {
 
 struct Surroundings {
-  std::vector<nlohmann::json> devices;  // in the order they were found
+  std::vector<nlohmann::json> devices;  // sorted by nearness
   bool network = true;
-  std::string why;  // where there is no network
+  std::string why;             // where there is no network
+  std::string why_not_nearby;  // where Bluetooth was asked for, and cannot be used
 };
 
 // Looks for `wait`, or until `enough` says so. Discovery goes on afterwards, so that the devices'
 // keys stay valid.
-Result<Surroundings> look_around(AgentLink& link, const std::string& type,
+// `nearby`: by this computer's Bluetooth, too.
+Result<Surroundings> look_around(AgentLink& link, const std::string& type, bool nearby,
                                  std::chrono::milliseconds wait,
                                  const std::function<bool(const Surroundings&)>& enough);
 

@@ -33,6 +33,7 @@ void add_devices(CLI::App& app, All& all) {
   devices->add_option("--type", all.devices.type, "Only this type, such as media-cache");
   devices->add_option("--timeout", all.devices.timeout, "For how many seconds to look")
       ->check(CLI::Range(0.1, 120.0));
+  devices->add_flag("--nearby", all.devices.nearby, "Look by this computer's Bluetooth, too");
   devices->add_flag("--mine", all.mine, "Those you typed a code for, on or not");
 }
 
@@ -67,6 +68,7 @@ void add_grants(CLI::App& app, All& all) {
   grant->add_option("--profile", all.grant.profile, "For this browser profile (32 hex digits)");
   grant->add_option("--timeout", all.grant.timeout, "For how many seconds to look")
       ->check(CLI::Range(0.1, 120.0));
+  grant->add_flag("--nearby", all.grant.nearby, "Look by this computer's Bluetooth, too");
   CLI::App* grants = app.add_subcommand("grants", "Show which web services may use what");
   grants->add_flag("--all", all.all, "Also what has ended");
   CLI::App* revoke = app.add_subcommand("revoke", "End what you allowed");
@@ -87,6 +89,7 @@ void add_direct(CLI::App& app, All& all) {
   add->add_option("--profile", all.add.profile, "For this browser profile (32 hex digits) alone");
   add->add_option("--timeout", all.add.timeout, "For how many seconds to look")
       ->check(CLI::Range(0.1, 120.0));
+  add->add_flag("--nearby", all.add.nearby, "Look by this computer's Bluetooth, too");
   CLI::App* open = app.add_subcommand("open", "Open a device that you added");
   open->add_option("device", all.open.which, "Its address, such as attic, or its name")->required();
   open->add_flag("--browser", all.open.browser, "Start the browser instead of printing a link");

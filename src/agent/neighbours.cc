@@ -31,6 +31,12 @@ bool is_bound(const grant::Binding& binding) {
 
 }  // namespace
 
+int signal_of(int dbm) {
+  constexpr int kWeak = -90;
+  constexpr int kStep = 10;
+  return std::clamp((dbm - kWeak) / kStep, 0, 4);
+}
+
 std::optional<Match> match(const Announced& announced, std::span<const grant::Binding> bindings) {
   for (const grant::Binding& binding : bindings) {
     if (!is_bound(binding)) {
@@ -62,9 +68,11 @@ std::optional<Device> Neighbours::tell(const std::string& key,
                                        std::span<const grant::Binding> bindings) {
   const Heard* there = nullptr;  // in the network, where it is
   Nearby nearby = Nearby::kNo;
+  std::optional<int> signal;
   for (const auto& [service, heard] : heard_) {
     if (heard.key == key) {
       nearby = std::max(nearby, heard.announced.nearby);
+      signal = std::max(signal, heard.announced.signal);
       if (there == nullptr || heard.announced.nearby == Nearby::kNo) {
         there = &heard;
       }
@@ -79,6 +87,7 @@ std::optional<Device> Neighbours::tell(const std::string& key,
                 .model = std::nullopt,
                 .id = there->known,
                 .nearby = nearby,
+                .signal = signal,
                 .same_name = false};
   if (device.type.empty()) {
     // Nearby nobody says what they are. Another kind than the one asked for is refused later on.

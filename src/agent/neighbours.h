@@ -31,7 +31,12 @@ struct Announced {
   std::string address;
   std::uint16_t port = 0;
   Nearby nearby = Nearby::kNo;
+  std::optional<int> signal = std::nullopt;  // nearby, where the radio says: signal_of()
 };
+
+// How strong a signal of so many dBm is: 0 (weak) to 4 (strong). Steps, so that not every flicker
+// is news. Whoever wants to can send strongly: it sorts lists, and decides nothing.
+int signal_of(int dbm);
 
 // Which of the user's devices this may be. By its rid; without one (the operator's own list) by the
 // address where that device was last seen, which is a weaker hint.
@@ -52,9 +57,10 @@ struct Device {
   bool known = false;
   bool window_open = false;
   std::optional<std::string> model;
-  std::optional<DeviceId> id;   // of known ones; not told
-  Nearby nearby = Nearby::kNo;  // by Bluetooth; perhaps as well as in the network
-  bool same_name = false;       // looks like the name of a known device, and is not it
+  std::optional<DeviceId> id;                // of known ones; not told
+  Nearby nearby = Nearby::kNo;               // by Bluetooth; perhaps as well as in the network
+  std::optional<int> signal = std::nullopt;  // as in Announced
+  bool same_name = false;                    // looks like the name of a known device, and is not it
   friend bool operator==(const Device&, const Device&) = default;
 };
 

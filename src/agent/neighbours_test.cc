@@ -168,6 +168,25 @@ TEST(Neighbours, WhatSaysNothingOfItselfIsTakenForWhatIsLookedFor) {
   EXPECT_EQ(any.seen(nearby("b", ByteArray<12>{1}), {})->type, kUnknownType);
 }
 
+TEST(Neighbours, ASignalIsToldInStepsAndChangesNothingElse) {
+  EXPECT_EQ(signal_of(-127), 0);
+  EXPECT_EQ(signal_of(-79), 1);
+  EXPECT_EQ(signal_of(-61), 2);
+  EXPECT_EQ(signal_of(-50), 4);
+  EXPECT_EQ(signal_of(20), 4);
+  Neighbours neighbours("media-cache");
+  auto seen = nearby("b", ByteArray<12>{1});
+  const auto unheard = neighbours.seen(seen, {});
+  EXPECT_FALSE(unheard->signal);
+  seen.signal = signal_of(-61);
+  auto expected = *unheard;
+  expected.signal = 2;
+  EXPECT_EQ(neighbours.seen(seen, {}), expected);
+  seen.signal = signal_of(-62);
+  EXPECT_FALSE(neighbours.seen(seen, {})) << "the same step";
+  EXPECT_FALSE(expected.known) << "near is not known";
+}
+
 TEST(Neighbours, AFloodIsBounded) {
   Neighbours neighbours(std::nullopt);
   std::size_t told = 0;

@@ -152,6 +152,7 @@ json device_json(const Device& device, const std::optional<grant::Binding>& bind
           {"proven", standing.state == attest::DeviceState::kProven},
           {"standing", attest::name_of(standing.state)},
           {"nearby", nearby_json(device.nearby)},
+          {"signal", device.signal ? json(*device.signal) : json(nullptr)},
           {"warning", device.same_name ? json("same_name") : json(nullptr)}};
 }
 

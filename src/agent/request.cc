@@ -112,9 +112,10 @@ std::optional<Method> read_hello(const json& p) {
 
 std::optional<Method> read_discover_start(const json& p) {
   DiscoverStart start;
-  if (!only(p, {"type"})) {
+  if (!only(p, {"type", "nearby"}) || (!is_absent(p, "nearby") && !p["nearby"].is_boolean())) {
     return std::nullopt;
   }
+  start.nearby = !is_absent(p, "nearby") && p["nearby"].get<bool>();
   if (!is_absent(p, "type") && !p["type"].is_null()) {
     start.type = type_of(p);
     if (!start.type) {

@@ -48,6 +48,7 @@ struct Hello {
 };
 struct DiscoverStart {
   std::optional<std::string> type;
+  bool nearby = false;  // by this computer's own Bluetooth, too
 };
 struct DiscoverStop {};
 struct PairBegin {
