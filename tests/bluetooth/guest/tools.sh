@@ -2,6 +2,8 @@
 # What the cases are made of.
 only=$(sed -n 's/.*only=\([^ ]*\).*/\1/p' /proc/cmdline)
 
+ip() { /usr/sbin/ip "$@"; }
+
 # Waits until a command succeeds, at most so many seconds.
 until_true() { # SECONDS COMMAND...
   end=$(($(date +%s) + $1))
@@ -12,18 +14,22 @@ until_true() { # SECONDS COMMAND...
   done
 }
 show() { sed 's/^/    /' "$@"; }
+# A case fails with the first command in it that does. Not as a condition: a shell does not look at
+# what fails inside of one.
 case_of() { # NAME COMMAND...
   name=$1
   shift
   case "$name" in *"$only"*) ;; *) return 0 ;; esac
-  if "$@" >/tmp/case 2>&1; then
+  (set -ex; "$@") >/tmp/case 2>&1 &
+  if wait $!; then
     echo "ok $name"
   else
     echo "not ok $name"
-    show /tmp/case
+    grep -v '^+ date\|^+ sleep 0.2\|^+ .* -lt ' /tmp/case | uniq | tail -n 60 | show
     for log in /tmp/*.log; do
       echo "    --- $log"
       tail -n 40 "$log" | show
+      echo  # it may end without a new line
     done
   fi
 }
@@ -33,6 +39,7 @@ objects() { bluez --object-path / --method org.freedesktop.DBus.ObjectManager.Ge
 property() { # PATH INTERFACE NAME
   bluez --object-path "$1" --method org.freedesktop.DBus.Properties.Get "$2" "$3"
 }
+is() { property "/org/bluez/hci$1" "org.bluez.$2" "$3" | grep "$4"; } # CONTROLLER INTERFACE NAME VALUE
 address_of() { property "/org/bluez/hci$1" org.bluez.Adapter1 Address | sed "s/.*'\(.*\)'.*/\1/"; }
 power() { # CONTROLLER true|false
   bluez --object-path "/org/bluez/hci$1" --method org.freedesktop.DBus.Properties.Set org.bluez.Adapter1 Powered "<$2>"
