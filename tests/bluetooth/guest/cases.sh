@@ -117,7 +117,9 @@ helper_comes_back() {
 # --- paired with over the air ---
 
 open_window() { # prints the code
-  device open-window --json | grep -o '"code": *"[0-9]*"' | grep -o '[0-9]*'
+  # On a busy machine the device may say that it is too busy.
+  until_true 60 device open-window --json >&2
+  grep -o '"code": *"[0-9]*"' /tmp/until | grep -o '[0-9]*'
   until_true 30 is 0 LEAdvertisingManager1 ActiveInstances 0x02 >&2
 }
 close_window() {
