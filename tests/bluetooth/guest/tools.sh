@@ -53,8 +53,7 @@ start_bluetoothd() {
 }
 end_bluetoothd() {
   kill -KILL "$bluetoothd"
-  wait "$bluetoothd" 2>/dev/null
-  true
+  wait "$bluetoothd" 2>/dev/null || true
 }
 start_radio() {
   dbus-daemon --config-file=/usr/share/dbus-1/system.conf --nofork --nopidfile >/tmp/bus.log 2>&1 &
