@@ -79,10 +79,10 @@ check "it has a user and a folder of its own" same "$(stat -c '%U %G %a' /var/li
 check "the media cache has one, too, that the device may empty" \
   same "$(stat -c '%U %G %a' /var/lib/latchkey-media-cache)" "latchkey-media-cache latchkey-media-cache 770"
 check "the device's user is in that group" sh -c 'id -nG latchkey-device | grep -qw latchkey-media-cache'
-read -ra cache < <(sed -n 's/^ExecStart=//p' /lib/systemd/system/latchkey-media-cache.service)
+read -ra cache_start < <(sed -n 's/^ExecStart=//p' /lib/systemd/system/latchkey-media-cache.service)
 install -d -o latchkey-media-cache -g latchkey-media-cache -m 750 /run/latchkey-media-cache
 setpriv --reuid latchkey-media-cache --regid latchkey-media-cache --clear-groups --no-new-privs --bounding-set=-all \
-  sh -c 'umask 077; exec "$@"' -- "${cache[@]}" > /tmp/cache.log 2>&1 &
+  sh -c 'umask 077; exec "$@"' -- "${cache_start[@]}" > /tmp/cache.log 2>&1 &
 cache=$!
 check "the media cache starts" until_true 20 test -S /run/latchkey-media-cache/media.sock
 sh -c 'echo a film > /var/lib/latchkey-media-cache/objects/film'

@@ -13,7 +13,7 @@ until_true() { # SECONDS COMMAND...
     sleep 0.2
   done
 }
-show() { sed 's/^/    /' "$@"; }
+show() { sed 's|^|    |'; }
 # A case fails with the first command in it that does. Not as a condition: a shell does not look at
 # what fails inside of one.
 case_of() { # NAME COMMAND...
