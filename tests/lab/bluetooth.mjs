@@ -188,8 +188,12 @@ export class Radio {
   }
 
   /** The connection is lost, as when somebody carries the device away; `away` keeps it so. */
-  async drop() {
-    if (!this.connected) return;
+  drop() {
+    if (this.connected) this.dropping = this.cut();
+    return this.dropping;
+  }
+
+  async cut() {
     const { reading, ids } = this;
     this.gone();
     // A read that waits keeps the emulation from noticing the end.
@@ -217,6 +221,7 @@ export class Radio {
   async onGatt({ type }) {
     const { address } = this;
     if (type === 'connection') {
+      await this.dropping; // or the end of the one before would end this one
       this.gone();
       const code = this.away ? 8 : 0; // 8: timed out
       if (!this.away) {
@@ -228,8 +233,13 @@ export class Radio {
       await this.air.send('simulateGATTOperationResponse', { address, type, code });
       return;
     }
-    this.ids ??= await this.furnish();
-    await this.air.send('simulateGATTOperationResponse', { address, type, code: 0 });
+    let code = 0;
+    try {
+      this.ids ??= await this.furnish();
+    } catch {
+      code = 14; // gone meanwhile: the page is to hear of it, and not to wait for ever
+    }
+    await this.air.send('simulateGATTOperationResponse', { address, type, code });
   }
 
   async furnish() {
