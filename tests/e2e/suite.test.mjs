@@ -26,4 +26,7 @@ import * as trust from './scenarios/trust.mjs';
 // The order counts in one point that is not understood: after `sso`, what a foreign page asks of a direct host
 // ends in the browser and never comes to the device, so that `direct` has nothing to see refused.
 perform('Latchkey in Chromium', () => Stage.set(process.env.E2E_OUT),
-  [grant, isolation, raw, frames, steady, revoke, trust, control, direct, recipes, discovery, bluetooth, sso, ssoSides, prompts, media, moving, asleep, leaving]);
+  [grant, isolation, raw, frames, steady, revoke, trust, control, direct, recipes, discovery, bluetooth, sso, ssoSides, prompts, media, moving, leaving]);
+
+// In a house of its own: whoever has been at a later date does not believe an earlier one afterwards.
+perform('Latchkey in Chromium, weeks later', () => Stage.set(`${process.env.E2E_OUT}/later`), [asleep]);

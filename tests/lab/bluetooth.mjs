@@ -183,7 +183,9 @@ export class Radio {
 
   async hangUpWhenSent() {
     const { central } = this;
-    await until('the last values to go out', () => this.queue.length === 0 || this.central !== central || !this.connected).catch(() => {});
+    // And until the page asks for the next one: a question that comes after the end is never answered by the
+    // emulation, and keeps it from noticing that it is the end.
+    await until('the last values to go out', () => (this.queue.length === 0 && this.reading) || this.central !== central || !this.connected).catch(() => {});
     if (this.central === central) await this.drop();
   }
 

@@ -121,9 +121,9 @@ export function scenarios(scenario) {
     return run(stage, await stage.visit(SITE));
   });
 
-  // Two fail now and then, one run in six: a second connection right after the device hung up, and the choice
-  // of a device that is in the network too. Whether it is the emulation or ours is not known yet (docs/bluetooth.md),
-  // so they are run by who looks into it. Real BlueZ does both in `make test-bluetooth`.
+  // Fails about one time in six: of the network's announcements one is perhaps still that of before the window
+  // opened when the radio's is heard. Not known for sure (docs/bluetooth.md), so it is run by who looks into it.
+  // Real BlueZ does it in `make test-bluetooth`.
   const unsure = process.env.E2E_UNSURE === '1' ? nearby : () => {};
 
   nearby('from click to playing video, with a device that had no network', async (stage, page) => {
@@ -180,15 +180,12 @@ export function scenarios(scenario) {
     await turnsUp(stage, page, window);
   });
 
-  unsure('a wrong code is told, and counted by the device; the right one goes on', async (stage, page) => {
+  nearby('a wrong code is told, and counted by the device; the right one goes on', async (stage, page) => {
     const { device, radio } = await garden(stage);
     const { window, code } = await upToCode(stage, page, radio, device);
     await typeCode(window, code === '11111111' ? '22222222' : '11111111');
     await window.locator('#code-trouble .note').waitFor({ timeout: 20000 });
     assert.match(await window.locator('#code-trouble').innerText(), /4 more times/);
-    // The device has hung up; nobody types as fast as the emulation takes to say so.
-    await until('the connection to be over', () => !radio.connected);
-    await radio.dropping;
     await typeCode(window, code);
     await turnsUp(stage, page, window);
   });
@@ -248,5 +245,7 @@ export function scenarios(scenario) {
     assert.equal(await window.locator('#nearby-said .note').count(), 0);
     assert.equal(radio.counts.connections, 0);
     await window.click('#deny');
+    // Refusals are counted, and the scenarios that follow ask for the same site.
+    await stage.restartBrowser();
   });
 }
