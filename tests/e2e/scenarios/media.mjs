@@ -93,7 +93,7 @@ export function scenarios(scenario) {
     await stage.house.restoreWan();
     assert.deepEqual(fetched(), once, 'the site was asked for film again');
     await leave(stage);
-  });
+  }, { patience: 120000 }); // it fetches a film, plays it twice, and waits until a player gives up
 
   scenario('media: a second screen finds the film at home, plays it, and can remove it', async (stage, context) => {
     if (!stage.house.isolated) return context.skip('needs namespaces');
