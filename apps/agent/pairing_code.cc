@@ -234,6 +234,9 @@ net::Task<wire::Result<Pairing::Attempt>> Pairing::attempt(pairing::PairingCode 
           co_return fail(why_lost(*talk->stream, sent.error()));
         }
       } else if (std::holds_alternative<enroll::Paired>(effect)) {
+        // Before the grant can be in use: without a rid, where the device was seen is all that
+        // tells it from a new one.
+        note_place(*talk);
         progress(Step::kCheck, true);
         progress(Step::kIssue, false);
       } else if (const auto* network = std::get_if<enroll::NetworkTold>(&effect)) {
@@ -261,15 +264,19 @@ net::Task<wire::Result<Pairing::Attempt>> Pairing::attempt(pairing::PairingCode 
   }
 }
 
-Pairing::Attempt Pairing::enrolled_at(const Talk& talk, GrantId grant) {
+void Pairing::note_place(const Talk& talk) {
   if (!talk.endpoint) {
-    return {grant, {}};
+    return;
   }
   for (const grant::AgentGrant& moved : context_->desk.seen_at(
            talk.needed->device, talk.endpoint->address().to_string(), talk.endpoint->port())) {
     context_->changed(moved);
   }
-  return {grant, {*talk.endpoint}};
+}
+
+Pairing::Attempt Pairing::enrolled_at(const Talk& talk, GrantId grant) {
+  note_place(talk);
+  return talk.endpoint ? Attempt{grant, {*talk.endpoint}} : Attempt{grant, {}};
 }
 
 net::Task<std::vector<enroll::AgentEffect>> Pairing::on_network_told(Talk* talk,
