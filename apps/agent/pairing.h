@@ -81,7 +81,6 @@ class Pairing : public std::enable_shared_from_this<Pairing> {
   net::Task<std::vector<enroll::AgentEffect>> on_network_told(Talk* talk, wire::NetworkState state);
   // Where the device is, of which the records know by now.
   void note_place(const Talk& talk);
-  Attempt enrolled_at(const Talk& talk, GrantId grant);
   [[nodiscard]] std::chrono::milliseconds stall() const;
   // `left`: attempts, where they are counted. False: the session is over.
   bool on_wrong_code(std::optional<std::uint32_t> left);

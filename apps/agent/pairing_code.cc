@@ -244,7 +244,11 @@ net::Task<wire::Result<Pairing::Attempt>> Pairing::attempt(pairing::PairingCode 
       } else if (const auto* enrolled = std::get_if<enroll::Enrolled>(&effect)) {
         progress(Step::kIssue, true);
         co_await talk->stream->shutdown();
-        co_return enrolled_at(*talk, enrolled->grant);
+        net::Endpoints at;
+        if (talk->endpoint) {
+          at.push_back(*talk->endpoint);
+        }
+        co_return Attempt{enrolled->grant, std::move(at)};
       } else if (const auto* failed = std::get_if<enroll::Failed>(&effect)) {
         co_return fail(failed->error);
       }
@@ -272,11 +276,6 @@ void Pairing::note_place(const Talk& talk) {
            talk.needed->device, talk.endpoint->address().to_string(), talk.endpoint->port())) {
     context_->changed(moved);
   }
-}
-
-Pairing::Attempt Pairing::enrolled_at(const Talk& talk, GrantId grant) {
-  note_place(talk);
-  return talk.endpoint ? Attempt{grant, {*talk.endpoint}} : Attempt{grant, {}};
 }
 
 net::Task<std::vector<enroll::AgentEffect>> Pairing::on_network_told(Talk* talk,

@@ -21,8 +21,9 @@ constexpr std::size_t kLingerBytes = 256 * 1024;
 // What is to happen to a connection when the server takes no more requests.
 class Server::Serving {
  public:
-  Serving(Server& server, std::uint64_t tag, std::function<void()> drain)
-      : server_(server), tag_(tag), drain_(std::move(drain)) {
+  // `http2_tag`: of the grant whose connection it is, where that speaks HTTP/2.
+  Serving(Server& server, std::optional<std::uint64_t> http2_tag, std::function<void()> drain)
+      : server_(server), http2_tag_(http2_tag), drain_(std::move(drain)) {
     server_.serving_.insert(this);
   }
   ~Serving() {
@@ -34,11 +35,11 @@ class Server::Serving {
   Serving(const Serving&) = delete;
   Serving& operator=(const Serving&) = delete;
   void drain() const { drain_(); }
-  [[nodiscard]] std::uint64_t tag() const { return tag_; }
+  [[nodiscard]] bool is_http2_of(std::uint64_t tag) const { return http2_tag_ == tag; }
 
  private:
   Server& server_;
-  std::uint64_t tag_;
+  std::optional<std::uint64_t> http2_tag_;
   std::function<void()> drain_;
 };
 
@@ -64,7 +65,7 @@ void Server::drain(std::function<void()> done) {
 void Server::leave_http2(std::uint64_t tag) {
   parts_.device.leave_http2(tag);
   for (const Serving* one : serving_) {
-    if (one->tag() == tag) {
+    if (one->is_http2_of(tag)) {
       one->drain();
     }
   }
@@ -82,7 +83,7 @@ net::Task<void> Server::serve_http(std::shared_ptr<Client> shared) {
   }
   net::HttpStream http(stream);
   Http1Caller* answering = nullptr;
-  const Serving serving(*this, stream.tag(), [&answering, &stream] {
+  const Serving serving(*this, std::nullopt, [&answering, &stream] {
     if (answering != nullptr) {
       answering->distrust();
     } else {
