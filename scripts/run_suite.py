@@ -28,6 +28,9 @@ ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 CTEST = re.compile(r"^\d+% tests passed, (\d+) tests failed out of (\d+)$")
 NODE = re.compile(r"^(?:#|ℹ) (pass|fail|cancelled) (\d+)$")
 FAULT = re.compile(r"^(?:✖ failing tests:|The following tests FAILED:|FAIL\b|FAILED\b|not ok\b|.*: Failure$|.*ERROR: \w+Sanitizer)")
+# What names a failed test: ctest's closing list, node's mark, our own runners' lines.
+FAILED_NAME = re.compile(r"^(?:\d+ - (.+) \((?:Failed|Timeout|Not Run|\w+ \*+Exception.*|SEGFAULT|Subprocess aborted)\)"
+                         r"|✖ (.+) \([\d.]+ms\)|(?:not ok|FAIL)\s+(?:- )?(.+))$")
 EXCERPT_LINES = 60
 PLAIN = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed(?:, \d+ skipped)?$")
 
@@ -138,6 +141,13 @@ def excerpt(text, most=EXCERPT_LINES):
     return kept[:most] or lines[-min(most, 20):]
 
 
+def failed_names(text):
+    """The names of the tests that failed, each once, in the words of the runner."""
+    lines = [ANSI.sub("", line).strip() for line in text.splitlines()]
+    found = (FAILED_NAME.match(line) for line in lines if line != "✖ failing tests:")
+    return list(dict.fromkeys(next(filter(None, match.groups())) for match in found if match))
+
+
 def show_failures(rows):
     for name, _, bad, *_ in rows:
         log = RESULTS.parent / f"{name}.log"
@@ -155,6 +165,11 @@ def sum_up():
     for name, ok, bad, seconds, remark, closing in rows:
         print(f"   {name:<14} {ok:>6} ok {bad:>4} failed {int(seconds) // 60:>3}:{int(seconds) % 60:02} "
               f" {remark or closing}")
+    # Again by name only, last: whoever reads the end of a long log sees them all.
+    for name, _, bad, *_ in rows:
+        log = RESULTS.parent / f"{name}.log"
+        for test in failed_names(log.read_text(errors="replace")) if int(bad) and log.exists() else []:
+            print(f"   failed in {name}: {test}")
     if passed + failed == 0:
         print("no test ran")
     print(f"{passed} passed, {failed} failed", flush=True)
@@ -185,7 +200,9 @@ def self_test():
     assert excerpt("a\n✖ b\n\x1b[31m✖ failing tests:\x1b[0m\n\n✖ b\n  why") == ["✖ failing tests:", "", "✖ b", "  why"]
     assert excerpt("a\nx.cc:3: Failure\n  1 != 2\n" + "b\n" * 20)[:2] == ["x.cc:3: Failure", "  1 != 2"]
     assert len(excerpt("b\n" * 99)) == 20
-    print("run_suite: 11 passed, 0 failed")
+    assert failed_names("The following tests FAILED:\n\t 12 - A.B (Failed)\n\t 13 - C (SEGFAULT)\n") == ["A.B", "C"]
+    assert failed_names("✖ row 1: x (3.5ms)\n✔ y (1ms)\n✖ failing tests:\n✖ row 1: x (3.5ms)\nnot ok z") == ["row 1: x", "z"]
+    print("run_suite: 13 passed, 0 failed")
     return 0
 
 

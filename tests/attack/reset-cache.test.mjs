@@ -17,8 +17,17 @@ const CACHE = 61002;
 const GROUP = 'games';  // one that every system has, and that nobody is in
 const skip = (process.getuid() !== 0 || !hasProgram('setpriv')) && 'needs root and setpriv';
 
-const files = (folder) => readdirSync(folder, { recursive: true }).map((name) => join(folder, name)).filter((path) => statSync(path).isFile());
-const whereIs = (folder, bytes) => files(folder).filter((path) => readFileSync(path).includes(bytes));
+const files = (folder) => readdirSync(folder, { recursive: true }).map((name) => join(folder, name))
+  .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
+/** Which files hold these bytes. One that goes while the folder is looked through (a new index takes the old one's place) holds nothing. */
+const whereIs = (folder, bytes) => files(folder).filter((path) => {
+  try {
+    return readFileSync(path).includes(bytes);
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw error;
+    return false;
+  }
+});
 /** What a process still holds of files that were removed. */
 const heldBy = (pid) => readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
   try {
