@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { client, order } from '../lab/identity.mjs';
 import { ask, BYE, PAGE, served, signIn, userSeen } from './lib/identity.mjs';
 import { until } from './lib/house.mjs';
+import * as wrong from './lib/sso.mjs';
 
 const ROUND = 60000;
 const count = async ({ control }, what) => (await order(control, { seen: true })).filter((one) => one === what).length;
@@ -58,6 +59,28 @@ test('sso: what the device asks again', { concurrency: true }, async (t) => {
       await until(async () => await count(stage, 'POST /token') >= 3, 'the next one', ROUND);
       assert.equal(await userSeen(stage), 'ann');
       assert.doesNotMatch(log(stage), /was signed out/);
+    }),
+    t.test('nobody is asked about whose permission has ended, and their token is gone', async (s) => {
+      const { mallory, person, grant } = await wrong.served(s);
+      // Whose token it is can be read from it.
+      mallory.overrides['/token'] = (say, response, form) => {
+        const whose = form.get('refresh_token')?.split('-')[0] ?? mallory.who;
+        const token = { access_token: 'a', token_type: 'Bearer', refresh_token: `${whose}-${mallory.asked('/token').length}` };
+        return say(200, form.has('code') ? { ...token, id_token: mallory.idToken(form.get('code')) } : token);
+      };
+      const asked = (whose) => mallory.asked('/token').filter(({ form }) => form.get('refresh_token')?.startsWith(whose)).length;
+      assert.equal((await wrong.signIn(grant, mallory)).status, 200);
+      mallory.who = 'ben';
+      const other = await person.grantOver('https://photos.example');
+      await other.open();
+      // To pages of their own: the address to come back to is the web service's.
+      const begun = await wrong.start(other, { redirect_uri: 'https://photos.example/signed-in' });
+      assert.equal((await wrong.finish(other, mallory.authorize(begun.url))).status, 200);
+      assert.equal((await person.ask('DELETE', `/grants/${grant.id.toString('hex')}`)).status, 204);
+      // Ann signed in before Ben and would be asked about before him, each time.
+      await until(() => asked('ben') === 2, 'the second question about Ben', 2 * ROUND);
+      assert.equal(asked('ann'), 0, 'the provider was asked about somebody whose session is over');
+      assert.equal((await wrong.state(other)).signed_in, true);
     }),
     t.test('out at the device, and at the provider', async (s) => {
       const stage = await served(s);
