@@ -93,7 +93,7 @@ Answer make_page(const PageParts& parts, Language language) {
   answer.fields.add("Referrer-Policy", "same-origin");
   answer.fields.add("Cross-Origin-Opener-Policy", "same-origin");
   std::string policy = "default-src 'none'; style-src " + csp_hash(kPageStyle) +
-                       "; base-uri 'none'; frame-ancestors 'none'; form-action " +
+                       "; img-src data:; base-uri 'none'; frame-ancestors 'none'; form-action " +
                        (parts.has_forms ? "'self'" : "'none'");
   if (!parts.script.empty()) {
     policy += "; connect-src 'self'; script-src " + csp_hash(parts.script);
@@ -103,7 +103,8 @@ Answer make_page(const PageParts& parts, Language language) {
                                                 : "<!doctype html><html lang=\"en\">";
   answer.body.append(
       "<meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>");
-  answer.body.append(parts.title.in(language)).append("</title><style>").append(kPageStyle);
+  answer.body.append(parts.title.in(language)).append("</title><link rel=\"icon\" href=\"");
+  answer.body.append(kPageIcon).append("\"><style>").append(kPageStyle);
   answer.body.append("</style><main>").append(parts.body).append("</main>");
   if (!parts.script.empty()) {
     answer.body.append("<script>").append(parts.script).append("</script>");

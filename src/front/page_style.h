@@ -43,4 +43,13 @@ margin:16px 0;text-align:center;background:var(--soft);border-radius:12px;paddin
 @media(max-width:26rem){main{padding:20px 12px 32px}section{padding:16px}.code{font-size:32px}}
 )css";
 
+// The tab's picture, the extension's own (extension/icons). It stands in the page: a browser that
+// is told of none asks the host for one, against the page's own policy.
+inline constexpr std::string_view kPageIcon =
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 128 128'%3E"
+    "%3Crect x='4' y='4' width='120' height='120' rx='28' fill='%231a5fb4'/%3E"
+    "%3Cpath d='M28 62 64 30l36 32v36a6 6 0 0 1-6 6H34a6 6 0 0 1-6-6z' fill='%23fff'/%3E"
+    "%3Ccircle cx='64' cy='66' r='10' fill='%231a5fb4'/%3E"
+    "%3Cpath d='M60 72h8l4 20H56z' fill='%231a5fb4'/%3E%3C/svg%3E";
+
 }  // namespace latchkey::front
