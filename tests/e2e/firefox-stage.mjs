@@ -15,7 +15,8 @@ export class FirefoxStage extends Stage {
   }
 
   async openBrowser() {
-    this.context = await openFirefox(this.house.pc, { extension: firefoxExtension() });
+    const preferences = this.language ? { 'intl.locale.requested': this.language, 'intl.accept_languages': this.language } : {};
+    this.context = await openFirefox(this.house.pc, { extension: firefoxExtension(), preferences });
     this.context.on('console', (message) => this.console.push(`${message.page()?.url()}: ${message.text()}`));
     // Once it answers, it is loaded.
     this.home = await this.context.newPage();

@@ -92,8 +92,9 @@ export class Stage {
       extension: extension().folder,
       profile: this.profile,
       // On Linux it is not in Chromium by itself yet. The last word on features counts, so Playwright's own is said again.
-      args: ['--enable-features=CDPScreenshotNewSurface,WebBluetooth'],
-      env: this.browserEnv,
+      // The languages of pages are the profile's from its first start on; the browser's own are the desktop's.
+      args: ['--enable-features=CDPScreenshotNewSurface,WebBluetooth', ...(this.language ? [`--accept-lang=${this.language}`] : [])],
+      env: { ...this.browserEnv, ...(this.language ? { LANGUAGE: this.language } : {}) },
       loopback: [...SITES.map((site) => [new URL(site).hostname, this.house.sitePort, 'public']),
         ['*.local', this.device.port, 'local']],
     });
@@ -107,6 +108,18 @@ export class Stage {
   async restartBrowser() {
     await this.context.close();
     await this.openBrowser();
+  }
+
+  /** The browser of somebody who reads `language`, while `work` lasts. */
+  async inLanguage(language, work) {
+    this.language = language;
+    await this.restartBrowser();
+    try {
+      return await work();
+    } finally {
+      delete this.language;
+      await this.restartBrowser();
+    }
   }
 
   /** A test page of `origin`. */

@@ -10,6 +10,7 @@ import * as direct from './scenarios/direct.mjs';
 import * as discovery from './scenarios/discovery.mjs';
 import * as frames from './scenarios/frames.mjs';
 import * as grant from './scenarios/grant.mjs';
+import * as homePage from './scenarios/home-page.mjs';
 import * as isolation from './scenarios/isolation.mjs';
 import * as leaving from './scenarios/leaving.mjs';
 import * as media from './scenarios/media.mjs';
@@ -26,7 +27,7 @@ import * as trust from './scenarios/trust.mjs';
 // The order counts in one point that is not understood: after `sso`, what a foreign page asks of a direct host
 // ends in the browser and never comes to the device, so that `direct` has nothing to see refused.
 perform('Latchkey in Chromium', () => Stage.set(process.env.E2E_OUT),
-  [grant, isolation, raw, frames, steady, revoke, trust, control, direct, recipes, discovery, bluetooth, sso, ssoSides, prompts, media, moving, leaving]);
+  [grant, isolation, raw, frames, steady, revoke, trust, control, direct, homePage, recipes, discovery, bluetooth, sso, ssoSides, prompts, media, moving, leaving]);
 
 // In a house of its own: whoever has been at a later date does not believe an earlier one afterwards.
 perform('Latchkey in Chromium, weeks later', () => Stage.set(`${process.env.E2E_OUT}/later`), [asleep]);

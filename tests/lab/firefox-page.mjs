@@ -154,6 +154,11 @@ export class FirefoxPage {
     this.raw.on(event, listener);
   }
 
+  /** Runs in every document of this tab before its own scripts. */
+  addInitScript(work) {
+    return this.raw.evaluateOnNewDocument(work);
+  }
+
   evaluate(work, ...words) {
     return this.raw.evaluate(work, ...words);
   }
