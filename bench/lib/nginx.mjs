@@ -84,16 +84,20 @@ http {
 `;
 }
 
-/** What serves HTTPS with that chain: files, or what is behind an upstream on this machine. */
-export function httpsSite({ host, port, chain, files, upstream }) {
+/** What serves HTTPS with that chain: files, or what is behind an upstream on this machine: a port, or
+    "unix:PATH". `visitor`: fields that say to the upstream who asks. */
+export function httpsSite({ host, port, chain, files, upstream, visitor = {} }) {
+  const server = typeof upstream === 'string' ? upstream : `127.0.0.1:${upstream}`;
+  const says = Object.entries(visitor).map(([field, value]) => `proxy_set_header ${field} "${value}";`).join(' ');
   const where = files ? `location / { root ${files}; }` : `location / {
       proxy_pass http://behind;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header Host $host;
       proxy_set_header X-Forwarded-For $remote_addr;
+      ${says}
     }`;
-  return `${upstream ? `upstream behind { server 127.0.0.1:${upstream}; keepalive 64; keepalive_requests 1000000000; }` : ''}
+  return `${upstream ? `upstream behind { server ${server}; keepalive 64; keepalive_requests 1000000000; }` : ''}
   server {
     listen 127.0.0.1:${port} ssl;
     server_name ${host};

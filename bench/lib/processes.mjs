@@ -38,7 +38,7 @@ export function start(program, args, home) {
     child.on('exit', (code) => failed(new Error(`${program} ended with ${code}:\n${log}`)));
     const read = (chunk) => {
       log = (log + chunk).slice(-4000);
-      const line = listens ? null : /listening on (.*)\n/.exec(log);
+      const line = listens ? null : /listening (?:on|at) (.*)\n/.exec(log);
       if (line) {
         listens = true;
         done({ pid: child.pid, child, address: line[1], startMs: Number(process.hrtime.bigint() - started) / 1e6 });
