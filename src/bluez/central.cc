@@ -35,7 +35,8 @@ class Central::Core : public std::enable_shared_from_this<Core> {
         events_(std::move(events)),
         watcher_(executor, options_.adapter, kAdapter, watched()),
         sweep_(executor),
-        again_(executor) {}
+        again_(executor),
+        round_(executor) {}
 
   void start() {
     asio::post(executor_, [self = shared_from_this()] {
@@ -48,6 +49,7 @@ class Central::Core : public std::enable_shared_from_this<Core> {
     alive_ = false;
     sweep_.cancel();
     again_.cancel();
+    round_.cancel();
     for (const auto& weak : links_) {
       if (const auto link = weak.lock()) {
         link->drop();
@@ -118,7 +120,7 @@ class Central::Core : public std::enable_shared_from_this<Core> {
                    const Properties& changed) {
               each_link([&](Link& link) { link.on_changed(path, interface, changed); });
               if (interface == kDevice) {
-                on_device(path, changed, true);
+                on_device(path, changed, is_from_the_air(changed));
               } else if (path == watcher_.adapter() && changed.contains("Powered")) {
                 scanning_ = false;
                 step();
@@ -157,25 +159,26 @@ class Central::Core : public std::enable_shared_from_this<Core> {
     ++epoch_;
     busy_ = false;
     scanning_ = false;
+    round_.cancel();
     each_link([](Link& link) { link.on_adapter_lost(); });
-    while (!seen_.empty()) {
-      lose(seen_.begin()->first);
-    }
+    lose_all();
   }
 
   // --- scanning ---
 
   void step() {
-    if (busy_ || watcher_.adapter().empty() || !alive_ || wanted_ == scanning_) {
+    if (busy_ || watcher_.adapter().empty() || !alive_) {
       return;
     }
     if (!wanted_) {
-      scanning_ = false;
-      sweep_.cancel();
-      while (!seen_.empty()) {
-        lose(seen_.begin()->first);
+      again_.cancel();
+      rest();
+      if (std::exchange(scanning_, false)) {
+        ask("StopDiscovery", {}, [this](const sdbus::Error*) { step(); });
       }
-      ask("StopDiscovery", {}, [this](const sdbus::Error*) { step(); });
+      return;
+    }
+    if (scanning_) {
       return;
     }
     if (!watcher_.powered()) {
@@ -198,6 +201,7 @@ class Central::Core : public std::enable_shared_from_this<Core> {
   }
   void begin() {
     ask("StartDiscovery", {}, [this](const sdbus::Error* error) {
+      scanning_ = false;
       if (error != nullptr && error->getName().ends_with(".InProgress")) {
         // BlueZ is still ending a search, somebody else's or one of ours: there is none now.
         ask("StopDiscovery", {}, [this](const sdbus::Error*) { later(kSoon); });
@@ -209,17 +213,58 @@ class Central::Core : public std::enable_shared_from_this<Core> {
       }
       scanning_ = true;
       watcher_.set_condition({Condition::Kind::kReady, ""});
-      // What BlueZ has from before is not told until it is heard again.
+      // What BlueZ has from before is not told until it is heard again: a strength it has only of
+      // what this search heard, or another program's that still goes on. What was told already has
+      // to be heard anew, or whatever the other one heard long ago would stay for good.
       watcher_.list([this](const Objects& objects) {
         for (const auto& [path, interfaces] : objects) {
           if (const auto found = interfaces.find(kDevice); found != interfaces.end()) {
-            on_device(path, found->second, found->second.contains("RSSI"));
+            on_device(path, found->second, found->second.contains("RSSI") && !is_told(path));
           }
         }
       });
-      sweep();
+      if (!std::exchange(sweeping_, true)) {
+        sweep();
+      }
+      next_round();
       step();
     });
+  }
+  // A search that goes on is begun anew again and again. BlueZ's own rests for five seconds of
+  // every fifteen; one that it joined to another program's is as deaf as that one; and controllers
+  // that leave out what they have reported already do so until a search begins.
+  void next_round() {
+    round_.expires_after(options_.round);
+    round_.async_wait([self = shared_from_this()](const boost::system::error_code& cut) {
+      if (!cut && self->alive_ && self->wanted_ && self->scanning_) {
+        self->begin_anew();
+      }
+    });
+  }
+  void begin_anew() {
+    // Not under a connection that is being made or used: the radio has one thing to do at a time.
+    if (busy_ || has_links()) {
+      next_round();
+      return;
+    }
+    ask("StopDiscovery", {}, [this](const sdbus::Error*) {
+      if (wanted_ && scanning_) {
+        begin();
+        return;
+      }
+      scanning_ = false;
+      step();
+    });
+  }
+  [[nodiscard]] bool has_links() const {
+    return std::any_of(links_.begin(), links_.end(),
+                       [](const auto& weak) { return !weak.expired(); });
+  }
+  void rest() {
+    sweep_.cancel();
+    sweeping_ = false;
+    round_.cancel();
+    lose_all();
   }
   void ask(const char* method, const Bus::Write& write,
            std::function<void(const sdbus::Error*)> done) {
@@ -238,6 +283,7 @@ class Central::Core : public std::enable_shared_from_this<Core> {
         kAnswer);
   }
   void failed(const sdbus::Error& error) {
+    scanning_ = false;
     watcher_.set_condition(condition_of(error));
     later(kAgain);
   }
@@ -250,6 +296,16 @@ class Central::Core : public std::enable_shared_from_this<Core> {
     });
   }
 
+  // A connection that came or went shows that it is there, too. What BlueZ forgets by itself when a
+  // search ends (the strength) does not.
+  static bool is_from_the_air(const Properties& changed) {
+    return changed.contains("RSSI") || changed.contains("ServiceData") ||
+           changed.contains("Connected");
+  }
+  [[nodiscard]] bool is_told(const std::string& path) const {
+    const auto found = seen_.find(path);
+    return found != seen_.end() && found->second.told;
+  }
   // `heard`: at this moment.
   void on_device(const std::string& path, const Properties& properties, bool heard) {
     if (!alive_ || !scanning_ || !path.starts_with(watcher_.adapter() + "/")) {
@@ -287,6 +343,11 @@ class Central::Core : public std::enable_shared_from_this<Core> {
         seen.told = true;
         events_.found(seen.nearby);
       }
+    }
+  }
+  void lose_all() {
+    while (!seen_.empty()) {
+      lose(seen_.begin()->first);
     }
   }
   void lose(const std::string& path) {
@@ -332,11 +393,13 @@ class Central::Core : public std::enable_shared_from_this<Core> {
   AdapterWatcher watcher_;
   asio::steady_timer sweep_;
   asio::steady_timer again_;
+  asio::steady_timer round_;
   std::map<std::string, Seen> seen_;  // by path
   std::vector<std::weak_ptr<Link>> links_;
   std::uint64_t epoch_ = 0;
   bool wanted_ = false;
   bool scanning_ = false;
+  bool sweeping_ = false;
   bool busy_ = false;
   bool alive_ = true;
 };

@@ -5,6 +5,7 @@
 // thread of its executor.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -58,6 +59,8 @@ class Central {
   struct Options {
     std::string adapter;  // empty: any
     ServiceNames names;
+    // How long a search goes on before it is begun anew.
+    std::chrono::milliseconds round = std::chrono::seconds(4);
   };
   Central(net::Executor executor, Options options, Events events);
   ~Central();

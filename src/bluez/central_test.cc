@@ -54,7 +54,7 @@ class Air {
   ~Air() { connection_->leaveEventLoop(); }
   // A device that is heard, with what it shows.
   sdbus::IObject& show(const std::string& path, const std::string& uuid,
-                       const std::vector<std::uint8_t>& data, std::int16_t rssi) {
+                       const std::vector<std::uint8_t>& data, std::int16_t rssi, bool tell = true) {
     const auto strength = std::make_shared<std::atomic<std::int16_t>>(rssi);
     strengths_[path] = strength;
     auto device = sdbus::createObject(*connection_, path);
@@ -66,7 +66,9 @@ class Air {
       return std::map<std::string, sdbus::Variant>{{uuid, sdbus::Variant(data)}};
     });
     device->finishRegistration();
-    device->emitInterfacesAddedSignal();
+    if (tell) {
+      device->emitInterfacesAddedSignal();
+    }
     objects_.push_back(std::move(device));
     return *objects_.back();
   }
@@ -130,9 +132,43 @@ TEST_F(CentralTest, FindsWhoShowsTheServiceAndHowStrongItIs) {
     EXPECT_TRUE(until([&] { return !found[here].rssi; })) << "127: the controller cannot say";
 
     central.scan(false);
-    EXPECT_TRUE(until([&] { return found.empty() && air.stopped == 1; }));
-    EXPECT_EQ(air.started, 1);
+    EXPECT_TRUE(until([&] { return found.empty() && air.stopped == air.started; }));
   }
+}
+
+// Controllers report some things only when a search begins, and BlueZ joins searches and rests.
+TEST_F(CentralTest, ASearchThatGoesOnIsBegunAnewAndLooksAtWhatBlueZHas) {
+  Air air;
+  Central central(io.get_executor(), {"", kNames, std::chrono::milliseconds(50)}, events());
+  central.scan(true);
+  ASSERT_TRUE(until([&] { return air.started >= 3; }));
+  EXPECT_GE(air.stopped, 2);
+  air.show("/org/bluez/hci0/dev_A", kNames.service, kRid, -61, false);
+  EXPECT_TRUE(until([&] { return found.size() == 1; })) << "no signal said that it was heard";
+
+  // In the middle of a round's end or of its beginning, or between: it ends, and stays ended.
+  central.scan(false);
+  ASSERT_TRUE(until([&] { return found.empty() && air.stopped == air.started; }));
+  const int then = air.started;
+  io.restart();
+  io.run_for(std::chrono::milliseconds(300));
+  EXPECT_EQ(air.started, then);
+  EXPECT_EQ(air.stopped, then);
+  central.scan(true);
+  EXPECT_TRUE(until([&] { return air.started > then && found.size() == 1; }));
+}
+
+// A search that is refused in between goes on when it can, and forgets nobody meanwhile.
+TEST_F(CentralTest, ARoundThatBlueZRefusesIsTriedAgain) {
+  Air air;
+  air.show("/org/bluez/hci0/dev_A", kNames.service, kRid, -61);
+  Central central(io.get_executor(), {"", kNames, std::chrono::milliseconds(50)}, events());
+  central.scan(true);
+  ASSERT_TRUE(until([&] { return air.started >= 2 && found.size() == 1; }));
+  const int then = air.started;
+  air.busy = true;
+  EXPECT_TRUE(until([&] { return !air.busy && air.started > then + 1; }));
+  EXPECT_EQ(found.size(), 1U);
 }
 
 TEST_F(CentralTest, LooksAsSoonAsBlueZHasEndedAnotherSearch) {
