@@ -46,7 +46,7 @@ const askForCode: ConsentNews = {
 const wrong: ConsentNews = { kind: 'failed', code: 'wrong_code', left: 4, again: true };
 
 function play(...steps: (ConsentNews | Act)[]): { flow: Flow; sent: ConsentCommand[] } {
-  const acts = ['allow', 'select', 'continue', 'settled', 'call', 'submit', 'again', 'lost_worker', 'radio', 'wifi'];
+  const acts = ['allow', 'select', 'continue', 'settled', 'call', 'submit', 'again', 'lost_worker', 'radio', 'wifi', 'search'];
   let flow = kStart;
   const sent: ConsentCommand[] = [];
   for (const one of steps) {
@@ -78,7 +78,7 @@ test('from the question to done', () => {
   );
   assert.equal(flow.view.state, 'done');
   assert.deepEqual(sent, [
-    { kind: 'look' },
+    { kind: 'look', nearby: false },
     { kind: 'pick', key: 'k1', type: 'media-cache' },
     { kind: 'code', text: '1234 5678' },
     { kind: 'code', text: '8765-4321' },
@@ -138,7 +138,7 @@ test('a device that was revoked cannot be picked', () => {
     { kind: 'continue' },
   );
   assert.ok(flow.view.state === 'looking' && flow.view.selected === null);
-  assert.deepEqual(sent, [{ kind: 'look' }]);
+  assert.deepEqual(sent, [{ kind: 'look', nearby: false }]);
 });
 
 test('what the check found is kept through the steps', () => {
@@ -164,13 +164,13 @@ test('an administrator does not agree to with whom a person signs in', () => {
   const { flow, sent } = play(asked, consented);
   assert.deepEqual(flow.view, { state: 'asking', ready: true });
   assert.deepEqual(sent, []);
-  assert.deepEqual(play(asked, consented, { kind: 'allow' }).sent, [{ kind: 'look' }]);
+  assert.deepEqual(play(asked, consented, { kind: 'allow' }).sent, [{ kind: 'look', nearby: false }]);
 });
 
 test('with an administrator’s consent nothing is asked, and the one known device is taken', () => {
   const first = play(question, consented);
   assert.equal(first.flow.view.state, 'looking');
-  assert.deepEqual(first.sent, [{ kind: 'look' }]);
+  assert.deepEqual(first.sent, [{ kind: 'look', nearby: false }]);
   assert.deepEqual(play(question, consented, known('k1')).sent.length, 1, 'not before it settled');
   const picked = { kind: 'pick', key: 'k1', type: 'media-cache' };
   const stranger: ConsentNews = { kind: 'found', device: readDevice(deviceMessage({ key: 'k2' })) };
@@ -186,17 +186,17 @@ test('with an administrator’s consent nothing is asked, and the one known devi
 test('consent of an administrator chooses no device where there are several, or only new ones', () => {
   const settled: Act = { kind: 'settled' };
   for (const seen of [[known('k1'), known('k2')], [found], []]) {
-    assert.deepEqual(play(question, consented, ...seen, settled).sent, [{ kind: 'look' }]);
+    assert.deepEqual(play(question, consented, ...seen, settled).sent, [{ kind: 'look', nearby: false }]);
   }
   // Nor after the person took the choice over, or after it failed once.
   const taken = play(question, consented, known('k1'), { kind: 'select', key: 'k1' }, settled);
-  assert.deepEqual(taken.sent, [{ kind: 'look' }]);
+  assert.deepEqual(taken.sent, [{ kind: 'look', nearby: false }]);
   const off: ConsentNews = { kind: 'failed', code: 'unreachable', left: null, again: false };
   const failed = play(question, consented, known('k1'), settled, off, { kind: 'again' });
   const again = hear(failed.flow, known('k1')).flow;
   assert.deepEqual(act(again, settled).send, []);
   // And not at all without it.
-  assert.deepEqual(play(...toList, known('k1'), settled).sent, [{ kind: 'look' }]);
+  assert.deepEqual(play(...toList, known('k1'), settled).sent, [{ kind: 'look', nearby: false }]);
 });
 
 test('setup that is not finished says what to do', () => {
@@ -255,7 +255,7 @@ test('no more tries: a problem from which one can look again', () => {
   const locked: ConsentNews = { kind: 'failed', code: 'locked', left: 0, again: false };
   const { flow, sent } = play(...toCode, { kind: 'submit', text: '1' }, locked, { kind: 'again' });
   assert.equal(flow.view.state, 'looking');
-  assert.deepEqual(sent.slice(-2), [{ kind: 'back' }, { kind: 'look' }]);
+  assert.deepEqual(sent.slice(-2), [{ kind: 'back' }, { kind: 'look', nearby: false }]);
 });
 
 test('the worker dying in the middle of pairing is said; while looking it is mended', () => {
@@ -263,7 +263,7 @@ test('the worker dying in the middle of pairing is said; while looking it is men
   assert.ok(interrupted.state === 'problem' && interrupted.problem === 'interrupted');
   const { flow, sent } = play(...toList, { kind: 'lost_worker' }, question, ready);
   assert.equal(flow.view.state, 'looking');
-  assert.deepEqual(sent.at(-1), { kind: 'look' });
+  assert.deepEqual(sent.at(-1), { kind: 'look', nearby: false });
 });
 
 test('late news does not undo the end', () => {
@@ -293,7 +293,7 @@ test('adding a device: nobody asks, a name is agreed on before the code', () => 
   );
   assert.ok(flow.view.state === 'name' && flow.view.busy && flow.view.tries === 1);
   assert.deepEqual(sent, [
-    { kind: 'look' },
+    { kind: 'look', nearby: false },
     { kind: 'pick', key: 'k1', type: 'media-cache' },
     { kind: 'name', text: 'Attic' },
     { kind: 'name', text: 'roof' },
@@ -360,12 +360,52 @@ test('nearby: what was chosen in the browser’s list is not chosen again', () =
     linked(),
   );
   assert.equal(again.flow.view.state, 'looking');
-  assert.deepEqual(again.sent.at(-1), { kind: 'look' });
+  assert.deepEqual(again.sent.at(-1), { kind: 'look', nearby: false });
 });
 
-test('nearby: without Bluetooth in the browser nothing is offered, and trouble is said where it was', () => {
-  const none = play(...toList);
-  assert.equal(none.flow.view.state === 'looking' && none.flow.view.nearby.state, 'absent');
+const seenNearby = (change: Record<string, unknown> = {}): ConsentNews => ({
+  kind: 'found',
+  device: readDevice(deviceMessage({ key: 'k9', name: '', nearby: 'seen', ...change })),
+});
+
+test('nearby: without Bluetooth in the browser the agent searches by the computer’s', () => {
+  const search = play(...toList, found, { kind: 'select', key: 'k1' }, { kind: 'search' });
+  assert.deepEqual(search.sent.at(-1), { kind: 'look', nearby: true });
+  const { view } = search.flow;
+  assert.ok(view.state === 'looking');
+  // The agent tells everything anew, under other keys: what was chosen is not what is called so now.
+  assert.deepEqual([view.rows, view.selected, view.nearby.state], [[], null, 'searching']);
+  // It is only listed: near is nobody's choice.
+  const listed = play(...toList, { kind: 'search' }, seenNearby());
+  assert.ok(listed.flow.view.state === 'looking' && listed.flow.view.rows.length === 1);
+  assert.equal(listed.flow.picked, null);
+  assert.deepEqual(listed.sent.at(-1), { kind: 'look', nearby: true });
+  // It goes on over what fails, and over a service worker that was stopped.
+  const lost: ConsentNews = { kind: 'failed', code: 'unreachable', left: null, again: false };
+  const picked = [{ kind: 'select', key: 'k9' }, { kind: 'continue' }] as const;
+  const failed = play(...toList, { kind: 'search' }, seenNearby(), ...picked, askForCode, lost);
+  assert.equal(failed.flow.view.state === 'problem' && failed.flow.view.problem, 'nearby_lost');
+  const again = play(...toList, { kind: 'search' }, seenNearby(), ...picked, askForCode, lost, { kind: 'again' });
+  assert.deepEqual(again.sent.at(-1), { kind: 'look', nearby: true });
+  assert.deepEqual(play(...toList, { kind: 'search' }, ready).sent.at(-1), { kind: 'look', nearby: true });
+});
+
+test('nearby: a computer without Bluetooth says so, and may be asked again', () => {
+  const none: ConsentNews = { kind: 'bluetooth', available: false };
+  const off = play(...toList, { kind: 'search' }, none);
+  assert.deepEqual(off.flow.nearby, { state: 'idle', trouble: 'off' });
+  assert.deepEqual(play(...toList, { kind: 'search' }, none, { kind: 'search' }).sent.at(-1), { kind: 'look', nearby: true });
+  // It is switched on meanwhile.
+  const on = play(...toList, { kind: 'search' }, none, { kind: 'bluetooth', available: true });
+  assert.deepEqual(on.flow.nearby, { state: 'searching', trouble: null });
+  // Nobody asked for it.
+  assert.deepEqual(play(...toList, none).flow.nearby, { state: 'idle', trouble: null });
+  // Not while a device is being reached, whose row would be gone.
+  const busy = play(...toList, found, { kind: 'select', key: 'k1' }, { kind: 'continue' }, { kind: 'search' });
+  assert.ok(busy.flow.view.state === 'looking' && busy.flow.view.busy && busy.flow.nearby.state === 'idle');
+});
+
+test('nearby: trouble is said where it was', () => {
   const off = play(question, ready, radio('idle'), { kind: 'allow' }, radio('idle', 'off'));
   assert.deepEqual(off.flow.view.state === 'looking' && off.flow.view.nearby, { state: 'idle', trouble: 'off' });
   // Later states do not show it, and do not lose it.

@@ -221,3 +221,12 @@ test('events of a link, read strictly', () => {
   assert.throws(() => readConsentCommand({ kind: 'wifi', ssid: 's'.repeat(33), psk: '' }), Malformed);
   assert.throws(() => readConsentCommand({ kind: 'nearby.value', value: 'A'.repeat(1000) }), Malformed);
 });
+
+test('how it stands with the computer’s own Bluetooth is no word on the network', () => {
+  const state = (params: Record<string, unknown>): unknown => readEvent(names.kDiscoverState, params);
+  assert.deepEqual(state({ nearby: 'looking' }), { kind: 'bluetooth', available: true });
+  assert.deepEqual(state({ nearby: 'unavailable', message: 'x' }), { kind: 'bluetooth', available: false });
+  assert.deepEqual(state({ network: 'looking' }), { kind: 'network', available: true });
+  assert.throws(() => state({ nearby: 'perhaps' }), Malformed);
+  assert.throws(() => state({}), Malformed);
+});

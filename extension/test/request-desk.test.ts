@@ -88,7 +88,7 @@ function makeDesk(kept: { asking: Asking | null } = { asking: null }): Desk {
 async function upToCode(made: Desk): Promise<void> {
   assert.equal(await made.desk.begin(page, token, asks('media-cache')), true);
   await made.desk.command(made.port, { kind: 'open', request: 'b'.repeat(32) });
-  await made.desk.command(made.port, { kind: 'look' });
+  await made.desk.command(made.port, { kind: 'look', nearby: false });
   await made.desk.command(made.port, { kind: 'pick', key: 'k1', type: 'media-cache' });
 }
 
@@ -97,6 +97,19 @@ const done = (): { kind: 'done'; session: string; grant: Grant; warnings: string
   session: 's1',
   grant: readGrant(grantMessage()),
   warnings: [],
+});
+
+test('by the computer’s own Bluetooth only where the person asked for that', async () => {
+  const made = makeDesk();
+  await upToCode(made);
+  await made.desk.command(made.port, { kind: 'look', nearby: true });
+  const looks = made.calls.filter((call) => call.startsWith('discover.start'));
+  assert.deepEqual(looks, [
+    'discover.start {"type":"media-cache"}',
+    'discover.start {"type":"media-cache","nearby":true}',
+  ]);
+  await made.desk.agentEvent({ kind: 'bluetooth', available: false });
+  assert.deepEqual(made.news.at(-1), { kind: 'bluetooth', available: false });
 });
 
 test('with whom people sign in goes to the window and, as it was shown, to the agent', async () => {
@@ -300,7 +313,7 @@ test('adding a device: no page, no limits, the person opens it from the window',
   }
   await made.desk.add();
   await made.desk.command(made.port, { kind: 'open', request: 'b'.repeat(32) });
-  await made.desk.command(made.port, { kind: 'look' });
+  await made.desk.command(made.port, { kind: 'look', nearby: false });
   const device = readDevice(deviceMessage({ type: 'something-new' }));
   await made.desk.agentEvent({ kind: 'found', device });
   await made.desk.command(made.port, { kind: 'pick', key: 'k1', type: 'nas' });

@@ -171,6 +171,7 @@ export class RequestDesk {
         return;
       case 'lost':
       case 'network':
+      case 'bluetooth':
         this.say(event);
         return;
       case 'progress':
@@ -216,7 +217,7 @@ export class RequestDesk {
     }
     switch (command.kind) {
       case 'look':
-        await this.look(asking);
+        await this.look(asking, command.nearby);
         return;
       case 'pick':
         await this.pick(asking, command.key, command.type);
@@ -341,9 +342,12 @@ export class RequestDesk {
     );
   }
 
-  private async look(asking: Asking): Promise<void> {
+  private async look(asking: Asking, nearby: boolean): Promise<void> {
     const only = asking.types.length === 1 ? asking.types[0] : undefined;
-    const params = only === undefined ? {} : { [names.kType]: only };
+    const params = {
+      ...(only === undefined ? {} : { [names.kType]: only }),
+      ...(nearby ? { [names.kNearby]: true } : {}),
+    };
     try {
       await this.options.agent.call(names.kDiscoverStart, params);
     } catch (error) {

@@ -39,6 +39,7 @@ export type Act =
       readonly nearby: NearbyState;
       readonly trouble: NearbyTrouble | null;
     }
+  | { readonly kind: 'search' } // by the agent, for a browser that has no Bluetooth
   | { readonly kind: 'again' }
   | { readonly kind: 'lost_worker' };
 
@@ -51,7 +52,7 @@ export const kMaxRows = 50;
 // How long devices have to show themselves before one is taken as the only one.
 export const kSettleMs = 2000;
 const kNoSteps: Steps = { check: 'waiting', issue: 'waiting', try: 'waiting' };
-function looking({ nearby }: Flow): View {
+function looking({ nearby }: Flow): Of<'looking'> {
   return {
     state: 'looking',
     rows: [],
@@ -68,7 +69,7 @@ export const kStart: Flow = {
   verdict: null,
   auto: false,
   picked: null,
-  nearby: { state: 'absent', trouble: null },
+  nearby: { state: 'idle', trouble: null },
   view: { state: 'asking', ready: false },
 };
 
@@ -77,7 +78,7 @@ export function act(flow: Flow, what: Act): Step {
   switch (what.kind) {
     case 'allow':
       if (view.state !== 'asking' || !view.ready || flow.question === null) return stay(flow);
-      return { flow: { ...flow, view: looking(flow) }, send: [{ kind: 'look' }] };
+      return { flow: { ...flow, view: looking(flow) }, send: [look(flow)] };
     case 'select': {
       if (view.state !== 'looking' || view.busy) return stay(flow);
       const row = view.rows.find((one) => one.key === what.key && mayPick(one));
@@ -115,12 +116,22 @@ export function act(flow: Flow, what: Act): Step {
       };
     case 'radio':
       return onRadio({ ...flow, nearby: { state: what.nearby, trouble: what.trouble } });
+    case 'search': {
+      if (view.state !== 'looking' || view.busy) return stay(flow);
+      // The agent begins anew, and tells all there is again, under other names.
+      const { available, settled } = view;
+      const searching: Flow = { ...flow, nearby: { state: 'searching', trouble: null } };
+      return {
+        flow: { ...searching, view: { ...looking(searching), available, settled } },
+        send: [look(searching)],
+      };
+    }
     case 'again':
       if (view.state !== 'problem') return stay(flow);
       if (view.again === 'looking') {
         return {
           flow: { ...flow, auto: false, picked: null, view: looking(flow) },
-          send: [{ kind: 'back' }, { kind: 'look' }],
+          send: [{ kind: 'back' }, look(flow)],
         };
       }
       if (view.again === 'agent') {
@@ -150,6 +161,8 @@ export function hear(flow: Flow, news: ConsentNews): Step {
       if (view.state !== 'looking') return stay(flow);
       if (news.kind === 'found' && news.device.nearby === names.kLinked) return hearLinked(flow, view, news);
       return goOnAlone(flow, updateRows(view, news));
+    case 'bluetooth':
+      return hearBluetooth(flow, news.available);
     case 'name':
       return hearName(flow, news.proposed);
     case 'code':
@@ -203,17 +216,17 @@ function hearAgent(before: Flow, news: AgentNews): Step {
   if (view.state !== 'asking') {
     // The worker was restarted under an open window; what was being looked for is asked again.
     if (view.state === 'looking' && problem === null) {
-      return { flow: { ...flow, view: { ...view, busy: false } }, send: [{ kind: 'look' }] };
+      return { flow: { ...flow, view: { ...view, busy: false } }, send: [look(flow)] };
     }
     return stay(flow);
   }
   if (problem !== null) return show(flow, { state: 'problem', problem, device: null, again: 'agent' });
   if (flow.question !== null && (flow.question.origin === null || flow.question.moved)) {
-    return { flow: { ...flow, view: looking(flow) }, send: [{ kind: 'look' }] };
+    return { flow: { ...flow, view: looking(flow) }, send: [look(flow)] };
   }
   // With whom people sign in is for the person to see, whatever an administrator has consented to.
   if (verdict?.consented === true && flow.question !== null && flow.question.sso === null) {
-    return { flow: { ...flow, auto: true, view: looking(flow) }, send: [{ kind: 'look' }] };
+    return { flow: { ...flow, auto: true, view: looking(flow) }, send: [look(flow)] };
   }
   return show(flow, { state: 'asking', ready: true });
 }
@@ -354,6 +367,20 @@ function hearLinked(
   return pick({ ...flow, auto: false }, next, row);
 }
 
+// The agent goes on waiting for a Bluetooth that is off, and says when it is switched on.
+function hearBluetooth(flow: Flow, available: boolean): Step {
+  const { state, trouble } = flow.nearby;
+  if (state !== 'searching' && !(state === 'idle' && trouble === 'off')) return stay(flow);
+  const nearby: Nearby = available
+    ? { state: 'searching', trouble: null }
+    : { state: 'idle', trouble: 'off' };
+  return onRadio({ ...flow, nearby });
+}
+
+function look({ nearby }: Flow): ConsentCommand {
+  return { kind: 'look', nearby: nearby.state === 'searching' };
+}
+
 function onRadio(flow: Flow): Step {
   const { view, nearby } = flow;
   return view.state === 'looking' ? show(flow, { ...view, nearby }) : stay(flow);
@@ -361,7 +388,7 @@ function onRadio(flow: Flow): Step {
 
 // What could not be reached: over which way, and how far it had come.
 function problemWith(code: ErrorCode, device: Device | null, view: View): Problem {
-  if (code !== names.kUnreachable || device?.nearby !== names.kLinked) return code;
+  if (code !== names.kUnreachable || (device?.nearby ?? null) === null) return code;
   const made = view.state === 'working' && view.steps.issue === 'done';
   return made ? 'nearby_absent' : 'nearby_lost';
 }

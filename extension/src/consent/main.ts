@@ -47,7 +47,8 @@ const doing: Doing = {
     doing.close();
   },
   lookNearby: () => {
-    if (roomy) nearby.look();
+    if (!hasRadio()) take(act(flow, { kind: 'search' }));
+    else if (roomy) nearby.look();
     else send({ kind: 'nearby.window' });
   },
   refuse: () => {
@@ -175,6 +176,5 @@ setInterval(gate, 50);
 void chrome.windows.getCurrent().then(({ type }) => {
   roomy = type === 'normal';
 });
-if (hasRadio()) take(act(flow, { kind: 'radio', nearby: 'idle', trouble: null }));
 draw();
 connect();

@@ -1,4 +1,4 @@
-// "Look nearby" under the list of devices: only where the browser has Bluetooth.
+// "Look nearby" under the list of devices: by the browser's Bluetooth; where it has none, the agent's.
 import * as names from '../protocol/names';
 import { h, note } from '../ui/dom';
 import { icon } from '../ui/icons';
@@ -25,13 +25,13 @@ export function lookNearby(moved: boolean, doing: Doing): NearbyPart {
   return {
     node,
     update: ({ state, trouble }) => {
-      node.hidden = state === 'absent';
-      look.disabled = state === 'choosing' || state === 'connecting';
+      look.disabled = state === 'choosing' || state === 'connecting' || state === 'searching';
       const now = `${state} ${trouble ?? ''}`;
       if (now === shown) return;
       shown = now;
-      help.hidden = state === 'connecting' || trouble !== null;
+      help.hidden = state === 'connecting' || state === 'searching' || trouble !== null;
       if (state === 'connecting') said.replaceChildren(note('quiet', 'bluetooth', text('nearbyConnecting')));
+      else if (state === 'searching') said.replaceChildren(note('quiet', 'bluetooth', text('nearbySearching')));
       else if (trouble !== null) said.replaceChildren(note('warn boxed', 'alert', troubleText(trouble)));
       else said.replaceChildren();
     },

@@ -79,7 +79,7 @@ export function single(tile: SVGElement, kind: string): HTMLElement {
 
 // In a sentence. Over Bluetooth a device says its name only once its code was right.
 export function deviceName(device: Device): HTMLElement {
-  const nameless = device.nearby === names.kLinked ? 'nearbyDevice' : 'unnamed';
+  const nameless = device.nearby === null ? 'unnamed' : 'nearbyDevice';
   const node = nameNode(device.name || text(nameless));
   return h('b', {}, node);
 }

@@ -19,9 +19,9 @@ export type Problem =
   | 'nearby_absent' // the device is ready, and does not turn up in the network
   | ErrorCode;
 
-// "Look nearby": not in this browser; not begun; the browser's own list is open; the one chosen
-// there is being reached; it is.
-export type NearbyState = 'absent' | 'idle' | 'choosing' | 'connecting' | 'connected';
+// "Look nearby": not begun; the browser's own list is open; the one chosen there is being reached;
+// it is. Or, in a browser without Bluetooth, the agent searches by the computer's own.
+export type NearbyState = 'idle' | 'choosing' | 'connecting' | 'connected' | 'searching';
 export type NearbyTrouble = 'off' | 'lost' | ErrorCode;
 export interface Nearby {
   readonly state: NearbyState;

@@ -136,6 +136,7 @@ export type AgentEvent =
   | { readonly kind: 'found'; readonly device: Device }
   | { readonly kind: 'lost'; readonly key: string }
   | { readonly kind: 'network'; readonly available: boolean }
+  | { readonly kind: 'bluetooth'; readonly available: boolean } // this computer's Bluetooth
   | {
       readonly kind: 'progress';
       readonly session: string;
@@ -393,6 +394,14 @@ export function readEvent(name: unknown, value: unknown): AgentEvent | null {
     case names.kDiscoverLost:
       return { kind: 'lost', key: readText(params[names.kKey], names.kKey, 128, 1) };
     case names.kDiscoverState: {
+      // Of the computer's own Bluetooth, where that was asked for; else of the network.
+      if (params[names.kNetwork] === undefined && params[names.kNearby] !== undefined) {
+        const radio = readOneOf(params[names.kNearby], names.kNearby, [
+          names.kLooking,
+          names.kUnavailable,
+        ]);
+        return { kind: 'bluetooth', available: radio === names.kLooking };
+      }
       const network = readOneOf(params[names.kNetwork], names.kNetwork, [
         names.kLooking,
         names.kUnavailable,

@@ -251,7 +251,8 @@ export const kConsentPort = 'consent';
 
 export type ConsentCommand =
   | { readonly kind: 'open'; readonly request: string }
-  | { readonly kind: 'look' }
+  // `nearby`: by the computer's own Bluetooth, too, which is the agent's to use.
+  | { readonly kind: 'look'; readonly nearby: boolean }
   | { readonly kind: 'pick'; readonly key: string; readonly type: string }
   | { readonly kind: 'name'; readonly text: string } // of a device that is added to be opened
   | { readonly kind: 'code'; readonly text: string }
@@ -302,6 +303,8 @@ export function readConsentCommand(value: unknown): ConsentCommand {
         key: readText(message['key'], 'key', 128, 1),
         type: readMatch(message['type'], 'type', kTypeShape, 31),
       };
+    case 'look':
+      return { kind, nearby: readBool(message['nearby'], 'nearby') };
     case 'name':
       return { kind, text: readText(message['text'], 'text', 100, 1) };
     case 'code':
@@ -327,7 +330,6 @@ export function readConsentCommand(value: unknown): ConsentCommand {
     case 'nearby.close':
     case 'nearby.window':
     case 'visit':
-    case 'look':
     case 'back':
     case 'refuse':
     case 'retry':
@@ -355,6 +357,7 @@ export type ConsentNews =
   | { readonly kind: 'found'; readonly device: Device }
   | { readonly kind: 'lost'; readonly key: string }
   | { readonly kind: 'network'; readonly available: boolean }
+  | { readonly kind: 'bluetooth'; readonly available: boolean } // with which the agent searches
   | { readonly kind: 'name'; readonly proposed: ProposedName }
   | { readonly kind: 'code'; readonly code: CodeRequest; readonly host: string | null }
   | { readonly kind: 'working' }
