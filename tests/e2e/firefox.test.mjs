@@ -7,6 +7,7 @@ import * as firefox from './scenarios/firefox.mjs';
 import * as grant from './scenarios/grant.mjs';
 import { firefox as homePage } from './scenarios/home-page.mjs';
 import { firefox as leaving } from './scenarios/leaving.mjs';
+import * as nearby from './scenarios/nearby.mjs';
 import { firefox as sso } from './scenarios/sso-sides.mjs';
 
-perform('Latchkey in Firefox', () => FirefoxStage.set(process.env.E2E_OUT), [grant, firefox, homePage, sso, leaving]);
+perform('Latchkey in Firefox', () => FirefoxStage.set(process.env.E2E_OUT), [grant, firefox, homePage, nearby, sso, leaving]);

@@ -9,6 +9,7 @@ import { Air, Radio, plugIn, unplug, wifiHook } from '../../lab/bluetooth.mjs';
 import { allow, consentWindow, typeCode, waitState } from '../../lab/consent.mjs';
 import { Device, ROOT } from '../../lab/latchkey.mjs';
 import { until } from '../../lab/process.mjs';
+import { plays } from '../plays.mjs';
 import { MEDIA, SITE } from '../stage.mjs';
 
 const UPSTREAM = fileURLToPath(new URL('../upstream.mjs', import.meta.url));
@@ -99,19 +100,6 @@ function filesWith(folder, text) {
   return paths.filter((path) => {
     const bytes = readFileSync(path);
     return bytes.includes(text) || bytes.includes(Buffer.from(text, 'utf16le'));
-  });
-}
-
-async function plays(page, url) {
-  await page.evaluate((address) => {
-    const video = document.createElement('video');
-    Object.assign(video, { crossOrigin: 'use-credentials', muted: true, src: address });
-    document.body.append(video);
-    void video.play();
-  }, `${url}/clip.mp4`);
-  await page.waitForFunction(() => {
-    const video = document.querySelector('video');
-    return video.videoWidth > 0 && video.currentTime > 0.5;
   });
 }
 

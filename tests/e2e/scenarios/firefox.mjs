@@ -11,6 +11,7 @@ import { typeCode, waitState } from '../../lab/consent.mjs';
 import { addonPage } from '../../lab/firefox.mjs';
 import { ROOT } from '../../lab/latchkey.mjs';
 import { until } from '../../lab/process.mjs';
+import { plays } from '../plays.mjs';
 import { EVIL, MEDIA, SITE, SUB } from '../stage.mjs';
 
 const UPSTREAM = fileURLToPath(new URL('../upstream.mjs', import.meta.url));
@@ -65,16 +66,7 @@ export function scenarios(scenario) {
     const page = await stage.visit(SITE);
     const { url } = await stage.granted(page);
     assert.equal((await own(page, `${url}/pixel.svg`)).status, 200);
-    await page.evaluate((address) => {
-      const video = document.createElement('video');
-      Object.assign(video, { crossOrigin: 'use-credentials', muted: true, src: address });
-      document.body.append(video);
-      void video.play();
-    }, `${url}/clip.mp4`);
-    await page.waitForFunction(() => {
-      const video = document.querySelector('video');
-      return video.videoWidth > 0 && video.currentTime > 0.5;
-    });
+    await plays(page, url);
     await page.evaluate((address) => window.lab.socket(address), `${url.replace('https:', 'wss:')}/ws`);
     await page.waitForFunction(() => window.lab.socketState.messages.includes('tick 3'));
     const grants = (await stage.grants()).length;

@@ -1,0 +1,122 @@
+// "Look nearby" in a browser that has no Bluetooth for pages: the agent looks by the computer's own, here
+// with a stand-in for BlueZ on the system's bus (lab/bluez.py), joined to the radio socket of a real
+// latchkey-device. Real BlueZ, with the same agent, is in tests/bluetooth.
+
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { plugIn, unplug } from '../../lab/bluetooth.mjs';
+import { allow, consentWindow, typeCode, waitState } from '../../lab/consent.mjs';
+import { Device, ROOT } from '../../lab/latchkey.mjs';
+import { until } from '../../lab/process.mjs';
+import { plays } from '../plays.mjs';
+import { MEDIA, SITE } from '../stage.mjs';
+
+const UPSTREAM = fileURLToPath(new URL('../upstream.mjs', import.meta.url));
+const BLUEZ = fileURLToPath(new URL('../../lab/bluez.py', import.meta.url));
+const PANTRY = { type: MEDIA.type, name: 'Pantry cache' };
+
+/** A device nearby, new each time, and outside of the network unless `network`; `words` are for the stand-in. */
+async function pantry(stage, { network = false, words = [] } = {}) {
+  const { house } = stage;
+  if (!stage.pantry) {
+    const host = await house.addDevice('pantry');
+    const upstream = host.spawn('upstream', [process.execPath, UPSTREAM, '8080', join(ROOT, 'out/media')]);
+    await upstream.waitFor(/^upstream on 8080$/m);
+    stage.pantry = { host, count: 0 };
+  }
+  const { host } = stage.pantry;
+  await stage.pantry.bluez?.stop();
+  await stage.pantry.device?.process?.stop();
+  await (network ? plugIn(host) : unplug(host));
+  stage.pantry.count += 1;
+  const path = join(host.home, `radio-${stage.pantry.count}.sock`);
+  const device = new Device(host, join(host.home, `state-${stage.pantry.count}`), join(host.folder, 'access.log'));
+  device.options = { ...PANTRY, upstream: 'http://127.0.0.1:8080', mdns: 'builtin', words: ['--bluetooth-socket', path] };
+  stage.pantry.device = device;
+  await device.run();
+  const bluez = house.pc.spawn('bluez', ['/usr/bin/python3', BLUEZ, '--radio', path, ...words], { root: true });
+  stage.pantry.bluez = bluez;
+  await bluez.waitFor(/^ready$/m);
+  return { host, device, bluez };
+}
+
+async function upToList(stage, page) {
+  await stage.press(page, [MEDIA.type]);
+  const window = await consentWindow(stage.context);
+  await allow(window);
+  await waitState(window, 'looking');
+  return window;
+}
+
+const times = (bluez, word) => bluez.stdout.split('\n').filter((line) => line === word).length;
+const nearRow = (window) => window.locator('[data-testid="device"]', { hasText: 'found by Bluetooth' });
+
+async function picture(stage, window, name) {
+  const folder = join(stage.out, 'nearby');
+  mkdirSync(folder, { recursive: true });
+  await window.screenshot({ path: join(folder, `${name}.png`) });
+}
+
+export function scenarios(scenario) {
+  const nearby = (name, run) => scenario(`nearby by the agent: ${name}`, async (stage, context) => {
+    if (!stage.house.isolated) return context.skip('needs namespaces');
+    return run(stage, await stage.visit(SITE));
+  });
+
+  nearby('from click to playing video, over a connection that breaks on the way', async (stage, page) => {
+    const { host, device, bluez } = await pantry(stage, { words: ['--drop-at', '7'] });
+    const code = await device.openWindow();
+    const window = await upToList(stage, page);
+    await picture(stage, window, 'before');
+    assert.equal(times(bluez, 'search begins'), 0, 'it searched before it was asked to');
+    await window.locator('#nearby:enabled').click();
+    await nearRow(window).waitFor();
+    await picture(stage, window, 'found');
+    assert.ok(!(await window.locator('main').innerText()).includes('Pantry'), 'its name was told before its code was right');
+    await nearRow(window).locator('label').click();
+    await window.locator('#continue:enabled').click();
+    await typeCode(window, code);
+    await window.locator('#waiting').waitFor({ timeout: 40000 });
+    await plugIn(host);
+    await waitState(window, 'done', 60000);
+    assert.match(await window.locator('h1').innerText(), /Pantry cache/);
+    await window.click('#close').catch(() => {}); // It also closes by itself.
+    const outcome = await stage.outcome(page);
+    assert.equal(outcome.ok, true, JSON.stringify(outcome));
+    assert.equal(times(bluez, 'dropped'), 1, 'the connection did not break');
+    assert.equal(times(bluez, 'connected'), 2, 'the same session goes on, over one connection more');
+    await plays(page, outcome.url);
+    await until('the search to end with the window', () => times(bluez, 'search ends') === times(bluez, 'search begins'));
+  });
+
+  nearby('a device found in the network and nearby appears once', async (stage, page) => {
+    const { device, bluez } = await pantry(stage, { network: true });
+    const code = await device.openWindow();
+    const window = await upToList(stage, page);
+    await window.locator('#nearby:enabled').click();
+    const row = window.locator('[data-testid="device"]', { hasText: 'Pantry cache' });
+    await row.locator('.more', { hasText: 'found by Bluetooth' }).waitFor();
+    assert.equal(await nearRow(window).count(), 1);
+    await row.locator('label').click();
+    await window.locator('#continue:enabled').click();
+    await typeCode(window, code);
+    await waitState(window, 'done', 30000);
+    assert.equal(times(bluez, 'connected'), 0, 'it was paired over Bluetooth, though it is in the network');
+    await window.click('#close').catch(() => {});
+  });
+
+  nearby('Bluetooth that is switched off is told', async (stage) => {
+    await pantry(stage, { words: ['--off'] });
+    // Nobody asks, so nobody is refused.
+    await stage.home.click('#add');
+    const window = await consentWindow(stage.context);
+    await waitState(window, 'looking');
+    await window.locator('#nearby:enabled').click();
+    await window.locator('#nearby-said').locator('.note', { hasText: 'switched off' }).waitFor();
+    await window.locator('#nearby:enabled').waitFor();
+    await picture(stage, window, 'off');
+    await window.click('#deny');
+  });
+}
