@@ -156,8 +156,18 @@ class Receiver {
       if (const auto done = draft_->file->sync(); !done) {
         return stop_for(done.error());
       }
+      note(size);
     }
     return true;
+  }
+
+  // What is on the disk now is not fetched again, whatever happens. It is a help only.
+  void note(std::uint64_t size) {
+    const std::uint64_t whole = plan_->length.value_or(0);
+    if (size < whole && cache::is_strong_tag(plan_->facts.source_tag)) {
+      (void)vault_.wait_note_part({task_.job, task_.url.text(), draft_->number,
+                                   plan_->facts.source_tag, whole, plan_->digest, size});
+    }
   }
 
   FetchResult whole() {

@@ -33,6 +33,7 @@ struct FetchTask {
   cache::FetchUrl url;
   std::string origin;  // of the page
   cache::Partition partition;
+  cache::JobId job;
   bool follow = true;              // a playlist is collected, not written
   std::uint64_t room = 0;          // bytes that this job may still bring
   std::string held_tag = {};       // of the object that is there

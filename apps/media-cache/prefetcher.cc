@@ -13,6 +13,7 @@ using cache::FetchEnd;
 using cache::PlaylistKind;
 
 constexpr std::size_t kMaxParts = 64;
+constexpr std::uint64_t kWorthNoting = 1 << 20;  // less of a file is sooner fetched than synced
 
 const char* name_of(FetchEnd end) {
   return end == FetchEnd::kStored     ? "stored"
@@ -200,7 +201,7 @@ net::Task<Prefetcher::Outcome> Prefetcher::bring(const cache::PrefetchQueue::Sta
   if (held && (digest || object->stored >= wanted->job.since)) {
     co_return co_await confirm(start, *wanted);
   }
-  FetchTask task{url, wanted->job.partition.origin(), wanted->job.partition};
+  FetchTask task{url, wanted->job.partition.origin(), wanted->job.partition, start.job};
   task.follow = wanted->job.follow;
   const auto quota = co_await vault_.quota();
   const std::uint64_t limit = quota ? quota->per_origin : 0;
@@ -213,6 +214,9 @@ net::Task<Prefetcher::Outcome> Prefetcher::bring(const cache::PrefetchQueue::Sta
     }
   }
   task.part = take_part({start.job, url.text()});
+  if (!task.part && wanted->part) {
+    task.part = co_await find_again(*wanted->part);
+  }
   auto work = [session = slot.session.get(), vault = &vault_, rules = &rules_,
                task = std::move(task), now = clock_.wall_now(), cancel = slot.cancel]() mutable {
     return std::make_shared<FetchResult>(
@@ -230,6 +234,13 @@ net::Task<Prefetcher::Outcome> Prefetcher::bring(const cache::PrefetchQueue::Sta
     co_return co_await store(start, *wanted, std::move(result));
   }
   if (result.part) {
+    if (result.part->draft.file->size() >= kWorthNoting) {
+      // Where the program ends now, the next run goes on from here.
+      const FetchPart& part = *result.part;
+      store::PartRecord record{start.job,   url.text(), part.draft.number, part.tag, part.whole,
+                               part.digest, 0};
+      (void)co_await vault_.note_part(part.draft, std::move(record));
+    }
     if (parts_.size() < kMaxParts) {
       parts_.emplace(ItemKey{start.job, url.text()}, *std::move(result.part));
     } else {
@@ -241,6 +252,20 @@ net::Task<Prefetcher::Outcome> Prefetcher::bring(const cache::PrefetchQueue::Sta
     co_await give_up(start, result.why);
   }
   co_return outcome;
+}
+
+net::Task<std::optional<FetchPart>> Prefetcher::find_again(store::PartRecord part) {
+  const auto draft = co_await vault_.reopen_part(part);
+  if (!draft && stopping_) {
+    co_return std::nullopt;  // the next run finds it
+  }
+  if (!draft) {
+    Draft gone;
+    gone.number = part.number;
+    co_await vault_.give_up(std::move(gone));
+    co_return std::nullopt;
+  }
+  co_return FetchPart{*draft, std::move(part.tag), part.whole, part.digest};
 }
 
 void Prefetcher::stop_fetches(const cache::JobId& id) {

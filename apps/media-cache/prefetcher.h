@@ -75,6 +75,8 @@ class Prefetcher {
              const MediaIndex::Wanted& wanted, store::FetchEnded& ended) const;
   void stop_fetches(const cache::JobId& id);
   std::optional<FetchPart> take_part(const ItemKey& key);
+  // What an earlier run has fetched of a file; nothing where it is not there any more.
+  net::Task<std::optional<FetchPart>> find_again(store::PartRecord part);
   void kick();
   void tell();
 

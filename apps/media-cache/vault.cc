@@ -286,8 +286,13 @@ net::Task<Stored<Draft>> Vault::reopen(const store::UploadRecord& upload, std::u
       co_return draft;
     }
   }
-  auto work = [files = files_.get(), n = upload.number, offset = upload.offset] {
-    return files->reopen_draft(n, offset);
+  co_return co_await open_again(upload.number, upload.offset, reserved);
+}
+
+net::Task<Stored<Draft>> Vault::open_again(std::uint64_t number, std::uint64_t offset,
+                                           std::uint64_t reserved) {
+  auto work = [files = files_.get(), number, offset] {
+    return files->reopen_draft(number, offset);
   };
   auto opened = co_await writes_.run(executor_, net::kNoDeadline, std::move(work));
   if (!opened) {
@@ -296,7 +301,31 @@ net::Task<Stored<Draft>> Vault::reopen(const store::UploadRecord& upload, std::u
   if (!*opened) {
     co_return fail(opened->error());
   }
-  co_return Draft{upload.number, reserved, std::make_shared<MediaDraft>(std::move(**opened))};
+  co_return Draft{number, reserved, std::make_shared<MediaDraft>(std::move(**opened))};
+}
+
+Stored<void> Vault::wait_note_part(store::PartRecord part) {
+  auto work = [this, part = std::move(part)]() -> Stored<void> { return index_->note_part(part); };
+  auto done = lookups_.wait_for(std::move(work));
+  return done ? *std::move(done) : fail(store::Error{store::ErrorCode::kIo, "going away"});
+}
+
+net::Task<Stored<void>> Vault::note_part(Draft draft, store::PartRecord part) {
+  part.offset = draft.file->size();
+  const auto synced = co_await sync(draft);
+  if (!synced) {
+    co_return fail(synced.error());
+  }
+  auto work = [part = std::move(part)](MediaIndex& index) { return index.note_part(part); };
+  co_return co_await ask(std::move(work));
+}
+
+net::Task<Stored<Draft>> Vault::reopen_part(const store::PartRecord& part) {
+  auto opened = co_await open_again(part.number, part.offset, part.whole);
+  if (opened) {
+    opened->for_job = true;
+  }
+  co_return opened;
 }
 
 void Vault::keep(const store::UploadId& id, Draft draft) {

@@ -83,8 +83,15 @@ class Vault {
   Stored<Draft> wait_begin(const cache::Partition& partition, std::uint64_t size);
   Stored<void> wait_enlarge(const cache::Partition& partition, Draft& draft, std::uint64_t size);
   void wait_give_up(Draft draft);
+  // MediaIndex's, of a draft that was synced.
+  Stored<void> wait_note_part(store::PartRecord part);
   // Told of each object that was found to be damaged.
   void on_drop(std::function<void(store::Dropped)> callback) { on_drop_ = std::move(callback); }
+
+  // Syncs the draft and notes it; `part.offset` is set here.
+  net::Task<Stored<void>> note_part(Draft draft, store::PartRecord part);
+  // What an earlier run has noted. It is read again, for its hash.
+  net::Task<Stored<Draft>> reopen_part(const store::PartRecord& part);
 
   // Drafts of uploads that go on in another request.
   net::Task<Stored<Draft>> reopen(const store::UploadRecord& upload, std::uint64_t reserved);
@@ -107,6 +114,8 @@ class Vault {
   void let_go();
   void wait_let_go();
   net::Task<void> drop(std::uint64_t number);
+  net::Task<Stored<Draft>> open_again(std::uint64_t number, std::uint64_t offset,
+                                      std::uint64_t reserved);
 
   net::Executor executor_;
   std::unique_ptr<store::MediaFiles> files_;

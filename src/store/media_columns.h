@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "store/media_index.h"
 #include "store/statement.h"
@@ -78,6 +79,15 @@ class Columns {
   Query& query_;
   std::size_t at_ = 0;
 };
+
+// The one column of all rows.
+inline std::vector<std::uint64_t> numbers(Query& query) {
+  std::vector<std::uint64_t> out;
+  while (query.step()) {
+    out.push_back(Columns(query).count("number"));
+  }
+  return out;
+}
 
 // As Partition::text() gave it.
 inline cache::Partition partition_named(const std::string& text) {

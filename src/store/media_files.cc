@@ -254,6 +254,10 @@ Result<MediaDraft> MediaFiles::reopen_draft(std::uint64_t number, std::uint64_t 
   if (!file.is_open()) {
     return fail(disk_error("cannot open", path));
   }
+  struct stat info{};
+  if (::fstat(file.fd(), &info) != 0 || static_cast<std::uint64_t>(info.st_size) < size) {
+    return fail(Error{ErrorCode::kCorrupt, "a draft is shorter than it was"});
+  }
   if (::ftruncate(file.fd(), static_cast<off_t>(size)) != 0) {
     return fail(disk_error("cannot cut", path));
   }

@@ -90,6 +90,7 @@ class MediaFiles {
 
   [[nodiscard]] Result<MediaDraft> make_draft(std::uint64_t number) const;
   // One that was synced at `size`: what came after is cut off, what is there is read again.
+  // kCorrupt: there is less of it.
   [[nodiscard]] Result<MediaDraft> reopen_draft(std::uint64_t number, std::uint64_t size) const;
   // Of a finished draft: the file is where it stays, durably.
   [[nodiscard]] Result<void> publish(std::uint64_t number) const;

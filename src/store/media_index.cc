@@ -185,6 +185,18 @@ Result<cache::Quota> MediaIndex::quota(const Space& space) {
 
 void MediaIndex::release(std::uint64_t number) {
   reserved_.erase(number);
+  if (noted_.erase(number) > 0) {
+    // Where it cannot be written down, the row of a draft that is not there is found out later.
+    (void)in_transaction([&](Database& db) { media::delete_part(db, number); });
+  }
+}
+
+void MediaIndex::discard(const std::vector<std::uint64_t>& drafts) {
+  for (const std::uint64_t number : drafts) {
+    reserved_.erase(number);
+    noted_.erase(number);
+    files_.remove_draft(number);
+  }
 }
 
 // What had its name before.
@@ -275,16 +287,15 @@ Result<void> MediaIndex::clear(const Key& partition) {
   auto done = in_transaction([&](Database& db) {
     objects = media::delete_objects_of(db, partition);
     drafts = media::delete_uploads_of(db, partition);
+    const auto parts = media::delete_parts_of(db, partition);
+    drafts.insert(drafts.end(), parts.begin(), parts.end());
     media::delete_jobs_of(db, partition);
   });
   if (done) {
     for (const std::uint64_t number : objects) {
       files_.remove_object(number);
     }
-    for (const std::uint64_t number : drafts) {
-      reserved_.erase(number);
-      files_.remove_draft(number);
-    }
+    discard(drafts);
   }
   return done;
 }
@@ -312,8 +323,7 @@ Result<void> MediaIndex::end_upload(const UploadId& id) {
   std::optional<std::uint64_t> number;
   auto done = in_transaction([&](Database& db) { number = media::delete_upload(db, id); });
   if (done && number) {
-    reserved_.erase(*number);
-    files_.remove_draft(*number);
+    discard({*number});
   }
   return done;
 }
@@ -326,10 +336,7 @@ Result<std::size_t> MediaIndex::expire_uploads(WallTime now) {
   if (!done) {
     return fail(done.error());
   }
-  for (const std::uint64_t number : drafts) {
-    reserved_.erase(number);
-    files_.remove_draft(number);
-  }
+  discard(drafts);
   return drafts.size();
 }
 

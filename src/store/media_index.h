@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -73,6 +74,18 @@ struct FetchEnded {
   std::optional<Content> content{};
 };
 
+// What has come of a file that a job fetches. Where its server says nothing else by then, the rest
+// is asked for.
+struct PartRecord {
+  cache::JobId job;
+  std::string url;
+  std::uint64_t number = 0;  // of its draft, which is reserved
+  std::string tag;           // strong
+  std::uint64_t whole = 0;
+  std::optional<Digest256> digest;  // of the whole, where the server gave one
+  std::uint64_t offset = 0;         // durable so far
+};
+
 class MediaIndex {
  public:
   using Key = cache::Partition::Key;
@@ -124,7 +137,7 @@ class MediaIndex {
   Result<cache::Quota> quota(const Space& space);
   Result<std::uint64_t> reserve(const cache::Partition& partition, std::uint64_t charge,
                                 std::optional<std::uint64_t> number, const Space& space);
-  // The draft is not going to be an object.
+  // The draft is not going to be an object; it is nobody's part either.
   void release(std::uint64_t number);
 
   struct Published {
@@ -167,8 +180,12 @@ class MediaIndex {
     cache::JobRecord job;
     cache::JobItem item;
     std::optional<cache::ObjectRecord> object;
+    std::optional<PartRecord> part = std::nullopt;
   };
   Result<Wanted> wanted(const cache::JobId& id, const std::string& url, std::string_view name);
+  // So that the file goes on there after a power cut. Its draft was synced at the offset.
+  // kNotFound: as above, or the draft was given up.
+  Result<void> note_part(const PartRecord& part);
   // All of it or nothing, durably: the content becomes an object, what is pinned is pinned, what it
   // leads to becomes part of the job, and the item is finished with. A job that ends without any
   // media has failed. kNotFound: as above. What was really added.
@@ -209,6 +226,8 @@ class MediaIndex {
                                       cache::ObjectRecord& object);
   void look_at_files(Database& db);
   void write_uses(Database& db);
+  // Drafts that are nothing any more.
+  void discard(const std::vector<std::uint64_t>& drafts);
   Parties parties(Database& db, const Key& self);
 
   std::filesystem::path folder_;
@@ -223,6 +242,7 @@ class MediaIndex {
   bool emptied_ = false;
   std::uint64_t next_number_ = 1;
   std::map<std::uint64_t, Reservation> reserved_;
+  std::set<std::uint64_t> noted_;  // of them: parts that have a row
   std::map<std::uint64_t, WallTime> uses_;
 };
 

@@ -183,6 +183,75 @@ std::vector<cache::JobEvent> job_events(Database& db, const cache::JobId& job, s
   return out;
 }
 
+std::vector<PartDraft> part_drafts(Database& db) {
+  Query query(
+      db,
+      "SELECT parts.number, jobs.partition, whole FROM parts JOIN jobs ON jobs.id = parts.job "
+      "JOIN fetches ON fetches.job = parts.job AND fetches.url = parts.url "
+      "WHERE state = ?1 AND event IS NULL",
+      {static_cast<std::int64_t>(State::kRunning)});
+  std::vector<PartDraft> out;
+  while (query.step()) {
+    Columns row(query);
+    const std::uint64_t number = row.count("number");
+    const Key partition(row.array<Key::kSize>("partition"));
+    out.push_back({number, partition, row.count("whole")});
+  }
+  return out;
+}
+
+std::optional<PartRecord> find_part(Database& db, const cache::JobId& job, const std::string& url) {
+  Query query(db,
+              "SELECT number, tag, whole, digest, offset FROM parts WHERE job = ?1 AND url = ?2",
+              {to_bytes(job.span()), url});
+  if (!query.step()) {
+    return std::nullopt;
+  }
+  Columns row(query);
+  PartRecord part{job, url, 0, {}, 0, {}, 0};
+  part.number = row.count("number");
+  part.tag = row.words("tag", cache::kMaxFieldText);
+  part.whole = row.count("whole");
+  part.digest = row.maybe_array<kHashBytes>("digest");
+  part.offset = row.count("offset");
+  if (part.whole > cache::kMaxObjectBytes || part.offset >= part.whole) {
+    throw_failure(ErrorCode::kCorrupt, "a part of an impossible size");
+  }
+  return part;
+}
+
+void write_part(Database& db, const PartRecord& part) {
+  Query(
+      db, "INSERT OR REPLACE INTO parts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+      {signed_of(part.number), to_bytes(part.job.span()), part.url, part.tag, signed_of(part.whole),
+       part.digest ? Value(to_bytes(*part.digest)) : Value(), signed_of(part.offset)})
+      .run();
+}
+
+void delete_part(Database& db, std::uint64_t number) {
+  Query(db, "DELETE FROM parts WHERE number = ?1", {signed_of(number)}).run();
+}
+
+std::vector<std::uint64_t> delete_part_of(Database& db, const cache::JobId& job,
+                                          const std::string& url) {
+  Query query(db, "DELETE FROM parts WHERE job = ?1 AND url = ?2 RETURNING number",
+              {to_bytes(job.span()), url});
+  return numbers(query);
+}
+
+std::vector<std::uint64_t> delete_parts_of(Database& db, const cache::JobId& job) {
+  Query query(db, "DELETE FROM parts WHERE job = ?1 RETURNING number", {to_bytes(job.span())});
+  return numbers(query);
+}
+
+std::vector<std::uint64_t> delete_parts_of(Database& db, const Key& partition) {
+  Query query(db,
+              "DELETE FROM parts WHERE job IN (SELECT id FROM jobs WHERE partition = ?1) "
+              "RETURNING number",
+              {key_bytes(partition)});
+  return numbers(query);
+}
+
 void delete_job(Database& db, const cache::JobId& job) {
   Query(db, "DELETE FROM fetches WHERE job = ?1", {to_bytes(job.span())}).run();
   Query(db, "DELETE FROM jobs WHERE id = ?1", {to_bytes(job.span())}).run();

@@ -60,14 +60,34 @@ Result<MediaIndex::Wanted> MediaIndex::wanted(const cache::JobId& id, const std:
       throw_failure(ErrorCode::kNotFound, "the item was finished with");
     }
     auto object = media::find_object(db, job.partition.key(), name);
-    return Wanted{std::move(job), *std::move(item), std::move(object)};
+    auto part = media::find_part(db, id, url);
+    return Wanted{std::move(job), *std::move(item), std::move(object), std::move(part)};
   });
+}
+
+Result<void> MediaIndex::note_part(const PartRecord& part) {
+  if (!reserved_.contains(part.number)) {
+    return fail(Error{ErrorCode::kNotFound, "the draft was given up"});
+  }
+  auto done = in_transaction([&](Database& db) {
+    (void)must_run(db, part.job);
+    if (!media::find_item(db, part.job, part.url)) {
+      throw_failure(ErrorCode::kNotFound, "the item was finished with");
+    }
+    media::write_part(db, part);
+  });
+  if (done) {
+    noted_.insert(part.number);
+  }
+  return done;
 }
 
 Result<std::vector<cache::JobItem>> MediaIndex::end_fetch(const FetchEnded& ended, WallTime now) {
   std::optional<std::uint64_t> old;
+  std::vector<std::uint64_t> parts;
   auto done = in_transaction([&](Database& db) {
     cache::JobRecord job = must_run(db, ended.job);
+    parts = media::delete_part_of(db, ended.job, ended.event.url);
     cache::JobEvent event = ended.event;
     event.number = job.progress.done + job.progress.failed + 1;
     if (!media::end_item(db, ended.job, event, ended.is_playlist)) {
@@ -107,6 +127,13 @@ Result<std::vector<cache::JobItem>> MediaIndex::end_fetch(const FetchEnded& ende
     media::write_job(db, job);
     return added;
   });
+  if (done) {
+    if (ended.content) {
+      noted_.erase(ended.content->number);
+      std::erase(parts, ended.content->number);
+    }
+    discard(parts);
+  }
   if (done && ended.content) {
     reserved_.erase(ended.content->number);
     if (old) {
@@ -118,24 +145,36 @@ Result<std::vector<cache::JobItem>> MediaIndex::end_fetch(const FetchEnded& ende
 }
 
 Result<void> MediaIndex::stop_job(const cache::JobId& id, const std::string& why, WallTime now) {
-  return in_transaction([&](Database& db) {
+  std::vector<std::uint64_t> parts;
+  auto done = in_transaction([&](Database& db) {
     cache::JobRecord job = must_run(db, id);
     job.progress.state = cache::Progress::State::kCancelled;
     job.ended = now;
     job.why = why;
     media::write_job(db, job);
+    parts = media::delete_parts_of(db, id);
   });
+  if (done) {
+    discard(parts);
+  }
+  return done;
 }
 
 Result<bool> MediaIndex::remove_job(const Key& partition, const cache::JobId& id) {
-  return in_transaction([&](Database& db) {
+  std::vector<std::uint64_t> parts;
+  auto done = in_transaction([&](Database& db) {
     const auto job = media::find_job(db, id);
     const bool there = job && job->partition.key() == partition;
     if (there) {
+      parts = media::delete_parts_of(db, id);
       media::delete_job(db, id);
     }
     return there;
   });
+  if (done) {
+    discard(parts);
+  }
+  return done;
 }
 
 Result<std::vector<cache::JobEvent>> MediaIndex::job_events(const cache::JobId& id,

@@ -230,5 +230,107 @@ TEST(MediaJobs, ADroppedObjectSaysWhereThereIsAnother) {
   EXPECT_FALSE(*cache.index->drop(end.content->number));
 }
 
+// A part as a fetch leaves it: reserved, written, synced, noted.
+PartRecord note_part(MediaCache& cache, const cache::JobRecord& job, const std::string& url,
+                     std::uint64_t size, std::uint64_t whole) {
+  const auto number =
+      cache.index->reserve(job.partition, MediaFiles::charge(whole), std::nullopt, cache.space);
+  auto draft = cache.files.make_draft(number.value());
+  EXPECT_TRUE(draft->write(content_of(7, size)));
+  EXPECT_TRUE(draft->sync());
+  PartRecord part{job.id, url, *number, "\"v1\"", whole, std::nullopt, size};
+  EXPECT_TRUE(cache.index->note_part(part));
+  // What was written since is not known to be on the disk.
+  EXPECT_TRUE(draft->write(content_of(8, 100)));
+  return part;
+}
+
+TEST(MediaJobs, WhatHasComeOfAFileIsThereAfterAStart) {
+  const TempFolder folder;
+  const auto job = job_of(1, kVideo, 2);
+  std::uint64_t number = 0;
+  {
+    MediaCache cache(folder.path());
+    ASSERT_TRUE(cache.index->add_job(job, items({"https://a/1", "https://a/2"})));
+    number = note_part(cache, job, "https://a/1", 5000, 90'000).number;
+  }
+  MediaCache cache(folder.path());
+  const auto wanted = cache.index->wanted(job.id, "https://a/1", "1");
+  ASSERT_TRUE(wanted && wanted->part);
+  EXPECT_EQ(wanted->part->number, number);
+  EXPECT_EQ(wanted->part->offset, 5000U);
+  EXPECT_EQ(wanted->part->tag, "\"v1\"");
+  EXPECT_FALSE(cache.index->wanted(job.id, "https://a/2", "2")->part);
+  auto draft = cache.files.reopen_draft(number, 5000);
+  ASSERT_TRUE(draft);
+  EXPECT_EQ(draft->size(), 5000U);
+  // Its room is kept for it, and its number is nobody else's.
+  cache.space.quota = {MediaFiles::charge(90'000), MediaFiles::charge(90'000)};
+  EXPECT_EQ(cache.index->reserve(kVideo, 1, std::nullopt, cache.space).error().code,
+            ErrorCode::kNoRoom);
+  EXPECT_TRUE(cache.index->reserve(kVideo, MediaFiles::charge(90'000), number, cache.space));
+  // When it is whole it is an object, and no part.
+  ASSERT_TRUE(draft->write(content_of(9, 85'000)));
+  const auto sealed = draft->finish();
+  ASSERT_TRUE(sealed && cache.files.publish(number));
+  FetchEnded end = ended(job, "https://a/1", true);
+  end.content = FetchEnded::Content{"1", number, *sealed, {}};
+  ASSERT_TRUE(cache.index->end_fetch(end, {10}));
+  EXPECT_TRUE(cache.index->find(kVideo.key(), "1", {11})->has_value());
+}
+
+TEST(MediaJobs, APartEndsWithItsItemItsJobAndItsSite) {
+  const TempFolder folder;
+  MediaCache cache(folder.path());
+  cache.space.quota = {MediaFiles::charge(90'000), MediaFiles::charge(90'000)};
+  const auto gone = [&](const PartRecord& part) {
+    // The file, the row, and the room.
+    EXPECT_EQ(cache.files.draft_bytes(part.number), 0U);
+    EXPECT_EQ(cache.index->note_part(part).error().code, ErrorCode::kNotFound);
+    const auto all =
+        cache.index->reserve(kVideo, MediaFiles::charge(90'000), std::nullopt, cache.space);
+    ASSERT_TRUE(all);
+    cache.index->release(*all);
+  };
+  const auto first = job_of(1, kVideo, 2);
+  ASSERT_TRUE(cache.index->add_job(first, items({"https://a/1", "https://a/2"})));
+  auto part = note_part(cache, first, "https://a/1", 5000, 90'000);
+  ASSERT_TRUE(cache.index->end_fetch(ended(first, "https://a/1", false), {10}));
+  gone(part);
+  part = note_part(cache, first, "https://a/2", 5000, 90'000);
+  ASSERT_TRUE(cache.index->stop_job(first.id, "no_room", {11}));
+  gone(part);
+  const auto second = job_of(2, kVideo, 1);
+  ASSERT_TRUE(cache.index->add_job(second, items({"https://a/1"})));
+  part = note_part(cache, second, "https://a/1", 5000, 90'000);
+  ASSERT_TRUE(cache.index->remove_job(kVideo.key(), second.id).value());
+  gone(part);
+  const auto third = job_of(3, kVideo, 1);
+  ASSERT_TRUE(cache.index->add_job(third, items({"https://a/1"})));
+  part = note_part(cache, third, "https://a/1", 5000, 90'000);
+  ASSERT_TRUE(cache.index->clear(kVideo.key()));
+  gone(part);
+  // And by itself, when its fetch gives it up.
+  const auto fourth = job_of(4, kVideo, 1);
+  ASSERT_TRUE(cache.index->add_job(fourth, items({"https://a/1"})));
+  part = note_part(cache, fourth, "https://a/1", 5000, 90'000);
+  cache.files.remove_draft(part.number);
+  cache.index->release(part.number);
+  EXPECT_FALSE(cache.index->wanted(fourth.id, "https://a/1", "1")->part);
+  gone(part);
+}
+
+TEST(MediaJobs, APartWhoseFileIsShorterThanItWasIsNone) {
+  const TempFolder folder;
+  MediaCache cache(folder.path());
+  const auto job = job_of(1, kVideo, 1);
+  ASSERT_TRUE(cache.index->add_job(job, items({"https://a/1"})));
+  const auto part = note_part(cache, job, "https://a/1", 5000, 90'000);
+  for (const auto& draft : std::filesystem::directory_iterator(folder.path() / "incoming")) {
+    std::filesystem::resize_file(draft.path(), 4999);
+  }
+  EXPECT_EQ(cache.files.reopen_draft(part.number, 5000).error().code, ErrorCode::kCorrupt);
+}
+
 }  // namespace
 }  // namespace latchkey::store

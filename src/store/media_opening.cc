@@ -71,6 +71,7 @@ bool MediaIndex::find_emptied() {
     if (emptied_) {
       db_.reset();
       reserved_.clear();
+      noted_.clear();
       uses_.clear();
     }
   }
@@ -93,6 +94,12 @@ Result<void> MediaIndex::reopen() {
     for (const auto& draft : media::upload_drafts(*db_)) {
       const std::uint64_t bytes = std::max(draft.length.value_or(0), draft.offset);
       reserved_.try_emplace(draft.number, Reservation{draft.partition, MediaFiles::charge(bytes)});
+    }
+    // Later on, whoever fetches knows better which are still parts.
+    for (const auto& part : starts_ ? media::part_drafts(*db_) : std::vector<media::PartDraft>()) {
+      const auto charge = MediaFiles::charge(part.whole);
+      reserved_.try_emplace(part.number, Reservation{part.partition, charge});
+      noted_.insert(part.number);
     }
     look_at_files(*db_);
   });
@@ -138,6 +145,7 @@ void MediaIndex::look_at_files(Database& db) {
   for (const auto& draft : media::upload_drafts(db)) {
     drafts.insert(draft.number);
   }
+  drafts.insert(noted_.begin(), noted_.end());
   for (const std::uint64_t number : files_.drafts()) {
     if (starts_ && !drafts.contains(number)) {
       files_.remove_draft(number);

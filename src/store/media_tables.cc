@@ -13,7 +13,7 @@ constexpr std::int32_t kApplicationId = 0x4c4b4d43;  // "LKMC"
 
 // What each origin holds is counted by the database itself, so that no way to change an object can
 // forget it.
-constexpr std::array<const char*, 3> kMigrations = {R"sql(
+constexpr std::array<const char*, 4> kMigrations = {R"sql(
 CREATE TABLE origins (
   partition    BLOB PRIMARY KEY,
   origin       TEXT NOT NULL,
@@ -112,15 +112,19 @@ ALTER TABLE jobs ADD COLUMN skipped INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN live INTEGER NOT NULL DEFAULT 0;
 -- 0: media; 1: a beginning, a key, or said to be a playlist; 2: a playlist that was followed
 ALTER TABLE fetches ADD COLUMN aside INTEGER NOT NULL DEFAULT 0;
+)sql",
+                                                    R"sql(
+CREATE TABLE parts (
+  number INTEGER PRIMARY KEY,
+  job    BLOB NOT NULL,
+  url    TEXT NOT NULL,
+  tag    TEXT NOT NULL,
+  whole  INTEGER NOT NULL,
+  digest BLOB,
+  offset INTEGER NOT NULL,
+  UNIQUE (job, url)
+);
 )sql"};
-
-std::vector<std::uint64_t> numbers(Query& query) {
-  std::vector<std::uint64_t> out;
-  while (query.step()) {
-    out.push_back(Columns(query).count("number"));
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -193,7 +197,8 @@ bool has_number(Database& db, std::uint64_t number) {
 std::uint64_t highest_number(Database& db) {
   Query query(db,
               "SELECT max(coalesce((SELECT max(number) FROM objects), 0), "
-              "coalesce((SELECT max(number) FROM uploads), 0))",
+              "coalesce((SELECT max(number) FROM uploads), 0), "
+              "coalesce((SELECT max(number) FROM parts), 0))",
               {});
   return query.step() ? Columns(query).count("number") : 0;
 }

@@ -75,6 +75,22 @@ bool end_item(Database& db, const cache::JobId& job, const cache::JobEvent& even
 bool has_media(Database& db, const cache::JobId& job);
 std::vector<cache::JobEvent> job_events(Database& db, const cache::JobId& job, std::uint64_t after,
                                         std::size_t limit);
+struct PartDraft {
+  std::uint64_t number = 0;
+  Key partition;
+  std::uint64_t whole = 0;
+};
+// Of items that wait.
+std::vector<PartDraft> part_drafts(Database& db);
+std::optional<PartRecord> find_part(Database& db, const cache::JobId& job, const std::string& url);
+// Instead of the one that the item had.
+void write_part(Database& db, const PartRecord& part);
+void delete_part(Database& db, std::uint64_t number);
+// These give the numbers of the drafts that have lost their row.
+std::vector<std::uint64_t> delete_part_of(Database& db, const cache::JobId& job,
+                                          const std::string& url);
+std::vector<std::uint64_t> delete_parts_of(Database& db, const cache::JobId& job);
+std::vector<std::uint64_t> delete_parts_of(Database& db, const Key& partition);
 void delete_job(Database& db, const cache::JobId& job);
 void delete_jobs_of(Database& db, const Key& partition);
 // Those that have ended before `then`, and of each partition all but the newest `most`; of those
