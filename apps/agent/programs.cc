@@ -244,7 +244,7 @@ void Conversation::send(const nlohmann::json& message) const {
 }
 
 std::optional<nlohmann::json> Conversation::receive() const {
-  const auto until = Clock::now() + std::chrono::seconds(10);
+  const auto until = Clock::now() + std::chrono::seconds(60);  // for what hangs
   const auto read_exactly = [&](char* into, std::size_t size) {
     while (size > 0) {
       if (!readable(fd_, until)) {

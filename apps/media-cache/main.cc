@@ -137,6 +137,8 @@ int main_of(int argc, char** argv) {
   options.socket = socket.empty() ? default_socket(options.state) : std::filesystem::path(socket);
   // A file that reaches its limit is an error like any other, not the end.
   std::signal(SIGXFSZ, SIG_IGN);
+  // Nor is a server or a device that goes away in the middle.
+  std::signal(SIGPIPE, SIG_IGN);
   set_up_logging();
   return run(options);
 }

@@ -38,11 +38,11 @@ void write_secret(const std::filesystem::path& path, const std::string& text) {
   std::ofstream(path) << text;
   std::filesystem::permissions(path, std::filesystem::perms(0600));
 }
-crypto::IssueFields fields(const std::string& name, std::optional<std::uint8_t> ca) {
+crypto::IssueFields fields(const std::string& name, std::optional<std::uint8_t> ca, WallTime at) {
   return {.common_name = name,
           .organization = "",
-          .not_before = now() - seconds(86400),
-          .not_after = now() + seconds(86400 * 30LL),
+          .not_before = at - seconds(86400),
+          .not_after = at + seconds(86400 * 30LL),
           .ca_path_length = ca,
           .aaguid = std::nullopt};
 }
@@ -173,11 +173,12 @@ class ServeTest : public ::testing::Test {
  private:
   void make_tls_identity() {
     net::SystemRandom random;
+    const WallTime at = now();  // of both: a leaf does not outlive its issuer
     const auto root_key = crypto::PrivateKey::generate();
     const std::vector<Bytes> root{
-        crypto::issue_root(fields("Test root", 0), root_key, random).value()};
+        crypto::issue_root(fields("Test root", 0, at), root_key, random).value()};
     const auto key = crypto::PrivateKey::generate();
-    const std::vector<Bytes> leaf{crypto::issue_certificate(fields("localhost", std::nullopt),
+    const std::vector<Bytes> leaf{crypto::issue_certificate(fields("localhost", std::nullopt, at),
                                                             key.public_key(),
                                                             {root_key, root.front()}, random)
                                       .value()};

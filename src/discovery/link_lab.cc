@@ -105,7 +105,7 @@ void House::on_device(const std::function<void()>& work) {
 }
 
 bool run_until(boost::asio::io_context& io, const std::function<bool()>& condition) {
-  const auto deadline = steady_clock::now() + std::chrono::seconds(20);
+  const auto deadline = steady_clock::now() + std::chrono::seconds(60);
   while (!condition()) {
     if (steady_clock::now() > deadline) {
       return false;
