@@ -283,7 +283,9 @@ test('row 46: a job does not throw away its own film, and says that there was no
   const brought = (await names()).filter((name) => name.startsWith(origin.host));
   assert.equal(brought.length, ended.done, 'what it says that it brought is there');
   assert.ok(brought.includes(`${origin.host}/long.m3u8`));
-  assert.ok(brought.length >= 6, `${brought.length}: what is older had to go`);
+  // How much has come depends on what was under way when there was no more room; what is older went before.
+  assert.ok(brought.length >= 2, `${brought.length}`);
+  assert.deepEqual((await names()).filter((name) => name.startsWith('old')), []);
   // What another job has brought before is older, too.
   const next = await over(cache, await start(cache, { urls: [`${origin.url}/short.m3u8`] }));
   assert.deepEqual([next.state, next.done], ['done', 3]);
