@@ -24,7 +24,7 @@ RELEASE := build/release
 DEV_BIN := $(CURDIR)/$(DEV)/bin
 RELEASE_BIN := $(CURDIR)/$(RELEASE)/bin
 
-.PHONY: help build deps demo test test-unit test-js test-e2e test-attack test-recipes test-asan test-bluetooth test-fresh packages test-packages lint format bench \
+.PHONY: help build deps demo test test-unit test-js test-e2e test-attack test-crash test-recipes test-asan test-bluetooth test-fresh packages test-packages lint format bench \
         fuzz install uninstall clean dev js
 
 help: ## this text
@@ -88,6 +88,11 @@ test-attack: ## attacks on the whole system
 	@scripts/bootstrap --for build test
 	@$(MAKE) dev js
 	@LATCHKEY_BIN=$(DEV_BIN) scripts/test attack
+
+test-crash: ## agent and device killed inside every call that changes a file; `make test` has the short form
+	@scripts/bootstrap --for build test
+	@$(MAKE) dev
+	@LATCHKEY_BIN=$(DEV_BIN) CRASH_ALL=1 scripts/test crash
 
 test-recipes: ## other people's software behind a device, with gigabytes and minutes (docs/recipes)
 	@scripts/bootstrap --for build test

@@ -64,11 +64,13 @@ export function certificate(of) {
 
 const DAY = 86400;
 export const now = () => Math.floor(Date.now() / 1000);
+/** A validity of so many days, as agents make it. One look at the clock: a second more is a life too long. */
+const days = (count, at = now()) => ({ notBefore: at - 3600, notAfter: at + count * DAY });
 
 export function userRoot(key = newKey(), extra = {}) {
   const der = certificate({
     subject: 'Latchkey user root', issuer: 'Latchkey user root', key, issuerKey: key, ca: 1, permitted: ['local'],
-    notBefore: now() - 3600, notAfter: now() + 3650 * DAY, ...extra,
+    ...days(3650), ...extra,
   });
   return { key, der };
 }
@@ -76,20 +78,20 @@ export function grantCa(root, host, extra = {}) {
   const key = newKey();
   const der = certificate({
     subject: 'Latchkey grant CA', issuer: 'Latchkey user root', key, issuerKey: root.key, ca: 0, permitted: [host],
-    notBefore: now() - 3600, notAfter: now() + 365 * DAY, ...extra,
+    ...days(365), ...extra,
   });
   return { key, der };
 }
 export function leaf(ca, host, publicKey, extra = {}) {
   return certificate({
     subject: host, issuer: 'Latchkey grant CA', key: publicKey, issuerKey: ca.key, dns: host,
-    notBefore: now() - 3600, notAfter: now() + 7 * DAY, ...extra,
+    ...days(7), ...extra,
   });
 }
 
 /** A self-signed certificate without any claim, as devices and agents show. */
 export function bare(key) {
-  return certificate({ subject: 'latchkey', issuer: 'latchkey', key, issuerKey: key, notBefore: now() - 3600, notAfter: now() + 3650 * DAY });
+  return certificate({ subject: 'latchkey', issuer: 'latchkey', key, issuerKey: key, ...days(3650) });
 }
 
 /** PKCS#10. `attributes`: what stands in the attribute set. `signer`: another key than the one asked for. */

@@ -121,8 +121,8 @@ let count = 0;
 
 export class Device {
   /**
-   * @param {{upstream?: string, serve?: string, name?: string, type?: string, listen?: string, erases?: string[], more?: string[], config?: string, wrap?: string[]}} options
-   *   `config`: a file that says what it is called and what it fronts
+   * @param {{upstream?: string, serve?: string, name?: string, type?: string, listen?: string, port?: number, erases?: string[], more?: string[], config?: string, wrap?: string[], power?: {env: object}}} options
+   *   `config`: a file that says what it is called and what it fronts; `power`: its power button (power.mjs)
    */
   static async start(house, options = {}) {
     const device = new Device();
@@ -135,17 +135,17 @@ export class Device {
       mkdirSync(device.options.serve);
     }
     house.keep(() => device.stop());
-    await device.run();
+    await device.run({ port: options.port });
     return device;
   }
   async run({ wrap = this.options.wrap ?? [], env = {}, port = 0 } = {}) {
-    const { upstream, serve, name, type, listen, erases = [], more = [], config } = this.options;
+    const { upstream, serve, name, type, listen, erases = [], more = [], config, power } = this.options;
     const fronts = config ? ['--config', config] : upstream ? ['--upstream', upstream] : ['--serve', serve];
     this.program = new Program([
       ...wrap, join(BIN, 'latchkey-device'), 'run', '--state', this.state, ...(name === undefined ? [] : ['--name', name]), ...(type === undefined ? [] : ['--type', type]), '--listen', listen,
       '--port', String(port), '--mdns', 'off', '--access-log', this.log, ...(more.includes('--drain-seconds') ? [] : ['--drain-seconds', '0']), ...fronts,
       ...erases.flatMap((folder) => ['--reset-erases', folder]), ...more,
-    ], { ...environment(this.house.path('device-home')), ...env });
+    ], { ...environment(this.house.path('device-home')), ...power?.env, ...env });
     const [, , found] = await this.program.line(/listening on (.*):(\d+)\n/);
     this.port = Number(found);
   }
@@ -171,10 +171,14 @@ export class Device {
 }
 
 export class Agent {
-  /** @param {{devices?: {port: number, name?: string, type?: string, address?: string}[], loopback?: boolean}} options */
-  static async start(house, { devices = [], loopback = true } = {}) {
+  /**
+   * @param {{devices?: {port: number, name?: string, type?: string, address?: string}[], loopback?: boolean, power?: {env: object}}} options
+   *   `power`: the power button of the agent alone (power.mjs)
+   */
+  static async start(house, { devices = [], loopback = true, power } = {}) {
     const agent = new Agent();
     agent.house = house;
+    agent.power = power;
     agent.home = house.path(`home-${++count}`);
     mkdirSync(agent.home, { mode: 0o700 });
     agent.env = environment(agent.home);
@@ -187,7 +191,8 @@ export class Agent {
     return agent;
   }
   async run() {
-    this.program = new Program([...this.wrap ?? [], join(BIN, 'latchkey-agent'), 'run', '--socket', this.socket, '--state', this.state, ...this.words], this.env);
+    this.program = new Program([...this.wrap ?? [], join(BIN, 'latchkey-agent'), 'run', '--socket', this.socket, '--state', this.state, ...this.words],
+      { ...this.env, ...this.power?.env });
     await this.program.line(/listening on .*\n/);
   }
   async stop(signal) {
@@ -221,6 +226,11 @@ export class Agent {
     } finally {
       socket.close();
     }
+  }
+  /** What a page of the granted web service would get from the device. @returns {Promise<{status: number}>} or nothing */
+  async fetch({ host, origin }, device, target = '/') {
+    const { json } = await this.cli(['fetch', `https://${host}${target}`, '--origin', origin, '--resolve', `127.0.0.1:${device.port}`]);
+    return json ?? {};
   }
   async grants() {
     const { json } = await this.cli(['grants', '--all']);

@@ -45,12 +45,42 @@ export function add(p, q) {
   const x = mod(slope * slope - p[0] - q[0]);
   return [x, mod(slope * (p[0] - x) - p[1])];
 }
+// In Jacobian coordinates ([x, y, z] is x/z^2, y/z^3; null is the identity): a product takes one inverse, and not
+// one for each bit.
+function twice(p) {
+  if (!p || p[1] === 0n) return null;
+  const [x, y, z] = p;
+  const zz = (z * z) % P;
+  const yy = (y * y) % P;
+  const s = (4n * x * yy) % P;
+  const m = (3n * (x - zz) * (x + zz)) % P;
+  const rx = mod(m * m - 2n * s);
+  return [rx, mod(m * (s - rx) - 8n * yy * yy), (2n * y * z) % P];
+}
+/** `q` is affine, and no identity. */
+function plus(p, q) {
+  if (!p) return [q[0], q[1], 1n];
+  const [x, y, z] = p;
+  const zz = (z * z) % P;
+  const h = mod(q[0] * zz - x);
+  const r = mod(q[1] * zz * z - y);
+  if (h === 0n) return r === 0n ? twice(p) : null;
+  const hh = (h * h) % P;
+  const hhh = (h * hh) % P;
+  const v = (x * hh) % P;
+  const rx = mod(r * r - hhh - 2n * v);
+  return [rx, mod(r * (v - rx) - y * hhh), (z * h) % P];
+}
 export function times(p, scalar) {
+  if (!p) return null;
   let result = null;
-  for (let bit = scalar; bit > 0n; bit >>= 1n, p = add(p, p)) {
-    if (bit & 1n) result = add(result, p);
+  for (const bit of scalar.toString(2)) {
+    result = twice(result);
+    if (bit === '1') result = plus(result, p);
   }
-  return result;
+  if (!result) return null;
+  const back = inverse(result[2]);
+  return [mod(result[0] * back * back), mod(result[1] * back * back * back)];
 }
 
 const number = (bytes) => BigInt(`0x${Buffer.from(bytes).toString('hex')}`);
