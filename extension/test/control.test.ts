@@ -7,7 +7,12 @@ import { ControlDesk } from '../src/background/control-desk';
 import { exportName, exportText } from '../src/control/export';
 import { countOf, plain, search, slice } from '../src/control/search';
 import { type Grant, readGrant } from '../src/protocol/agent';
-import { type ControlMessage, type ControlState, readControlMessage } from '../src/protocol/control';
+import {
+  type ControlMessage,
+  type ControlState,
+  type Details,
+  readControlMessage,
+} from '../src/protocol/control';
 import type { HomeState } from '../src/protocol/internal';
 import { Malformed } from '../src/protocol/read';
 import { byDevice, bySite } from '../src/ui/groups';
@@ -91,6 +96,27 @@ const state: ControlState = {
   ],
 } as unknown as ControlState;
 
+const details: Details = {
+  certificate: {
+    subject: 'media-cache-k3f7x2m7q4ab.local',
+    validFrom: 1_700_000_001,
+    validTo: 1_700_600_002,
+    renewAt: 1_700_300_003,
+    key: 'a1'.repeat(32),
+    issuer: 'b2'.repeat(32),
+  },
+  proof: {
+    standing: 'proven',
+    maker: 'Nordlicht',
+    model: 'Nordlicht C2',
+    provider: 'Example provider',
+    modelId: '12345678-0000-4000-8000-123456789abc',
+    proved: 1_699_999_999,
+  },
+};
+const copied = (of: ControlState = state): string =>
+  exportText(of, Object.fromEntries(of.grants.map((grant) => [grant.id, details])), 1_700_000_100);
+
 interface Copy {
   readonly format: string;
   readonly permissions: readonly Record<string, unknown>[];
@@ -105,7 +131,7 @@ function keysOf(value: unknown): string[] {
 }
 
 test('the copy holds every permission and device, as JSON that others can read', () => {
-  const copy = JSON.parse(exportText(state, 1_700_000_100)) as Copy;
+  const copy = JSON.parse(copied()) as Copy;
   assert.equal(copy.format, 'latchkey-list');
   assert.equal(copy.permissions.length, household.length);
   const column = (key: string): unknown[] => copy.permissions.map((entry) => entry[key]);
@@ -132,15 +158,39 @@ test('the copy holds what it names and nothing besides: no keys, tickets, codes 
     devices: state.devices.map((one) => ({ ...one, ...planted('device') })),
     providers: [{ name: 'P', state: 'fresh', checked: null, ...planted('provider') }],
   } as unknown as ControlState;
-  const text = exportText(more, 1_700_000_100);
+  const text = copied(more);
   assert.ok(!text.includes('PLANTED'), text);
   const known = new Set(
     ['format', 'version', 'made', 'devices', 'permissions', 'may_reach_other_things', 'providers']
       .concat(['id', 'name', 'type', 'maker', 'model', 'standing', 'since', 'was_reset'])
       .concat(['web_service', 'web_service_name', 'web_service_standing', 'device', 'device_name'])
-      .concat(['address', 'last_used', 'valid_until', 'state', 'reason', 'paused', 'asked']),
+      .concat(['address', 'last_used', 'valid_until', 'state', 'reason', 'paused', 'asked'])
+      .concat(['certificate', 'for', 'valid_from', 'valid_to', 'renewal', 'key_sha256', 'issuer_sha256'])
+      .concat(['proof', 'model_id', 'proved', 'provider']),
   );
   assert.deepEqual([...new Set(keysOf(JSON.parse(text)))].filter((key) => !known.has(key)), []);
+});
+
+test('the copy holds all that the page shows, under Details too', () => {
+  // By what a person sees: each value of the state and of the details stands in the copy, times as such.
+  const written = (value: unknown): string =>
+    typeof value === 'number' && value > 1_000_000
+      ? new Date(value * 1000).toISOString()
+      : String(value);
+  const [first] = (JSON.parse(copied()) as Copy).permissions;
+  const text = JSON.stringify(first);
+  assert.ok(details.certificate !== null);
+  for (const [name, value] of Object.entries({ ...details.certificate, ...details.proof })) {
+    assert.ok(text.includes(`"${written(value)}"`), `${name} is not in the copy`);
+  }
+  for (const device of state.devices) {
+    for (const value of [device.id, device.name, device.type, device.since]) {
+      assert.ok(copied().includes(written(value)), String(value));
+    }
+  }
+  // What the agent had no details of any more says so.
+  const bare = JSON.parse(exportText(state, {}, 1)) as Copy;
+  assert.equal(bare.permissions[0]?.['certificate'], null);
 });
 
 // --- the desk ---
@@ -199,6 +249,10 @@ function makeDesk(answers: Record<string, unknown> = {}): Made {
         return Promise.resolve(true);
       },
       state: async () => Promise.resolve({ ...state, devices: undefined } as unknown as HomeState),
+      sleep: async (ms) => {
+        done.push(`sleep ${String(ms)}`);
+        return Promise.resolve();
+      },
     }),
   };
   return made;
@@ -281,6 +335,24 @@ test('forgetting a device, adding one, and what a web service may reach besides'
   assert.deepEqual(made.done, ['add', kList, 'nearby video.example true', kList]);
 });
 
+test('a copy asks for the details of all, and is whole or is none', async () => {
+  const made = makeDesk();
+  const reply = await made.desk.handle({ kind: 'control.copy' });
+  assert.deepEqual(Object.keys(reply.copy ?? {}).sort(), household.map((grant) => grant.id).sort());
+  assert.deepEqual(made.done, [
+    'sync',
+    ...household.map((grant) => `grants.details {"id":"${grant.id}"}`),
+    kList,
+  ]);
+  // What ended while it was asked for is left out; any other trouble ends it.
+  made.answers['grants.details'] = new AgentError('not_granted');
+  assert.deepEqual((await made.desk.handle({ kind: 'control.copy' })).copy, {});
+  made.answers['grants.details'] = new AgentError('locked');
+  const failed = await made.desk.handle({ kind: 'control.copy' });
+  assert.equal(failed.copy, null);
+  assert.equal(failed.failed, 'locked');
+});
+
 test('an agent that knows no list of devices names none, and that is no failure', async () => {
   const made = makeDesk({ 'devices.list': new AgentError('unsupported') });
   const reply = await made.desk.handle({ kind: 'control.state' });
@@ -292,6 +364,7 @@ test('messages to the desk: what is not one of them is refused', () => {
   const good: ControlMessage[] = [
     { kind: 'control.state' },
     { kind: 'control.add' },
+    { kind: 'control.copy' },
     { kind: 'control.grant', action: 'pause', grant: one },
     { kind: 'control.forget', device: deviceId('a') },
     { kind: 'control.nearby', site: 'video.example', allowed: false },

@@ -102,6 +102,10 @@ const control = new ControlDesk({
   setNearby,
   add: () => desk.add(),
   state: homeState,
+  sleep: (ms) =>
+    new Promise((done) => {
+      setTimeout(done, ms);
+    }),
 });
 
 const watchers = new Watchers(watching.load, watching.save);

@@ -1,11 +1,43 @@
 // Everything that is known here as one JSON document, for the person to keep: no keys, no codes, no
 // tickets. Pure.
-import type { ControlState } from '../protocol/control';
+import type { ControlState, Details } from '../protocol/control';
 
 const day = (seconds: number): string | null =>
   seconds === 0 ? null : new Date(seconds * 1000).toISOString();
 
-export function exportText(state: ControlState, now: number): string {
+// What the page shows under Details.
+function detailsOf(details: Details | undefined): Record<string, unknown> {
+  if (details === undefined) return { certificate: null, proof: null };
+  const { certificate, proof } = details;
+  return {
+    certificate:
+      certificate === null
+        ? null
+        : {
+            for: certificate.subject,
+            valid_from: day(certificate.validFrom),
+            valid_to: day(certificate.validTo),
+            renewal: day(certificate.renewAt),
+            key_sha256: certificate.key,
+            issuer_sha256: certificate.issuer,
+          },
+    proof: {
+      standing: proof.standing,
+      maker: proof.maker,
+      model: proof.model,
+      model_id: proof.modelId,
+      proved: proof.proved === null ? null : day(proof.proved),
+      provider: proof.provider, // who says so
+    },
+  };
+}
+
+// `details` by the id of the grant.
+export function exportText(
+  state: ControlState,
+  details: Readonly<Record<string, Details>>,
+  now: number,
+): string {
   const document = {
     format: 'latchkey-list',
     version: 1,
@@ -35,6 +67,7 @@ export function exportText(state: ControlState, now: number): string {
       state: grant.state,
       reason: grant.hold,
       paused: grant.paused,
+      ...detailsOf(details[grant.id]),
     })),
     may_reach_other_things: state.nearby,
     providers: state.providers.map((provider) => ({

@@ -223,10 +223,26 @@ function doneText(action: GrantAction, grant: Grant, reply: ControlReply): strin
 
 // --- a copy of it all ---
 
-function save(): void {
-  if (state === null) return;
+let saving = false;
+
+async function save(): Promise<void> {
+  if (saving) return;
+  saving = true;
+  say('said', '');
+  try {
+    // The details are the agent's; it is asked for all of them.
+    const reply = await ask({ kind: 'control.copy' });
+    if (reply.copy === null) say('said', text('controlExportFailed'));
+    else download(exportText(reply.state, reply.copy, Math.floor(Date.now() / 1000)));
+  } finally {
+    saving = false;
+    draw();
+  }
+}
+
+function download(copy: string): void {
   const now = Math.floor(Date.now() / 1000);
-  const blob = new Blob([exportText(state, now)], { type: 'application/json' });
+  const blob = new Blob([copy], { type: 'application/json' });
   const link = h('a', { href: URL.createObjectURL(blob), download: exportName(now) });
   link.click();
   setTimeout(() => {
@@ -253,7 +269,9 @@ fillTexts(document);
 document.title = `${text('brand')}: ${text('controlTitle')}`;
 byId('brand').append(icon('key'), nameNode(text('brand')));
 byId('export').append(text('controlExport'));
-byId('export').addEventListener('click', save);
+byId('export').addEventListener('click', () => {
+  void save();
+});
 field.placeholder = text('controlSearchHint');
 field.addEventListener('input', () => {
   query = field.value;

@@ -63,7 +63,7 @@ export const kGrantActions = ['pause', 'resume', 'renew', 'remove', 'details'] a
 export type GrantAction = (typeof kGrantActions)[number];
 
 export type ControlMessage =
-  | { readonly kind: 'control.state' | 'control.add' }
+  | { readonly kind: 'control.state' | 'control.add' | 'control.copy' }
   | { readonly kind: 'control.grant'; readonly action: GrantAction; readonly grant: string }
   | { readonly kind: 'control.forget'; readonly device: string }
   | { readonly kind: 'control.nearby'; readonly site: string; readonly allowed: boolean };
@@ -73,12 +73,13 @@ export interface ControlState extends HomeState {
 }
 
 // `failed`: the agent's reason, and null where there was no agent to ask. `delivered`: the device
-// has heard.
+// has heard. `copy`: the details of every grant by its id, where they were asked for.
 export interface ControlReply {
   readonly state: ControlState;
   readonly failed: ErrorCode | 'no_agent' | null;
   readonly delivered: boolean;
   readonly details: Details | null;
+  readonly copy: Readonly<Record<string, Details>> | null;
 }
 
 export function readControlMessage(value: unknown): ControlMessage {
@@ -86,6 +87,7 @@ export function readControlMessage(value: unknown): ControlMessage {
   const kind = readOneOf(message['kind'], 'kind', [
     'control.state',
     'control.add',
+    'control.copy',
     'control.grant',
     'control.forget',
     'control.nearby',
@@ -93,6 +95,7 @@ export function readControlMessage(value: unknown): ControlMessage {
   switch (kind) {
     case 'control.state':
     case 'control.add':
+    case 'control.copy':
       return { kind };
     case 'control.grant':
       return {

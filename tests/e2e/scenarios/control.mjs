@@ -140,6 +140,17 @@ export function scenarios(scenario) {
     assert.equal(copy.permissions.length, all);
     assert.ok(copy.permissions.some((each) => each.web_service === SITE));
     assert.ok(copy.devices.some((each) => each.name === stage.store.options.name));
+    // Under Details, too: what the page shows of each is in the copy.
+    for (const { id, certificate, proof } of copy.permissions) {
+      const row = control.locator(`[data-testid="grant"][data-grant="${id}"]`);
+      await row.locator('[data-testid="details"]').click();
+      assert.equal(await row.locator('[data-testid="key"]').getAttribute('data-hex'), certificate.key_sha256);
+      assert.equal(await row.locator('[data-testid="issuer"]').getAttribute('data-hex'), certificate.issuer_sha256);
+      const codes = await row.locator('dd code:not([data-testid])').allInnerTexts();
+      for (const shown of codes.slice(1)) assert.ok([certificate.for, proof.model_id].includes(shown), `${shown} is not in the copy`);
+      assert.equal(codes.length > 2, proof.model_id !== null);
+      await row.locator('[data-testid="details"]').click();
+    }
     assert.deepEqual(await control.evaluate(faults), []);
   });
 
