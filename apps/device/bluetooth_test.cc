@@ -175,7 +175,7 @@ class BluetoothTest : public House, public Watcher {
  protected:
   void SetUp() override {
     std::filesystem::create_directory(path("files"));
-    start(FileBackend::open(path("files"), clock_));
+    start(FileBackend::open(path("files"), clock_, io_.get_executor()));
     rid_.emplace(*device_);
     radio_ = RadioSocket::open(io_.get_executor(), path("radio.sock")).value();
     bluetooth_.emplace(io_.get_executor(), *device_, *radio_,

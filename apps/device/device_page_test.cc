@@ -15,7 +15,7 @@ class OwnPageTest : public House {
   // A direct grant, signed in.
   void begin() {
     std::filesystem::create_directories(folder_ / "www");
-    start(FileBackend::open(path("www"), clock_));
+    start(FileBackend::open(path("www"), clock_, io_.get_executor()));
     agent_.next_host = *HostName::parse("hall-cache.local");
     agent_.next_origin = std::nullopt;
     id_ = pair();

@@ -28,12 +28,13 @@ std::string join(const std::vector<std::string>& names) {
 
 }  // namespace
 
-std::unique_ptr<FileBackend> FileBackend::open(const std::string& folder, const Clock& clock) {
+std::unique_ptr<FileBackend> FileBackend::open(const std::string& folder, const Clock& clock,
+                                               const net::Executor& executor) {
   net::OwnedFd root(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root.is_open()) {
     return nullptr;
   }
-  return std::unique_ptr<FileBackend>(new FileBackend(std::move(root), clock));
+  return std::unique_ptr<FileBackend>(new FileBackend(std::move(root), clock, executor));
 }
 
 net::OwnedFd FileBackend::open_beneath(const std::vector<std::string>& names) const {
@@ -56,27 +57,50 @@ net::OwnedFd FileBackend::open_beneath(const std::vector<std::string>& names) co
 }
 
 bool FileBackend::has_root_page() const {
-  return find({std::string()}).has_value();
+  std::vector<std::string> path(1);
+  return find(path) != nullptr;
 }
 
-std::optional<FileBackend::Opened> FileBackend::find(const std::vector<std::string>& names) const {
-  std::vector<std::string> path = names;
+std::shared_ptr<const OpenFile> FileBackend::find(std::vector<std::string>& path) const {
   const bool as_folder = path.back().empty();
   if (as_folder) {
     path.back() = "index.html";
   }
-  Opened opened{open_beneath(path), {}, path.back(), false};
-  struct stat info{};
-  if (!opened.file.is_open() || ::fstat(opened.file.get(), &info) != 0) {
-    return std::nullopt;
+  auto opened = std::make_shared<OpenFile>();
+  opened->file = open_beneath(path);
+  opened->name = path.back();
+  struct stat& info = opened->seen;
+  if (!opened->file.is_open() || ::fstat(opened->file.get(), &info) != 0) {
+    return nullptr;
   }
-  opened.is_folder = S_ISDIR(info.st_mode) && !as_folder;
-  if (!S_ISREG(info.st_mode) && !opened.is_folder) {
-    return std::nullopt;
+  opened->is_folder = S_ISDIR(info.st_mode) && !as_folder;
+  if (!S_ISREG(info.st_mode) && !opened->is_folder) {
+    return nullptr;
   }
-  opened.facts = {static_cast<std::uint64_t>(info.st_size), info.st_mtim.tv_sec,
-                  static_cast<std::uint32_t>(info.st_mtim.tv_nsec), info.st_ino};
+  opened->facts = {static_cast<std::uint64_t>(info.st_size), info.st_mtim.tv_sec,
+                   static_cast<std::uint32_t>(info.st_mtim.tv_nsec), info.st_ino};
   return opened;
+}
+
+std::shared_ptr<const OpenFile> FileBackend::find(const std::string& request_path) {
+  if (auto open = open_files_.find(request_path, root_.get())) {
+    return open;
+  }
+  auto names = front::file_path(request_path);
+  auto opened = names ? find(*names) : nullptr;
+  if (opened) {
+    open_files_.keep(request_path, join(*names), opened);
+  }
+  return opened;
+}
+
+const std::string& FileBackend::date() {
+  const WallTime now = clock_.wall_now();
+  if (date_.empty() || now != date_of_) {
+    date_of_ = now;
+    date_ = wire::http_date(now.unix_seconds);
+  }
+  return date_;
 }
 
 net::Task<void> FileBackend::serve(Exchange exchange) {
@@ -84,8 +108,7 @@ net::Task<void> FileBackend::serve(Exchange exchange) {
   if (method != "GET" && method != "HEAD") {
     co_return co_await answer_error(exchange, 405, "method_not_allowed");
   }
-  const auto names = front::file_path(exchange.pass.path);
-  auto opened = names ? find(*names) : std::nullopt;
+  const auto opened = find(exchange.pass.path);
   if (!opened) {
     co_return co_await answer_error(exchange, 404, "not_found");
   }
@@ -100,12 +123,12 @@ net::Task<void> FileBackend::serve(Exchange exchange) {
   co_await send(exchange, *opened);
 }
 
-net::Task<void> FileBackend::send(Exchange& exchange, const Opened& opened) {
+net::Task<void> FileBackend::send(Exchange& exchange, const OpenFile& opened) {
   auto plan = front::plan_file(exchange.pass.head, opened.name, opened.facts);
   wire::HttpResponseHead head;
   head.status = plan.status;
   head.fields = std::move(plan.fields);
-  head.fields.add("Date", wire::http_date(clock_.wall_now().unix_seconds));
+  head.fields.add("Date", date());
   front::Desk::dress_for(head.fields, exchange.grant->grant);
   const bool sends = exchange.pass.head.method != "HEAD" && plan.status != 304;
   if (sends && plan.length > 0 && plan.length <= kSmall) {
@@ -140,16 +163,17 @@ net::Task<void> FileBackend::send(Exchange& exchange, const Opened& opened) {
   (void)co_await exchange.client.finish();
 }
 
-net::Task<void> FileBackend::send_small(Exchange& exchange, const Opened& opened,
+net::Task<void> FileBackend::send_small(Exchange& exchange, const OpenFile& opened,
                                         const front::FilePlan& plan, wire::HttpResponseHead head) {
-  std::string body(static_cast<std::size_t>(plan.length), '\0');
+  const auto block = net::Block<kSmall>::take();
+  const auto body = block.span().first(static_cast<std::size_t>(plan.length));
   const ssize_t got =
       ::pread(opened.file.get(), body.data(), body.size(), static_cast<off_t>(plan.offset));
   if (got != static_cast<ssize_t>(body.size())) {
     exchange.client.close();
     co_return;
   }
-  (void)co_await exchange.client.write_whole(std::move(head), std::move(body), true);
+  (void)co_await exchange.client.write_whole(std::move(head), as_text(body), true);
 }
 
 }  // namespace latchkey::device

@@ -118,7 +118,7 @@ class ResetTest : public House {
 // threats.md row 35: not what the tables say, but what is on the disk.
 TEST_F(ResetTest, Row35NothingOfBeforeIsInTheFiles) {
   fs::create_directories(folder_ / "www");
-  start(FileBackend::open(path("www"), clock_));
+  start(FileBackend::open(path("www"), clock_, io_.get_executor()));
   const GrantId id = pair();
   ASSERT_TRUE(store_->set_label_key(SecretBytes::copy_of(as_bytes("ABCDEFGHJKMNPQRSTVWXYZ0123"))));
   ASSERT_EQ(run(sign_in(grant(id))), 204);

@@ -30,6 +30,7 @@
 #include "device/sso_setup.h"
 #include "device/store_door.h"
 #include "device/upstream_backend.h"
+#include "net/tls_memory.h"
 #include "net/worker.h"
 
 namespace latchkey::device {
@@ -295,7 +296,7 @@ std::unique_ptr<Backend> make_backend(const RunOptions& options, net::Executor e
                                       const Timeouts& timeouts, const Clock& clock,
                                       front::Metrics& metrics) {
   if (!options.serve.empty()) {
-    return FileBackend::open(options.serve, clock);
+    return FileBackend::open(options.serve, clock, executor);
   }
   const auto to = parse_upstream(options.upstream);
   return to ? std::make_unique<UpstreamBackend>(std::move(executor), *to, timeouts, metrics)
@@ -464,6 +465,7 @@ int prepare(const RunOptions& options, Random& random, StoreDoor& door, Setup& s
 
 int run(const RunOptions& options) {
   (void)std::signal(SIGPIPE, SIG_IGN);
+  (void)net::keep_tls_buffers();
   net::SystemRandom random;
   const net::SystemClock clock;
   StoreDoor door(random, options.state, options.seal);

@@ -9,6 +9,7 @@ namespace latchkey::front {
 namespace {
 
 constexpr std::string_view kWellKnown = "/.well-known/latchkey";
+constexpr std::string_view kBelowWellKnown = "/.well-known/latchkey/";
 constexpr std::string_view kSession = "/.well-known/latchkey/session";
 
 std::string lower(std::string_view text) {
@@ -174,7 +175,7 @@ Decision Desk::decide(const Request& request, const grant::DeviceGrant& grant, M
     return finish(error_answer(405, "method_not_allowed"), false);
   }
   const bool is_document = target->path == kWellKnown;
-  const bool ours = is_document || target->path.starts_with(std::string(kWellKnown) + "/");
+  const bool ours = is_document || target->path.starts_with(kBelowWellKnown);
   const Asker asker =
       grant.origin ? judge_origin(head, *grant.origin) : judge_direct(head, target->authority);
   // The one request that may come without Origin; a foreign one is refused there too.

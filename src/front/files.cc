@@ -1,7 +1,7 @@
 #include "front/files.h"
 
 #include <array>
-#include <cstdio>
+#include <charconv>
 
 #include "base/encoding.h"
 #include "wire/http_selection.h"
@@ -95,12 +95,18 @@ std::string_view content_type(std::string_view file_name) {
 }
 
 std::string entity_tag(const FileFacts& file) {
-  std::array<char, 96> text{};
-  const int size = std::snprintf(
-      text.data(), text.size(), "\"%llx-%llx-%llx.%x\"",
-      static_cast<unsigned long long>(file.inode), static_cast<unsigned long long>(file.size),
-      static_cast<unsigned long long>(file.modified), file.modified_nanos);
-  return {text.data(), static_cast<std::size_t>(size)};
+  std::array<char, 16> digits{};
+  std::string text;
+  text.reserve(64);
+  const auto hex = [&](std::uint64_t number, char before) {
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16).ptr;
+    text.append(1, before).append(digits.data(), end);
+  };
+  hex(file.inode, '"');
+  hex(file.size, '-');
+  hex(static_cast<std::uint64_t>(file.modified), '-');
+  hex(file.modified_nanos, '.');
+  return text.append(1, '"');
 }
 
 FilePlan plan_file(const wire::HttpRequestHead& request, std::string_view file_name,

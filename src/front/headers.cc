@@ -189,7 +189,10 @@ std::optional<std::string> session_cookie(const HttpFields& fields) {
     if (!iequals(field.name, "Cookie")) {
       continue;
     }
-    for (const std::string_view pair : split(field.value, ';')) {
+    std::string_view rest = field.value;
+    while (!rest.empty()) {
+      const std::string_view pair = rest.substr(0, rest.find(';'));
+      rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
       const std::size_t equals = pair.find('=');
       if (equals == std::string_view::npos || trim(pair.substr(0, equals)) != kCookie) {
         continue;

@@ -62,6 +62,26 @@ HttpResult<Decoded> request(std::string_view text, std::size_t step = 1 << 20) {
   return decode(text, HttpDecoder::request(), step);
 }
 
+// Eight characters are judged at a time: what one of them is must not depend on where it stands.
+TEST(Http1Test, ControlCharactersAreFoundWhereverTheyStand) {
+  for (int code = 0; code < 256; ++code) {
+    const char c = static_cast<char>(code);
+    const bool may_stand = code == '\t' || (code >= 0x20 && code != 0x7f);
+    for (std::size_t before = 0; before < 17; ++before) {
+      for (const std::size_t after : {0U, 1U, 7U, 8U, 12U}) {
+        const std::string value = std::string(before, 'x') + c + std::string(after, 'y');
+        EXPECT_EQ(is_field_value(value), may_stand) << code << " at " << before;
+        const auto head = request("GET / HTTP/1.1\r\nA: " + value + "\r\nB: c\r\n\r\n");
+        EXPECT_EQ(head.has_value(), may_stand) << code << " at " << before;
+      }
+    }
+  }
+  // More than one of them in a word, the harmless one first.
+  EXPECT_TRUE(is_field_value("\t\t12345\t"));
+  EXPECT_FALSE(is_field_value("\t\t1234\x7f\t"));
+  EXPECT_FALSE(is_field_value(std::string_view("\t12345\0", 7)));
+}
+
 TEST(Http1Test, BodiesInAnyPieces) {
   for (std::size_t step = 1; step < 40; ++step) {
     const auto length =

@@ -1,18 +1,18 @@
 #include "net/stream.h"
 
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <system_error>
+#include <utility>
+
+#include "net/readiness.h"
 
 namespace latchkey::net {
 
@@ -43,13 +43,38 @@ Error system_error(int number) {
   }
 }
 
+struct BeginWait {
+  Readiness* readiness;
+  Readiness::Watch* watch;
+  WatchedFd::Side side;
+  void operator()(Readiness::Handler&& handler) const {
+    readiness->wait(*watch, side, std::move(handler));
+  }
+};
+
 }  // namespace
 
 // One timer serves both directions. It is only ever moved to an earlier time: a connection that
 // reads and writes all the time does not touch the timer queue for each of them.
 struct WatchedFd::State {
-  State(const Executor& executor, int fd) : descriptor(executor, fd), timer(executor) {}
-  asio::posix::stream_descriptor descriptor;
+  State(const Executor& executor, int fd) : readiness(Readiness::of(executor)), timer(executor) {
+    readiness.begin(watch, fd);
+  }
+  ~State() {
+    if (open) {
+      give_up();
+    }
+  }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  void give_up() {
+    open = false;
+    timer.cancel();
+    readiness.end(watch, false);
+    ::close(std::exchange(watch.fd, -1));
+  }
+  Readiness& readiness;
+  Readiness::Watch watch;
   asio::steady_timer timer;
   std::array<Deadline, 2> until{kNoDeadline, kNoDeadline};
   Deadline armed = kNoDeadline;
@@ -61,8 +86,8 @@ std::shared_ptr<WatchedFd> WatchedFd::take(Executor executor, int fd) {
 }
 
 WatchedFd::WatchedFd(std::unique_ptr<State> state) : state_(std::move(state)) {
-  boost::system::error_code ignored;
-  state_->descriptor.non_blocking(true, ignored);
+  int on = 1;
+  (void)::ioctl(state_->watch.fd, FIONBIO, &on);
 }
 
 WatchedFd::~WatchedFd() = default;
@@ -88,12 +113,11 @@ void WatchedFd::on_timer() {
     return;
   }
   const Deadline now = std::chrono::steady_clock::now();
-  if (state_->until[0] <= now || state_->until[1] <= now) {
-    // Wakes both waits; the one that has time left waits again.
-    boost::system::error_code ignored;
-    state_->descriptor.cancel(ignored);
-    for (Deadline& until : state_->until) {
-      until = until <= now ? kNoDeadline : until;
+  for (const Side side : {Side::kRead, Side::kWrite}) {
+    Deadline& until = state_->until[static_cast<std::size_t>(side)];
+    if (until <= now) {
+      until = kNoDeadline;
+      state_->readiness.wake(state_->watch, side);
     }
   }
   arm();
@@ -101,8 +125,6 @@ void WatchedFd::on_timer() {
 
 Task<Result<void>> WatchedFd::wait(Side side, Deadline deadline) {
   const auto keep = shared_from_this();
-  const auto type = side == Side::kRead ? asio::posix::stream_descriptor::wait_read
-                                        : asio::posix::stream_descriptor::wait_write;
   const auto index = static_cast<std::size_t>(side);
   while (true) {
     if (!state_->open) {
@@ -113,15 +135,18 @@ Task<Result<void>> WatchedFd::wait(Side side, Deadline deadline) {
     }
     state_->until[index] = deadline;
     arm();
-    const auto [error] =
-        co_await state_->descriptor.async_wait(type, asio::as_tuple(asio::use_awaitable));
+    if (!state_->watch.registered) {
+      co_return fail(Error{Error::Code::kSystem, "this cannot be waited for"});
+    }
+    const BeginWait begin{&state_->readiness, &state_->watch, side};
+    const auto outcome =
+        co_await asio::async_initiate<const asio::use_awaitable_t<>, void(Readiness::Outcome)>(
+            begin, asio::use_awaitable);
     state_->until[index] = kNoDeadline;
-    if (!error) {
+    if (outcome == Readiness::Outcome::kReady) {
       co_return Result<void>{};
     }
-    if (error != asio::error::operation_aborted) {
-      co_return fail(Error{Error::Code::kSystem, error.message()});
-    }
+    // Too late, closed, or cancelled: then the next wait throws.
   }
 }
 
@@ -129,10 +154,7 @@ void WatchedFd::close() {
   if (!state_->open) {
     return;
   }
-  state_->open = false;
-  boost::system::error_code ignored;
-  state_->timer.cancel();
-  state_->descriptor.close(ignored);
+  state_->give_up();
 }
 
 void WatchedFd::abort() {
@@ -140,7 +162,7 @@ void WatchedFd::abort() {
     return;
   }
   const linger now{.l_onoff = 1, .l_linger = 0};
-  (void)setsockopt(state_->descriptor.native_handle(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  (void)setsockopt(state_->watch.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
   close();
 }
 
@@ -148,14 +170,15 @@ int WatchedFd::release() {
   LATCHKEY_CHECK(state_->open);
   state_->open = false;
   state_->timer.cancel();
-  return state_->descriptor.release();
+  state_->readiness.end(state_->watch, true);
+  return std::exchange(state_->watch.fd, -1);
 }
 
 bool WatchedFd::is_open() const {
   return state_->open;
 }
 int WatchedFd::fd() const {
-  return state_->descriptor.native_handle();
+  return state_->watch.fd;
 }
 Executor WatchedFd::executor() const {
   return state_->timer.get_executor();
@@ -182,9 +205,13 @@ Task<Result<std::size_t>> FdStream::read_some(std::span<std::uint8_t> into, Dead
   while (fd->is_open()) {
     const ssize_t got = ::recv(fd->fd(), into.data(), into.size(), 0);
     if (got >= 0) {
+      if (got > 0 && static_cast<std::size_t>(got) < into.size()) {
+        Readiness::of(fd->executor()).note_short_read(fd->fd());
+      }
       co_return static_cast<std::size_t>(got);
     }
     if (errno == EAGAIN) {
+      Readiness::of(fd->executor()).note_blocked(fd->fd(), WatchedFd::Side::kRead);
       const auto ready = co_await fd->wait(WatchedFd::Side::kRead, deadline);
       if (!ready) {
         co_return fail(ready.error());
@@ -215,6 +242,7 @@ Task<Result<void>> FdStream::write_all(ByteSpan bytes, std::chrono::milliseconds
     if (sent >= 0) {
       bytes = bytes.subspan(static_cast<std::size_t>(sent));
     } else if (errno == EAGAIN) {
+      Readiness::of(fd->executor()).note_blocked(fd->fd(), WatchedFd::Side::kWrite);
       const auto ready = co_await fd->wait(WatchedFd::Side::kWrite, after(stall));
       if (!ready) {
         co_return fail(ready.error());
@@ -243,7 +271,11 @@ bool FdStream::is_stale() const {
   }
   char byte = 0;
   const ssize_t got = ::recv(fd_->fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return got >= 0 || (errno != EAGAIN && errno != EINTR);
+  if (got < 0 && errno == EAGAIN) {
+    Readiness::of(fd_->executor()).note_blocked(fd_->fd(), WatchedFd::Side::kRead);
+    return false;
+  }
+  return got >= 0 || errno != EINTR;
 }
 
 Task<Result<int>> connect_tcp(Executor executor, asio::ip::tcp::endpoint to, Deadline deadline) {

@@ -10,6 +10,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 
+#include "net/readiness.h"
 #include "net/tls_server.h"
 
 namespace latchkey::net {
@@ -113,6 +114,27 @@ bool configure_client(SSL* ssl, ClientState& state) {
   return client_state_index() >= 0 && SSL_set_ex_data(ssl, client_state_index(), &state) == 1;
 }
 
+// Tells what OpenSSL's reading and writing found out about the socket. At once: by the time that
+// somebody waits, an edge may have come.
+struct Telling {
+  Readiness& readiness;
+  int fd;
+};
+
+long tell(BIO* bio, int operation, const char* /*data*/, std::size_t size, int /*argi*/,
+          long /*argl*/, int result, std::size_t* processed) {
+  const bool reads = operation == (BIO_CB_READ | BIO_CB_RETURN);
+  if (reads || operation == (BIO_CB_WRITE | BIO_CB_RETURN)) {
+    const auto* to = reinterpret_cast<const Telling*>(BIO_get_callback_arg(bio));
+    if (result <= 0 && BIO_should_retry(bio) != 0) {
+      to->readiness.note_blocked(to->fd, reads ? WatchedFd::Side::kRead : WatchedFd::Side::kWrite);
+    } else if (reads && result > 0 && *processed > 0 && *processed < size) {
+      to->readiness.note_short_read(to->fd);
+    }
+  }
+  return result;
+}
+
 SSL_SESSION* as_session(TlsSession* session) {
   return reinterpret_cast<SSL_SESSION*>(session);
 }
@@ -184,7 +206,11 @@ Task<Result<std::unique_ptr<TlsStream>>> TlsStream::accept(Executor executor, in
     co_return fail(Error{Error::Code::kTls, take_tls_error()});
   }
   SSL_set_accept_state(ssl.get());
+  const auto telling = std::make_shared<Telling>(Telling{Readiness::of(executor), fd});
+  BIO_set_callback_arg(SSL_get_rbio(ssl.get()), reinterpret_cast<char*>(telling.get()));
+  BIO_set_callback_ex(SSL_get_rbio(ssl.get()), tell);
   std::unique_ptr<TlsStream> stream(new TlsStream(std::move(watched), std::move(ssl)));
+  stream->keep_ = telling;
   const auto shaken = co_await stream->handshake(deadline);
   if (!shaken) {
     co_return fail(shaken.error());
