@@ -1,7 +1,7 @@
 #include "net/tls_memory.h"
 
 #include <malloc.h>
-#include <openssl/crypto.h>
+#include <openssl/ssl.h>
 
 #include <array>
 #include <cstddef>
