@@ -82,13 +82,15 @@ net::Task<platform::Check> firefox_check(Context* context) {
   if (problem) {
     check.level = Level::kFail;
     check.title = "A profile of Firefox could not be read or changed.";
-    check.fix = "Close Firefox and open it again. If that does not help, look at the folder.";
+    check.fix =
+        "Close Firefox and open it again. If that does not help, make a profile for your devices: "
+        "firefox -P";
   } else if (password) {
     check.level = Level::kWarn;
     check.title = "A profile of Firefox has a primary password: it takes no new devices.";
     check.fix =
-        "Use another profile for your devices, or remove the primary password in Firefox's "
-        "settings.";
+        "Use another profile for your devices: firefox -P. Or remove the primary password: firefox "
+        "about:preferences#privacy";
   }
   co_return check;
 }

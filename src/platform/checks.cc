@@ -12,6 +12,13 @@ constexpr seconds kOldestPlausible{5LL * 365 * 86400};
 // Clocks are corrected by a little all the time.
 constexpr seconds kSlowClock{3600};
 
+// systemd-resolved writes its file anew whenever the network changes: what is added has to stand in
+// a file that is not a link to it.
+const char* const kOwnResolvConf =
+    "sudo cp --remove-destination /run/systemd/resolve/stub-resolv.conf /etc/resolv.conf && ";
+const char* const kResolvedAgain =
+    ". And back: sudo ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf";
+
 std::vector<std::string> hosts_line(const std::string& nsswitch) {
   std::istringstream lines(nsswitch);
   std::string line;
@@ -210,21 +217,24 @@ Check judge_name_service(const std::optional<std::string>& nsswitch) {
   return {"names", Level::kOk, "This computer finds devices by name.", line, ""};
 }
 
-Check judge_local_dns(const LocalDnsAnswer& answer) {
+Check judge_local_dns(const LocalDnsAnswer& answer, bool resolved) {
   const auto delay = std::chrono::duration_cast<seconds>(answer.lookup_delay).count();
   switch (answer.verdict) {
     case LocalDns::kServed:
-      return {"name_delay", Level::kFail, "Your network uses names ending in .local for itself.",
-              "the name server answers for the zone \"local\" (SOA): Latchkey would get in its way",
-              "Ask whoever runs the network; Latchkey cannot be used here."};
+      return {
+          "name_delay", Level::kFail, "Your network uses names ending in .local for itself.",
+          "the name server answers for the zone \"local\" (SOA): Latchkey would get in its way",
+          "Latchkey cannot be used here. Whoever runs the network can see it by: dig local SOA"};
     case LocalDns::kSilent:
       return {"name_delay", Level::kWarn, "Finding devices is slow at the moment.",
               "the name server does not answer, and each lookup of a .local name waits about " +
-                  std::to_string(delay) + " s for it",
+                  std::to_string(delay) + " s for it" +
+                  (resolved ? "; /etc/resolv.conf is a link to systemd-resolved's" : ""),
               "Is the internet connection down? Devices still work, after a wait. Until it is "
-              "back, this "
-              "makes the wait short: echo options timeout:1 attempts:1 | sudo tee -a "
-              "/etc/resolv.conf"};
+              "back, this makes the wait short: " +
+                  std::string(resolved ? kOwnResolvConf : "") +
+                  "echo options timeout:1 attempts:1 | sudo tee -a /etc/resolv.conf" +
+                  (resolved ? kResolvedAgain : "")};
     case LocalDns::kNoServers:
       return {"name_delay", Level::kOk, "Names of devices are found without delay.",
               "no name server is configured", ""};
@@ -244,7 +254,7 @@ bool browser_restart_needed(const std::vector<BrowserProcess>& browsers,
 
 std::vector<Check> judge(const Facts& facts) {
   return {judge_name_service(facts.nsswitch),
-          judge_local_dns(facts.local_dns),
+          judge_local_dns(facts.local_dns, facts.resolved),
           judge_avahi(facts),
           judge_agent(facts),
           judge_trust(facts),

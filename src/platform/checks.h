@@ -52,6 +52,7 @@ struct ManifestFact {
 struct Facts {
   std::optional<std::string> nsswitch;  // contents of /etc/nsswitch.conf
   LocalDnsAnswer local_dns;
+  bool resolved = false;  // /etc/resolv.conf is systemd-resolved's: it is written anew all the time
   bool avahi_daemon_running = false;
   std::vector<BrowserProcess> browsers;
   // When the root was installed; nothing before set-up.
@@ -73,7 +74,7 @@ std::vector<Check> judge(const Facts& facts);
 
 // Single judgements that others need as well.
 Check judge_name_service(const std::optional<std::string>& nsswitch);
-Check judge_local_dns(const LocalDnsAnswer& answer);
+Check judge_local_dns(const LocalDnsAnswer& answer, bool resolved = false);
 // Whether a browser that started before the root was installed still runs.
 bool browser_restart_needed(const std::vector<BrowserProcess>& browsers,
                             const std::optional<FineTime>& root_installed);

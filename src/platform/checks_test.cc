@@ -101,8 +101,15 @@ TEST(Checks, ASilentNameServerIsSaidWithItsPrice) {
   facts.local_dns = {LocalDns::kSilent, milliseconds(1000), milliseconds(10000)};
   EXPECT_EQ(check(facts, "name_delay").level, Level::kWarn);
   EXPECT_THAT(check(facts, "name_delay").detail, HasSubstr("about 10 s"));
+  EXPECT_THAT(check(facts, "name_delay").fix, HasSubstr(": echo options timeout:1 attempts:1 | "));
+  // A line that is added to systemd-resolved's own file is lost.
+  facts.resolved = true;
+  EXPECT_THAT(check(facts, "name_delay").fix,
+              HasSubstr(": sudo cp --remove-destination /run/systemd/resolve/stub-resolv.conf "
+                        "/etc/resolv.conf && echo options"));
   facts.local_dns.verdict = LocalDns::kServed;
   EXPECT_EQ(check(facts, "name_delay").level, Level::kFail);
+  EXPECT_THAT(check(facts, "name_delay").fix, HasSubstr("dig local SOA"));
 }
 
 TEST(Checks, ABrowserThatStartedBeforeTheRootMustBeRestarted) {
@@ -286,6 +293,10 @@ TEST(DoctorFacts, ReadsTheSystemsOwnFiles) {
   manifest("/bin/true", id);
   EXPECT_EQ(state(), ManifestState::kGood);
   EXPECT_EQ(judge_name_service(read_facts(question).nsswitch).level, Level::kFail);
+  EXPECT_FALSE(read_facts(question).resolved);
+  std::filesystem::create_symlink("../run/systemd/resolve/stub-resolv.conf",
+                                  home.path() / "etc/resolv.conf");
+  EXPECT_TRUE(read_facts(question).resolved);
   manifest("/no/such/program", id);
   EXPECT_EQ(state(), ManifestState::kProgramMissing);
   manifest("/bin/true", std::string(32, 'b'));

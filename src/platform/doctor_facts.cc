@@ -184,6 +184,10 @@ bool socket_answers(const fs::path& path) {
 Facts read_facts(const DoctorQuestion& question) {
   Facts facts;
   facts.nsswitch = read_text_file(question.system / "etc/nsswitch.conf");
+  std::error_code no_link;
+  facts.resolved = fs::read_symlink(question.system / "etc/resolv.conf", no_link)
+                       .string()
+                       .find("systemd/resolve") != std::string::npos;
   facts.local_dns = probe_local_dns();
   facts.avahi_daemon_running = socket_answers("/run/avahi-daemon/socket");
   facts.browsers = running_browsers();

@@ -74,12 +74,15 @@ TEST_F(FirefoxPlaces, AllKnownPlacesAreRead) {
   std::vector<fs::path> expected;
   for (const char* place :
        {".mozilla/firefox", ".config/mozilla/firefox", "snap/firefox/common/.mozilla/firefox",
+        "snap/firefox/common/.config/mozilla/firefox",
         ".var/app/org.mozilla.firefox/.mozilla/firefox",
-        ".var/app/org.mozilla.firefox/config/mozilla/firefox"}) {
+        ".var/app/org.mozilla.firefox/config/mozilla/firefox",
+        ".var/app/org.mozilla.firefox/.config/mozilla/firefox"}) {
     list(place, "[Profile0]\nIsRelative=1\nPath=a.default\n[Profile1]\nPath=gone\n");
     expected.push_back(make(fs::path(place) / "a.default"));
   }
   EXPECT_EQ(found(), expected);
+  EXPECT_EQ(firefox_folders(home_.environment()).size(), expected.size()) << "one is not tried";
 }
 
 TEST_F(FirefoxPlaces, NamedFoldersAreProfilesOrListThem) {

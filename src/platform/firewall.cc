@@ -1,5 +1,6 @@
 // What this computer's firewalls let in, from the files a user may read.
 #include <algorithm>
+#include <iterator>
 #include <sstream>
 
 #include "platform/house_checks.h"
@@ -112,6 +113,42 @@ std::optional<Firewall> read_firewalld(const fs::path& root) {
   return firewalld;
 }
 
+bool is_plain(const std::string& word) {
+  return !word.empty() && word.size() <= 64 && std::all_of(word.begin(), word.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+  });
+}
+
+// "inet filter input": family, table and name of the first chain for what comes in. Nothing where
+// there is none, or where it is not called by plain words: people type it into a shell.
+std::string input_chain(const std::string& conf) {
+  std::string spaced;
+  for (const std::string& line : lines_of(conf)) {
+    for (const char c : line + '\n') {
+      spaced += c == '{' || c == '}' || c == ';' ? std::string(" ") + c + ' ' : std::string(1, c);
+    }
+  }
+  std::istringstream in(spaced);
+  std::vector<std::string> words(std::istream_iterator<std::string>(in), {});
+  words.insert(words.end(), 4, "");
+  std::string table;
+  std::string chain;
+  for (std::size_t i = 0; i + 4 < words.size(); ++i) {
+    if (words[i] == "table" && words[i + 2] == "{") {
+      table = is_plain(words[i + 1]) ? "ip " + words[i + 1] : "";
+    } else if (words[i] == "table" && words[i + 3] == "{") {
+      const bool plain = is_plain(words[i + 1]) && is_plain(words[i + 2]);
+      table = plain ? words[i + 1] + " " + words[i + 2] : "";
+    } else if (words[i] == "chain" && words[i + 2] == "{") {
+      chain = is_plain(words[i + 1]) ? words[i + 1] : "";
+    } else if (words[i] == "hook" && words[i + 1] == "input") {
+      return table.empty() || chain.empty() ? "" : table + " " + chain;
+    }
+  }
+  return "";
+}
+
 // Debian's service for /etc/nftables.conf. What else may have loaded rules, only root can see.
 std::optional<Firewall> read_nftables(const fs::path& root) {
   std::error_code ignored;
@@ -124,6 +161,7 @@ std::optional<Firewall> read_nftables(const fs::path& root) {
     nftables.detail += ", which can be read by root only (sudo nft list ruleset)";
     return nftables;
   }
+  nftables.chain = input_chain(*conf.text);
   const auto some = [&](std::initializer_list<const char*> words) {
     return any_line(*conf.text, words);
   };

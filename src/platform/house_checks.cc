@@ -17,15 +17,17 @@ bool uses_devices(const House& house) {
 const char* const kOpenUfw = "sudo ufw allow 5353/udp";
 const char* const kOpenFirewalld =
     "sudo firewall-cmd --permanent --add-service=mdns && sudo firewall-cmd --reload";
-const char* const kOpenNftables =
-    "sudo nft list ruleset shows the rules in force; the chain for what comes in needs: udp dport "
-    "5353 accept";
+const char* const kDebiansChain = "inet filter input";
 
 std::string opening(const Firewall& firewall) {
   if (firewall.name == "ufw") {
     return kOpenUfw;
   }
-  return firewall.name == "firewalld" ? kOpenFirewalld : kOpenNftables;
+  if (firewall.name == "firewalld") {
+    return kOpenFirewalld;
+  }
+  return "sudo nft insert rule " + (firewall.chain.empty() ? kDebiansChain : firewall.chain) +
+         " udp dport 5353 accept (until the next start; /etc/nftables.conf needs the same line)";
 }
 
 Check judge_heard(const House& house) {
@@ -119,9 +121,14 @@ Finding finding(const DeviceFact& device) {
     case Reach::kNotSeen:
       break;
   }
+  // Sold, broken or given away: then it is not missed, and the line says how to stop looking for
+  // it.
+  const std::string forget =
+      device.id.empty() ? "" : ". If you do not have it any more: latchkey forget " + device.id;
   return {Level::kWarn, name + " was not found in this network.",
           "Is it switched on, and in the same network as this computer? This looks again: latchkey "
-          "devices"};
+          "devices" +
+              forget};
 }
 
 void add_line(std::string& text, const std::string& line) {

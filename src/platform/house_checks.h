@@ -46,6 +46,7 @@ struct Firewall {
   std::string name;           // "ufw", "firewalld", "nftables"
   std::optional<bool> opens;  // whether it lets multicast DNS in; nothing: cannot be known
   std::string detail;
+  std::string chain{};  // nftables: "inet filter input", the one for what comes in; may be empty
 };
 
 // Reads etc/ufw, etc/firewalld and etc/nftables.conf below `root`, and what says that they are in

@@ -64,6 +64,7 @@ TEST(HouseChecks, ADeviceThatIsSeenButCannotBeReached) {
   const Check away = check(house(Reach::kNotSeen, false), "devices_reached");
   EXPECT_EQ(away.level, Level::kWarn);
   EXPECT_THAT(away.title, HasSubstr("was not found"));
+  EXPECT_THAT(away.fix, HasSubstr(": latchkey forget 0123abcd"));
 }
 
 TEST(HouseChecks, SomebodyElsesDeviceIsOnlyANote) {
@@ -108,7 +109,10 @@ TEST(HouseChecks, AFirewallIsSuspectedOnlyWhereNothingIsHeard) {
   EXPECT_EQ(unknown.level, Level::kWarn);
   EXPECT_THAT(unknown.title, HasSubstr("Perhaps"));
   EXPECT_THAT(unknown.fix, HasSubstr("firewall-cmd --permanent --add-service=mdns"));
-  EXPECT_THAT(check(deaf, "firewall", {{"nftables", false, ""}}).fix, HasSubstr("udp dport 5353"));
+  EXPECT_THAT(check(deaf, "firewall", {{"nftables", false, ""}}).fix,
+              HasSubstr(": sudo nft insert rule inet filter input udp dport 5353 accept"));
+  EXPECT_THAT(check(deaf, "firewall", {{"nftables", false, "", "ip mine in"}}).fix,
+              HasSubstr(": sudo nft insert rule ip mine in udp dport 5353 accept"));
   EXPECT_EQ(check(deaf, "firewall", {{"ufw", true, ""}}).level, Level::kOk);
   EXPECT_EQ(check(deaf, "firewall").level, Level::kOk);
   EXPECT_THAT(check(deaf, "firewall").detail, HasSubstr("only root can see more"));
@@ -174,6 +178,14 @@ TEST_F(FirewallFiles, Nftables) {
   std::filesystem::create_symlink("/lib/systemd/system/nftables.service",
                                   wants / "nftables.service");
   EXPECT_EQ(read()[0].opens, false);
+  EXPECT_EQ(read()[0].chain, "inet filter input");
+  put("etc/nftables.conf",
+      "table mine{chain out{type filter hook output priority 0;}\n"
+      "chain from-outside { type filter hook input priority 0; policy drop; } }");
+  EXPECT_EQ(read()[0].chain, "ip mine from-outside");
+  // People type it into a shell.
+  put("etc/nftables.conf", "table inet `reboot` { chain $(x) { type filter hook input");
+  EXPECT_EQ(read()[0].chain, "");
   put("etc/nftables.conf",
       "type filter hook input priority 0; policy drop;\n  udp dport 5353 accept\n");
   EXPECT_EQ(read()[0].opens, true);

@@ -42,10 +42,20 @@ export async function startAvahi(host, { bus = false } = {}) {
     host.bus = host.spawn('dbus', ['dbus-daemon', `--config-file=${file}`, '--nofork', '--nopidfile', '--print-address'], { root: true });
     await host.bus.waitFor(/unix:path=/);
   }
-  const file = join(host.folder, 'avahi.conf');
-  writeFileSync(file, avahiConfig(host.name, bus));
-  host.avahi = host.spawn('avahi', ['avahi-daemon', '--no-drop-root', '--no-chroot', '--no-rlimits', '-f', file], { root: true });
-  await host.avahi.waitFor(/Server startup complete/, { stream: 'stderr' });
+  writeFileSync(join(host.folder, 'avahi.conf'), avahiConfig(host.name, bus));
+  await runAvahi(host);
   await until(`${host.name} resolves its own name`, async () =>
     (await host.run(['getent', 'ahostsv4', `${host.name}.local`], { check: false })).code === 0);
+}
+
+/** Again, where it was stopped: it remembers nothing of what it heard. */
+export async function restartAvahi(host) {
+  await host.avahi.stop();
+  await runAvahi(host);
+}
+
+async function runAvahi(host) {
+  const file = join(host.folder, 'avahi.conf');
+  host.avahi = host.spawn('avahi', ['avahi-daemon', '--no-drop-root', '--no-chroot', '--no-rlimits', '-f', file], { root: true });
+  await host.avahi.waitFor(/Server startup complete/, { stream: 'stderr' });
 }

@@ -25,8 +25,16 @@ export function scenarios(scenario) {
     assert.equal((await stage.letUse(photos)).ok, true, 'a new web service is let in');
     const { devices } = await stage.agent.json(['devices', '--timeout', '3']);
     assert.ok(devices.some((device) => device.name === MEDIA.name), 'devices are found');
-    const doctor = await stage.agent.cli(['doctor', '--json']);
-    assert.ok(doctor.stdout.trim().startsWith('{'), doctor.stderr);
+    const doctor = await stage.agent.cli(['doctor', '--json'], { ms: 60000 });
+    const { checks } = JSON.parse(doctor.stdout);
+    const said = Object.fromEntries(checks.map((check) => [check.id, check]));
+    // That the internet is gone is in the way of nothing but the provider, who is asked again.
+    for (const id of ['names', 'name_delay', 'avahi', 'agent', 'trust', 'native_host', 'clock', 'devices_heard', 'devices_reached', 'firewall']) {
+      assert.equal(said[id]?.level, 'ok', `${id}: ${doctor.stdout}`);
+    }
+    for (const id of ['browser_restart', 'confined_browsers', 'keys', 'store', 'metadata', 'policy', 'firefox_profiles']) assert.ok(said[id], `${id}: ${doctor.stdout}`);
+    assert.match(said.devices_reached.detail, new RegExp(`"${MEDIA.name}": .*answers`));
+    for (const { level, title, fix } of checks) assert.ok(title && (level === 'ok') === (fix === ''), `${title}: ${level}, "${fix}"`);
   });
 
   scenario('restart: a browser restart keeps what was allowed', async (stage) => {
