@@ -1,32 +1,17 @@
 #include "agent/nearby_request.h"
 
-#include <algorithm>
-#include <initializer_list>
 #include <nlohmann/json.hpp>
-#include <string_view>
 #include <utility>
 
+#include "agent/request_fields.h"
 #include "base/encoding.h"
 
 namespace latchkey::agent {
 namespace {
 
+using fields::only;
+using fields::text_of;
 using nlohmann::json;
-
-bool only(const json& object, std::initializer_list<std::string_view> names) {
-  return std::ranges::all_of(object.items(), [&](const auto& member) {
-    return std::ranges::find(names, member.key()) != names.end();
-  });
-}
-
-std::optional<std::string> text_of(const json& object, const char* name, std::size_t limit) {
-  const auto found = object.find(name);
-  if (found == object.end() || !found->is_string()) {
-    return std::nullopt;
-  }
-  const auto& text = found->get_ref<const std::string&>();
-  return text.empty() || text.size() > limit ? std::nullopt : std::optional(text);
-}
 
 constexpr std::size_t kMaxLink = 10;
 

@@ -4,11 +4,12 @@
 #include <array>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <utility>
 #include <vector>
 
 #include "agent/direct_name.h"
+#include "agent/keeping_request.h"
+#include "agent/request_fields.h"
 #include "base/encoding.h"
 #include "base/host_name.h"
 #include "wire/names.h"
@@ -17,44 +18,16 @@
 namespace latchkey::agent {
 namespace {
 
+using fields::id_of;
+using fields::is_absent;
+using fields::only;
+using fields::text_of;
 using nlohmann::json;
 
 // An object that can be read in one way only, or nothing.
 std::optional<json> parse_object(std::string_view text) {
   auto value = wire::parse_json(text, {wire::kMaxAgentMessage, kMaxJsonDepth});
   return value && value->is_object() ? std::optional(std::move(*value)) : std::nullopt;
-}
-
-bool only(const json& object, std::initializer_list<std::string_view> names) {
-  for (const auto& [name, value] : object.items()) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) {
-      return false;
-    }
-  }
-  return true;
-}
-
-// A member that is a text of 1 to `limit` bytes.
-std::optional<std::string> text_of(const json& object, const char* name, std::size_t limit) {
-  const auto found = object.find(name);
-  if (found == object.end() || !found->is_string()) {
-    return std::nullopt;
-  }
-  const auto& text = found->get_ref<const std::string&>();
-  if (text.empty() || text.size() > limit) {
-    return std::nullopt;
-  }
-  return text;
-}
-
-bool is_absent(const json& object, const char* name) {
-  return !object.contains(name);
-}
-
-template <class Id>
-std::optional<Id> id_of(const json& object, const char* name) {
-  const auto text = text_of(object, name, 2 * Id::kSize);
-  return text ? Id::parse(*text) : std::nullopt;
 }
 
 // A web origin, or null for a direct grant. A type of its own: an optional in an optional turns
@@ -238,140 +211,9 @@ std::optional<Method> read_policy_check(const json& p) {
   return check;
 }
 
-// Absolute paths.
-std::optional<std::vector<std::string>> folders_of(const json& list) {
-  if (!list.is_array() || list.size() > kMaxFolders) {
-    return std::nullopt;
-  }
-  std::vector<std::string> folders;
-  for (const json& item : list) {
-    const auto* text = item.get_ptr<const std::string*>();
-    if (text == nullptr || !text->starts_with('/') || text->size() > kMaxFolder ||
-        text->find('\n') != std::string::npos) {
-      return std::nullopt;
-    }
-    folders.push_back(*text);
-  }
-  return folders;
-}
-
-std::optional<Method> read_doctor(const json& p) {
-  Doctor doctor;
-  if (!only(p, {"databases", "browsers"})) {
-    return std::nullopt;
-  }
-  for (const auto& [name, into] :
-       {std::pair("databases", &doctor.databases), std::pair("browsers", &doctor.browsers)}) {
-    if (!is_absent(p, name)) {
-      *into = folders_of(p[name]);
-      if (!*into) {
-        return std::nullopt;
-      }
-    }
-  }
-  return doctor;
-}
-
-std::optional<Method> read_setup_firefox(const json& p) {
-  SetupFirefox setup;
-  if (!only(p, {"on", "folders"}) || is_absent(p, "on") || !p["on"].is_boolean()) {
-    return std::nullopt;
-  }
-  setup.on = p["on"].get<bool>();
-  if (!is_absent(p, "folders")) {
-    auto folders = folders_of(p["folders"]);
-    if (!folders) {
-      return std::nullopt;
-    }
-    setup.folders = *std::move(folders);
-  }
-  return setup;
-}
-
-struct BackupPlace {
-  std::string file;
-  SecretBytes passphrase;
-};
-std::optional<BackupPlace> backup_place(const json& p) {
-  auto file = text_of(p, "file", kMaxBackupPath);
-  auto passphrase = text_of(p, "passphrase", kMaxPassphrase);
-  if (!file || !passphrase || !file->starts_with('/') || file->find('\0') != std::string::npos) {
-    return std::nullopt;
-  }
-  return BackupPlace{*std::move(file), SecretBytes::take(*std::move(passphrase))};
-}
-
-std::optional<Method> read_backup_export(const json& p) {
-  auto place = backup_place(p);
-  if (!only(p, {"file", "passphrase"}) || !place) {
-    return std::nullopt;
-  }
-  return BackupExport{std::move(place->file), std::move(place->passphrase)};
-}
-
-std::optional<Method> read_backup_import(const json& p) {
-  auto place = backup_place(p);
-  if (!only(p, {"file", "passphrase", "replace"}) || !place ||
-      (!is_absent(p, "replace") && !p["replace"].is_boolean())) {
-    return std::nullopt;
-  }
-  return BackupImport{std::move(place->file), std::move(place->passphrase),
-                      p.value("replace", false)};
-}
-
-std::optional<Method> read_profiles_adopt(const json& p) {
-  const auto from = id_of<ProfileId>(p, "from");
-  const auto to = id_of<ProfileId>(p, "to");
-  if (!only(p, {"from", "to"}) || !from || !to || *from == *to) {
-    return std::nullopt;
-  }
-  return ProfilesAdopt{*from, *to};
-}
-
 template <class Nothing>
 std::optional<Method> read_nothing(const json& p) {
   return p.empty() ? std::optional<Method>(Nothing{}) : std::nullopt;
-}
-
-struct SecretOrNone {
-  std::optional<SecretBytes> value;
-};
-std::optional<SecretOrNone> secret_of(const json& p, const char* name) {
-  if (is_absent(p, name)) {
-    return SecretOrNone{};
-  }
-  auto text = text_of(p, name, kMaxPassphrase);
-  return text ? std::optional(SecretOrNone{SecretBytes::take(std::move(*text))}) : std::nullopt;
-}
-
-std::optional<Method> read_store_unlock(const json& p) {
-  auto passphrase = secret_of(p, "passphrase");
-  const bool has_prompt = !is_absent(p, "prompt");
-  if (!only(p, {"passphrase", "prompt"}) || !passphrase ||
-      (has_prompt && !p["prompt"].is_boolean())) {
-    return std::nullopt;
-  }
-  return StoreUnlock{std::move(passphrase->value), has_prompt && p["prompt"].get<bool>()};
-}
-
-std::optional<Method> read_store_seal(const json& p) {
-  const auto way = text_of(p, "way", 16);
-  auto passphrase = secret_of(p, "passphrase");
-  auto current = secret_of(p, "current");
-  if (!only(p, {"way", "passphrase", "current"}) || !way || !passphrase || !current) {
-    return std::nullopt;
-  }
-  StoreSeal seal{SealWay::kFile, std::move(passphrase->value), std::move(current->value)};
-  if (*way == "keyring") {
-    seal.way = SealWay::kKeyring;
-  } else if (*way == "passphrase") {
-    seal.way = SealWay::kPassphrase;
-  } else if (*way != "file") {
-    return std::nullopt;
-  }
-  return seal.passphrase.has_value() == (seal.way == SealWay::kPassphrase)
-             ? std::optional<Method>(std::move(seal))
-             : std::nullopt;
 }
 
 // What a secret was read from; the parser's own copy.
@@ -411,20 +253,20 @@ constexpr std::array kReaders = {
     Reader{wire::kMetadataStatus, read_nothing<MetadataStatus>},
     Reader{wire::kMetadataRefresh, read_nothing<MetadataRefresh>},
     Reader{wire::kAnchorGet, read_nothing<AnchorGet>},
-    Reader{wire::kDoctor, read_doctor},
-    Reader{wire::kSetupFirefox, read_setup_firefox},
+    Reader{wire::kDoctor, read_with<read_doctor>},
+    Reader{wire::kSetupFirefox, read_with<read_setup_firefox>},
     Reader{wire::kGrantsPause, read_id<GrantsPause>},
     Reader{wire::kGrantsResume, read_id<GrantsResume>},
     Reader{wire::kGrantsDetails, read_id<GrantsDetails>},
     Reader{wire::kDevicesList, read_nothing<DevicesList>},
     Reader{wire::kDevicesForget, read_id<DevicesForget>},
-    Reader{wire::kBackupExport, read_backup_export},
-    Reader{wire::kBackupImport, read_backup_import},
+    Reader{wire::kBackupExport, read_with<read_backup_export>},
+    Reader{wire::kBackupImport, read_with<read_backup_import>},
     Reader{wire::kProfilesList, read_nothing<ProfilesList>},
-    Reader{wire::kProfilesAdopt, read_profiles_adopt},
+    Reader{wire::kProfilesAdopt, read_with<read_profiles_adopt>},
     Reader{wire::kStoreStatus, read_nothing<StoreStatus>},
-    Reader{wire::kStoreUnlock, read_store_unlock},
-    Reader{wire::kStoreSeal, read_store_seal},
+    Reader{wire::kStoreUnlock, read_with<read_store_unlock>},
+    Reader{wire::kStoreSeal, read_with<read_store_seal>},
     Reader{wire::kStoreAccept, read_nothing<StoreAccept>},
     Reader{wire::kStoreStartAnew, read_nothing<StoreStartAnew>},
     Reader{wire::kPairNetwork, read_with<read_pair_network>},
