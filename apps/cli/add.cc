@@ -84,8 +84,8 @@ class Naming {
 };
 
 Result<json> run(const Common& common, const Terminal& terminal, const AddOptions& options) {
-  CourseOptions course{options.type,      options.device,  options.code,
-                       options.code_from, options.timeout, options.nearby};
+  CourseOptions course{options.type,    options.device, options.code, options.code_from,
+                       options.timeout, options.nearby, options.wifi};
   // A link holds the device's name and the code; whose it is, the agent checks by the key's hash.
   if (options.device.starts_with("latchkey:")) {
     const auto link = pairing::parse_link(options.device);

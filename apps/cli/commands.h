@@ -8,6 +8,7 @@
 
 #include "base/ids.h"
 #include "terminal.h"
+#include "wifi.h"
 
 namespace latchkey::cli {
 
@@ -33,6 +34,7 @@ struct GrantOptions {
   std::string profile;
   double timeout = 5;
   bool nearby = false;
+  WifiOptions wifi;
 };
 int grant(const Common& common, const Terminal& terminal, const GrantOptions& options);
 
@@ -46,6 +48,7 @@ struct AddOptions {
   std::string profile;
   double timeout = 5;
   bool nearby = false;
+  WifiOptions wifi;
 };
 int add(const Common& common, const Terminal& terminal, const AddOptions& options);
 

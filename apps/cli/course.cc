@@ -7,6 +7,7 @@
 
 #include "base/host_name.h"
 #include "base/text.h"
+#include "passphrase.h"
 #include "wire/names.h"
 
 namespace latchkey::cli {
@@ -14,7 +15,10 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::chrono::milliseconds kStepTime = std::chrono::seconds(60);
+// Between two words of the agent's. It ends each step by itself, the longest after two minutes.
+constexpr std::chrono::milliseconds kStepTime = std::chrono::minutes(3);
+// What the agent shows as the type of a device that has not said it.
+constexpr std::string_view kUnknownType = "other";
 // Found one; others may be about to answer.
 constexpr std::chrono::milliseconds kSettle{1500};
 
@@ -97,10 +101,19 @@ class CodeSource {
 class Course {
  public:
   Course(AgentLink& link, const Terminal& terminal, const CourseOptions& options, json device)
-      : link_(link), terminal_(terminal), codes_(terminal, options), device_(std::move(device)) {}
+      : link_(link),
+        terminal_(terminal),
+        codes_(terminal, options),
+        wifi_(terminal, options.wifi),
+        type_(options.type),
+        device_(std::move(device)) {}
 
   Result<json> run(json begin, const OnName& name) {
-    begin["type"] = device_.value("type", "");
+    const auto type = type_of_device();
+    if (!type) {
+      return fail(type.error());
+    }
+    begin["type"] = *type;
     begin["key"] = device_.value("key", "");
     auto begun = link_.call(wire::kPairBegin, std::move(begin));
     if (!begun) {
@@ -140,6 +153,25 @@ class Course {
   }
 
  private:
+  // A device that is found nearby says it only when its code was right, and an address begins with
+  // it.
+  [[nodiscard]] Result<std::string> type_of_device() const {
+    std::string type = device_.value("type", "");
+    const bool unsaid = type == kUnknownType && !device_.value("nearby", json()).is_null();
+    if (!unsaid) {
+      return type;
+    }
+    type = type_;
+    if (type.empty() && Terminal::can_ask()) {
+      type = Terminal::ask("What kind of device is it? (such as media-cache)").value_or("");
+    }
+    if (!is_device_type(type)) {
+      return fail(usage("A device that is found nearby does not say what kind it is.",
+                        "Say it with --type, such as media-cache."));
+    }
+    return type;
+  }
+
   Result<void> send_code() {
     const auto code = codes_.next(name_of(device_), asked_);
     if (!code) {
@@ -150,6 +182,26 @@ class Course {
       return fail(sent.error());
     }
     return {};
+  }
+
+  Result<void> send_wifi(bool refused) {
+    auto answer = wifi_.next(refused);
+    if (!answer) {
+      return fail(answer.error());
+    }
+    (*answer)["session"] = session_;
+    if (answer->contains("psk")) {
+      terminal_.progress("Joining " + clean_display_name((*answer)["ssid"].get<std::string>()) +
+                         "...");
+    }
+    const auto sent = link_.call(wire::kPairNetwork, *answer);
+    if (answer->contains("psk")) {
+      wipe_text((*answer)["psk"].get_ref<std::string&>());
+    }
+    if (!sent && sent.error().code == "bad_request") {
+      return fail(usage("That is no password for a Wi-Fi.", "It has 8 to 63 characters, or none."));
+    }
+    return sent ? Result<void>() : fail(sent.error());
   }
 
   Failure cancel(Failure why) {
@@ -168,6 +220,10 @@ class Course {
       terminal_.progress(step == "check"   ? "Checking..."
                          : step == "issue" ? "Getting the device ready..."
                                            : "Trying it out...");
+    } else if (event.name == wire::kPairNetworkWanted) {
+      if (auto sent = send_wifi(event.params.value("trouble", json()).is_string()); !sent) {
+        return fail(cancel(sent.error()));
+      }
     } else if (event.name == wire::kPairDone) {
       return event.params;
     } else if (event.name == wire::kPairFailed) {
@@ -194,6 +250,8 @@ class Course {
   AgentLink& link_;
   const Terminal& terminal_;
   CodeSource codes_;
+  WifiSource wifi_;
+  const std::string& type_;
   json device_;
   std::string session_;
   json asked_ = json::object();

@@ -10,6 +10,7 @@
 #include "agent_link.h"
 #include "look_around.h"
 #include "terminal.h"
+#include "wifi.h"
 
 namespace latchkey::cli {
 
@@ -20,6 +21,7 @@ struct CourseOptions {
   std::string code_from;  // "-": a line of standard input
   double timeout = 5;     // for how many seconds to look
   bool nearby = false;    // by Bluetooth, too
+  WifiOptions wifi = {};  // for a device nearby that asks for one
 };
 
 // Checks what was typed for --type and --profile (empty: not given) and reaches the agent.

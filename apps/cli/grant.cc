@@ -46,8 +46,8 @@ Result<json> run(const Common& common, const Terminal& terminal, const GrantOpti
   if (!link) {
     return fail(link.error());
   }
-  const CourseOptions course{options.type,      options.device,  options.code,
-                             options.code_from, options.timeout, options.nearby};
+  const CourseOptions course{options.type,    options.device, options.code, options.code_from,
+                             options.timeout, options.nearby, options.wifi};
   const auto device = choose_device(*link, terminal, course);
   if (!device) {
     return device;

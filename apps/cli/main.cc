@@ -50,6 +50,19 @@ void add_control(CLI::App& app, All& all) {
       "A name or number from `latchkey devices --mine`");
 }
 
+void add_nearby(CLI::App* command, bool& nearby, cli::WifiOptions& wifi) {
+  auto* flag = command->add_flag("--nearby", nearby, "Look by this computer's Bluetooth, too");
+  auto* name = command
+                   ->add_option("--wifi", wifi.name,
+                                "The Wi-Fi to tell a device nearby that is on no network yet")
+                   ->needs(flag);
+  command
+      ->add_option("--wifi-password-fd", wifi.password_fd,
+                   "Read its password from this open file, one line")
+      ->needs(name)
+      ->check(CLI::NonNegativeNumber);
+}
+
 void add_grants(CLI::App& app, All& all) {
   CLI::App* grant = app.add_subcommand("grant", "Let a web service use a device");
   grant->add_option("--origin", all.grant.origin, "The web service, such as https://video.example")
@@ -68,7 +81,7 @@ void add_grants(CLI::App& app, All& all) {
   grant->add_option("--profile", all.grant.profile, "For this browser profile (32 hex digits)");
   grant->add_option("--timeout", all.grant.timeout, "For how many seconds to look")
       ->check(CLI::Range(0.1, 120.0));
-  grant->add_flag("--nearby", all.grant.nearby, "Look by this computer's Bluetooth, too");
+  add_nearby(grant, all.grant.nearby, all.grant.wifi);
   CLI::App* grants = app.add_subcommand("grants", "Show which web services may use what");
   grants->add_flag("--all", all.all, "Also what has ended");
   CLI::App* revoke = app.add_subcommand("revoke", "End what you allowed");
@@ -89,7 +102,7 @@ void add_direct(CLI::App& app, All& all) {
   add->add_option("--profile", all.add.profile, "For this browser profile (32 hex digits) alone");
   add->add_option("--timeout", all.add.timeout, "For how many seconds to look")
       ->check(CLI::Range(0.1, 120.0));
-  add->add_flag("--nearby", all.add.nearby, "Look by this computer's Bluetooth, too");
+  add_nearby(add, all.add.nearby, all.add.wifi);
   CLI::App* open = app.add_subcommand("open", "Open a device that you added");
   open->add_option("device", all.open.which, "Its address, such as attic, or its name")->required();
   open->add_flag("--browser", all.open.browser, "Start the browser instead of printing a link");

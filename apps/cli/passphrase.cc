@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kLeast = 8;
 constexpr std::size_t kMost = 1024;
+constexpr std::string_view kOption = "--passphrase-fd";
 
 // A line from the terminal that is not shown; it is shown again however this ends.
 class Silence {
@@ -43,10 +44,11 @@ class Silence {
   bool changed_ = false;
 };
 
-Result<std::string> asked(std::string_view question) {
+Result<std::string> asked(std::string_view question, std::string_view option) {
   const Silence silence;
   if (!silence.is_on()) {
-    return fail(usage("The terminal cannot hide what is typed.", "Use --passphrase-fd."));
+    return fail(
+        usage("The terminal cannot hide what is typed.", "Use " + std::string(option) + "."));
   }
   auto text = Terminal::ask(question);
   if (!text) {
@@ -63,7 +65,7 @@ bool is_utf8(const std::string& text) {
 }
 
 // Byte by byte: what follows the line is somebody else's.
-Result<std::string> read_from(int fd) {
+Result<std::string> read_from(int fd, std::string_view option) {
   std::string text;
   text.reserve(kMost + 2);
   std::array<char, 1> byte{};
@@ -73,8 +75,8 @@ Result<std::string> read_from(int fd) {
       continue;
     }
     if (got < 0) {
-      return fail(
-          usage("The passphrase could not be read.", "Is --passphrase-fd open for reading?"));
+      return fail(usage("It could not be read.",
+                        "Is what " + std::string(option) + " names open for reading?"));
     }
     if (got == 0 || byte[0] == '\n') {
       break;
@@ -86,12 +88,16 @@ Result<std::string> read_from(int fd) {
 
 }  // namespace
 
+Result<std::string> read_secret(int fd, std::string_view question, std::string_view option) {
+  return fd >= 0               ? read_from(fd, option)
+         : Terminal::can_ask() ? asked(question, option)
+                               : fail(usage("There is nobody to be asked for it.",
+                                            "Give it with " + std::string(option) + " N."));
+}
+
 Result<std::string> read_passphrase(int fd, std::string_view question, Passphrase which) {
   const bool is_new = which == Passphrase::kNew;
-  auto text = fd >= 0               ? read_from(fd)
-              : Terminal::can_ask() ? asked(question)
-                                    : fail(usage("There is nobody to ask for the passphrase.",
-                                                 "Give it with --passphrase-fd N."));
+  auto text = read_secret(fd, question, kOption);
   if (!text) {
     return text;
   }
@@ -103,7 +109,7 @@ Result<std::string> read_passphrase(int fd, std::string_view question, Passphras
     return fail(usage("The passphrase is no text.", "Use letters, digits and signs."));
   }
   if (is_new && fd < 0) {
-    auto again = asked("Once more:");
+    auto again = asked("Once more:", kOption);
     if (!again) {
       return again;
     }

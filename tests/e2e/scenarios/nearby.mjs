@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { plugIn, unplug } from '../../lab/bluetooth.mjs';
+import { plugIn, unplug, wifiHook } from '../../lab/bluetooth.mjs';
 import { allow, consentWindow, typeCode, waitState } from '../../lab/consent.mjs';
 import { Device, ROOT } from '../../lab/latchkey.mjs';
 import { until } from '../../lab/process.mjs';
@@ -17,8 +17,8 @@ const UPSTREAM = fileURLToPath(new URL('../upstream.mjs', import.meta.url));
 const BLUEZ = fileURLToPath(new URL('../../lab/bluez.py', import.meta.url));
 const PANTRY = { type: MEDIA.type, name: 'Pantry cache' };
 
-/** A device nearby, new each time, and outside of the network unless `network`; `words` are for the stand-in. */
-async function pantry(stage, { network = false, words = [] } = {}) {
+/** A device nearby, new each time, and outside of the network unless `network`; `words` are for the stand-in; `wifi`: it can be told one. */
+async function pantry(stage, { network = false, words = [], wifi = null } = {}) {
   const { house } = stage;
   if (!stage.pantry) {
     const host = await house.addDevice('pantry');
@@ -33,7 +33,7 @@ async function pantry(stage, { network = false, words = [] } = {}) {
   stage.pantry.count += 1;
   const path = join(host.home, `radio-${stage.pantry.count}.sock`);
   const device = new Device(host, join(host.home, `state-${stage.pantry.count}`), join(host.folder, 'access.log'));
-  device.options = { ...PANTRY, upstream: 'http://127.0.0.1:8080', mdns: 'builtin', words: ['--bluetooth-socket', path] };
+  device.options = { ...PANTRY, upstream: 'http://127.0.0.1:8080', mdns: 'builtin', words: ['--bluetooth-socket', path, ...(wifi ? ['--network-hook', wifiHook(host, wifi)] : [])] };
   stage.pantry.device = device;
   await device.run();
   const bluez = house.pc.spawn('bluez', ['/usr/bin/python3', BLUEZ, '--radio', path, ...words], { root: true });
@@ -105,6 +105,32 @@ export function scenarios(scenario) {
     await waitState(window, 'done', 30000);
     assert.equal(times(bluez, 'connected'), 0, 'it was paired over Bluetooth, though it is in the network');
     await window.click('#close').catch(() => {});
+  });
+
+  nearby('the command line tells a device a Wi-Fi, after one that it could not join', async (stage) => {
+    const wifi = { name: 'Home of Ann', password: 'correct horse 5' };
+    const grant = async (password) => {
+      const { device } = await pantry(stage, { wifi });
+      const code = await device.openWindow();
+      // The connection of the stand-in is the device's own cable: the hook plugs it in.
+      return stage.agent.cli([
+        'grant', '--device', 'A device nearby', '--origin', SITE, '--nearby', '--type', MEDIA.type, '--code', code, '--wifi', wifi.name, '--wifi-password-fd', '0', '--json',
+      ], { input: `${password}\n` });
+    };
+    const { device } = await pantry(stage, { wifi });
+    const untold = await stage.agent.cli(['grant', '--device', 'A device nearby', '--origin', SITE, '--nearby', '--code', await device.openWindow()]);
+    assert.deepEqual([untold.code, /Say it with --type/.test(untold.stderr)], [2, true], untold.stderr);
+    const refused = await grant('not that one');
+    assert.notEqual(refused.code, 0, refused.stdout);
+    assert.match(refused.stdout, /couldn't join that Wi-Fi/, refused.stderr);
+    assert.deepEqual((await stage.agent.json(['grants'])).grants.filter((one) => one.device.name === PANTRY.name), [], 'nothing is allowed then');
+    const done = await grant(wifi.password);
+    assert.equal(done.code, 0, done.stdout + done.stderr);
+    assert.match(done.stderr, /Joining Home of Ann/);
+    assert.ok(!(done.stdout + done.stderr).includes(wifi.password), 'the password was shown');
+    const { url } = JSON.parse(done.stdout).grant;
+    const asked = await stage.agent.cli(['fetch', '--origin', SITE, `${url}/`]);
+    assert.equal(asked.code, 0, asked.stderr);
   });
 
   nearby('Bluetooth that is switched off is told', async (stage) => {
