@@ -204,7 +204,9 @@ net::Task<Client::Reply> Client::refresh_metadata() {
 // --- discovery ---
 
 Client::Reply Client::on_discover_start(const agent::DiscoverStart& start) {
-  looking_.reset();
+  // What is known of the network stays known: whoever asks again is told the same, and not what a
+  // responder still has of before.
+  const auto before = std::exchange(looking_, nullptr);
   neighbours_ = agent::Neighbours(start.type);
   looking_ =
       context_->lookout.listen([this](const discovery::SourceEvent& event) { on_service(event); });

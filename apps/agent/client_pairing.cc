@@ -13,7 +13,11 @@ using wire::ErrorCode;
 
 void Client::on_seen(const agent::Announced& announced) {
   const auto bindings = context_->desk.records().bindings();
-  if (const auto device = neighbours_.seen(announced, bindings)) {
+  const auto device = neighbours_.seen(announced, bindings);
+  for (const auto& merged : neighbours_.take_merged()) {
+    send_event(wire::kDiscoverLost, {{"key", merged.key}, {"into", merged.into}});
+  }
+  if (device) {
     send_event(wire::kDiscoverFound, {{"device", shown(*device)}});
   }
 }

@@ -140,7 +140,7 @@ test('events of the wrong shape are as if they had not come', async () => {
   host.say({ event: 'discover.lost' });
   host.say({ event: 'weather', params: {} });
   host.say({ event: 'discover.lost', params: { key: 'k1' } });
-  assert.deepEqual(events, [{ kind: 'lost', key: 'k1' }]);
+  assert.deepEqual(events, [{ kind: 'lost', key: 'k1', into: null }]);
 });
 
 test('a locked agent is said so, and found open when it hangs up', async () => {

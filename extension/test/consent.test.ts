@@ -221,7 +221,7 @@ test('rows keep their place: a device that went away stays, unpicked', () => {
     ...toList,
     second,
     { kind: 'select', key: 'k1' },
-    { kind: 'lost', key: 'k1' },
+    { kind: 'lost', key: 'k1', into: null },
   );
   assert.ok(flow.view.state === 'looking');
   assert.deepEqual(
@@ -388,6 +388,19 @@ test('nearby: without Bluetooth in the browser the agent searches by the compute
   const again = play(...toList, { kind: 'search' }, seenNearby(), ...picked, askForCode, lost, { kind: 'again' });
   assert.deepEqual(again.sent.at(-1), { kind: 'look', nearby: true });
   assert.deepEqual(play(...toList, { kind: 'search' }, ready).sent.at(-1), { kind: 'look', nearby: true });
+});
+
+test('a device that stood in the list twice stands there once, and stays chosen', () => {
+  const merged: ConsentNews = { kind: 'lost', key: 'k1', into: 'k9' };
+  const both = play(...toList, seenNearby(), { kind: 'select', key: 'k1' }, merged, seenNearby({ name: 'Cache' }));
+  const { view } = both.flow;
+  assert.ok(view.state === 'looking');
+  assert.deepEqual(view.rows.map(({ key, name, away }) => [key, name, away]), [['k9', 'Cache', false]]);
+  assert.equal(view.selected, 'k9');
+  // In whatever order it is told.
+  const early = play(...toList, { kind: 'select', key: 'k1' }, merged, seenNearby());
+  assert.ok(early.flow.view.state === 'looking');
+  assert.deepEqual([early.flow.view.rows.length, early.flow.view.selected], [1, 'k9']);
 });
 
 test('nearby: a computer without Bluetooth says so, and may be asked again', () => {

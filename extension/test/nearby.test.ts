@@ -222,6 +222,12 @@ test('events of a link, read strictly', () => {
   assert.throws(() => readConsentCommand({ kind: 'nearby.value', value: 'A'.repeat(1000) }), Malformed);
 });
 
+test('what is lost may have become another', () => {
+  assert.deepEqual(readEvent(names.kDiscoverLost, { key: 'd1' }), { kind: 'lost', key: 'd1', into: null });
+  assert.deepEqual(readEvent(names.kDiscoverLost, { key: 'd1', into: 'd2' }), { kind: 'lost', key: 'd1', into: 'd2' });
+  assert.throws(() => readEvent(names.kDiscoverLost, { key: 'd1', into: 3 }), Malformed);
+});
+
 test('how it stands with the computer’s own Bluetooth is no word on the network', () => {
   const state = (params: Record<string, unknown>): unknown => readEvent(names.kDiscoverState, params);
   assert.deepEqual(state({ nearby: 'looking' }), { kind: 'bluetooth', available: true });

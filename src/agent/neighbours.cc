@@ -50,7 +50,7 @@ std::optional<Match> match(const Announced& announced, std::span<const grant::Bi
   return std::nullopt;
 }
 
-std::string Neighbours::key_for(const Heard& heard) {
+std::optional<std::string> Neighbours::key_of_same(const Heard& heard) const {
   for (const auto& [service, other] : heard_) {
     const bool other_way =
         (other.announced.nearby == Nearby::kNo) != (heard.announced.nearby == Nearby::kNo);
@@ -61,7 +61,22 @@ std::string Neighbours::key_for(const Heard& heard) {
       return other.key;
     }
   }
-  return "d" + std::to_string(next_++);
+  return std::nullopt;
+}
+
+bool Neighbours::is_used(std::string_view key) const {
+  return std::ranges::any_of(heard_, [&](const auto& entry) { return entry.second.key == key; });
+}
+
+std::string Neighbours::merge(const std::string& key, const std::string& into) {
+  if (told_.erase(key) > 0) {
+    merged_.push_back({key, into});
+  }
+  if (became_.size() >= kMaxNeighbours) {
+    became_.clear();
+  }
+  became_.insert_or_assign(key, into);
+  return into;
 }
 
 std::optional<Device> Neighbours::tell(const std::string& key,
@@ -127,8 +142,18 @@ std::optional<Device> Neighbours::seen(const Announced& announced,
   }
   const auto match_now = match(announced, bindings);
   Heard heard{announced, match_now ? std::optional(match_now->device) : std::nullopt, {}};
-  heard.key = before != heard_.end() ? before->second.key : key_for(heard);
-  const std::string key = heard.key;
+  std::string key;
+  if (before != heard_.end()) {
+    key = before->second.key;
+    heard_.erase(before);
+  }
+  const auto same = key_of_same(heard);
+  if (key.empty()) {
+    key = same ? *same : "d" + std::to_string(next_++);
+  } else if (same && *same != key && !is_used(key)) {
+    key = merge(key, *same);
+  }
+  heard.key = key;
   heard_.insert_or_assign(announced.service, std::move(heard));
   return tell(key, bindings);
 }
@@ -141,9 +166,7 @@ std::optional<Neighbours::Gone> Neighbours::lost(std::string_view service,
   }
   Gone gone{found->second.key, std::nullopt};
   heard_.erase(found);
-  const bool still =
-      std::ranges::any_of(heard_, [&](const auto& entry) { return entry.second.key == gone.key; });
-  if (still) {
+  if (is_used(gone.key)) {
     gone.still = tell(gone.key, bindings);
   } else {
     told_.erase(gone.key);
@@ -152,9 +175,18 @@ std::optional<Neighbours::Gone> Neighbours::lost(std::string_view service,
 }
 
 std::optional<std::string> Neighbours::service(const DeviceKey& key) const {
+  // What became of it: not for ever, where keys were to go round.
+  std::string_view now = key.text;
+  for (std::size_t steps = 0; steps < kMaxNeighbours; ++steps) {
+    const auto next = became_.find(now);
+    if (next == became_.end()) {
+      break;
+    }
+    now = next->second;
+  }
   std::optional<std::string> service;
   for (const auto& [name, heard] : heard_) {
-    if (heard.key == key.text && (!service || heard.announced.nearby == Nearby::kNo)) {
+    if (heard.key == now && (!service || heard.announced.nearby == Nearby::kNo)) {
       service = name;
     }
   }

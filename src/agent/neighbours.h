@@ -8,6 +8,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "agent/request.h"
 #include "base/bytes.h"
@@ -72,6 +74,14 @@ class Neighbours {
   // What to tell: nothing where it is of another type, or nothing changed, or there are too many.
   // A device that is found in the network and nearby, which its rid shows, is one.
   std::optional<Device> seen(const Announced& announced, std::span<const grant::Binding> bindings);
+  // Keys that have turned out to be another's since this was last asked: which device it is, a way
+  // to it may show only later (what a network keeps of before its window opened). What has been
+  // told under `key` is to be forgotten; whoever still names it means `into`.
+  struct Merged {
+    std::string key;
+    std::string into;
+  };
+  std::vector<Merged> take_merged() { return std::exchange(merged_, {}); }
   // What to tell of what went: its key; or the device as it is still found, the other way.
   struct Gone {
     std::string key;
@@ -83,6 +93,8 @@ class Neighbours {
   void clear() {
     heard_.clear();
     told_.clear();
+    merged_.clear();
+    became_.clear();
   }
 
  private:
@@ -91,13 +103,18 @@ class Neighbours {
     std::optional<DeviceId> known;
     std::string key;
   };
-  [[nodiscard]] std::string key_for(const Heard& heard);
+  // The key of the same device, found the other way.
+  [[nodiscard]] std::optional<std::string> key_of_same(const Heard& heard) const;
+  [[nodiscard]] bool is_used(std::string_view key) const;
+  [[nodiscard]] std::string merge(const std::string& key, const std::string& into);
   // Tells it, or nothing where the same was told already.
   std::optional<Device> tell(const std::string& key, std::span<const grant::Binding> bindings);
 
   std::optional<std::string> type_;
   std::map<std::string, Heard, std::less<>> heard_;  // by service
   std::map<std::string, Device, std::less<>> told_;  // by key
+  std::vector<Merged> merged_;
+  std::map<std::string, std::string, std::less<>> became_;  // keys that are another's now
   std::uint64_t next_ = 1;
 };
 

@@ -140,6 +140,46 @@ TEST(Neighbours, FoundInTheNetworkAndNearbyIsOneDevice) {
       << "two in the network are two, whatever they say of themselves";
 }
 
+// A responder may still have what was said before the window opened: that it is one device shows
+// only when it says the same.
+TEST(Neighbours, WhatTurnsOutToBeOneDeviceLaterIsOneDeviceThen) {
+  for (const bool network_first : {true, false}) {
+    Neighbours neighbours("media-cache");
+    auto stale = announced("one", "Cache");
+    stale.rid = ByteArray<12>{7};
+    auto new_word = stale;
+    new_word.rid = ByteArray<12>{9};
+    const auto near = nearby("near", ByteArray<12>{9});
+
+    const auto first = neighbours.seen(network_first ? stale : near, {});
+    const auto second = neighbours.seen(network_first ? near : stale, {});
+    ASSERT_TRUE(first && second);
+    EXPECT_NE(first->key, second->key);
+    EXPECT_TRUE(neighbours.take_merged().empty());
+
+    const std::string of_network = network_first ? first->key : second->key;
+    const std::string of_radio = network_first ? second->key : first->key;
+    const auto one = neighbours.seen(new_word, {});
+    ASSERT_TRUE(one);
+    EXPECT_EQ(one->key, of_radio);
+    EXPECT_EQ(one->name, "Cache");
+    EXPECT_EQ(one->nearby, Nearby::kLinked);
+    const auto merged = neighbours.take_merged();
+    ASSERT_EQ(merged.size(), 1U);
+    EXPECT_EQ(merged[0].key, of_network);
+    EXPECT_EQ(merged[0].into, of_radio);
+    EXPECT_TRUE(neighbours.take_merged().empty()) << "told once";
+    // Either key leads to the network's way, also for who has not heard of it yet.
+    EXPECT_EQ(neighbours.service({of_network}), "one");
+    EXPECT_EQ(neighbours.service({of_radio}), "one");
+
+    const auto gone = neighbours.lost("near", {});
+    ASSERT_TRUE(gone && gone->still);
+    EXPECT_EQ(gone->still->nearby, Nearby::kNo);
+    EXPECT_EQ(neighbours.service({of_network}), "one");
+  }
+}
+
 TEST(Neighbours, AKnownDeviceNearbyIsNamedAsItIsKnown) {
   const auto mine = bound(1, "Kitchen");
   Neighbours neighbours("media-cache");

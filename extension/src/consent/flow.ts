@@ -298,6 +298,7 @@ function updateRows(
       return view.rows.length >= kMaxRows ? view : { ...view, rows: [...view.rows, row] };
     }
     case 'lost':
+      if (news.into !== null) return mergeRows(view, news.key, news.into);
       return {
         ...view,
         rows: view.rows.map((one) => (one.key === news.key ? { ...one, away: true } : one)),
@@ -306,6 +307,15 @@ function updateRows(
     case 'network':
       return { ...view, available: news.available };
   }
+}
+
+// One device that stood here twice: what was chosen of it stays chosen.
+function mergeRows(view: Looking, key: string, into: string): Looking {
+  const there = view.rows.some((row) => row.key === into);
+  const rows = there
+    ? view.rows.filter((row) => row.key !== key)
+    : view.rows.map((row) => (row.key === key ? { ...row, key: into } : row));
+  return { ...view, rows, selected: view.selected === key ? into : view.selected };
 }
 
 function isBeforeCode(view: View): view is Extract<View, { state: 'looking' | 'name' }> {

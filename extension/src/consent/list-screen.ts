@@ -33,6 +33,11 @@ export function deviceList(first: Looking, question: Question | null, doing: Doi
     if (view.state !== 'looking') return;
     current = view;
     showWhere(where, view.available);
+    for (const [key, { item }] of drawn) {
+      if (view.rows.some((row) => row.key === key)) continue;
+      item.remove();
+      drawn.delete(key);
+    }
     for (const row of view.rows) drawRow(list, drawn, row, doing);
     for (const [key, { item }] of drawn) {
       const radio = item.querySelector('input');

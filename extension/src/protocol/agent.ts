@@ -134,7 +134,8 @@ export type LinkNews =
 
 export type AgentEvent =
   | { readonly kind: 'found'; readonly device: Device }
-  | { readonly kind: 'lost'; readonly key: string }
+  // `into`: it has turned out to be the device that is told under this key.
+  | { readonly kind: 'lost'; readonly key: string; readonly into: string | null }
   | { readonly kind: 'network'; readonly available: boolean }
   | { readonly kind: 'bluetooth'; readonly available: boolean } // this computer's Bluetooth
   | {
@@ -392,7 +393,11 @@ export function readEvent(name: unknown, value: unknown): AgentEvent | null {
     case names.kDiscoverFound:
       return { kind: 'found', device: readDevice(params[names.kDevice]) };
     case names.kDiscoverLost:
-      return { kind: 'lost', key: readText(params[names.kKey], names.kKey, 128, 1) };
+      return {
+        kind: 'lost',
+        key: readText(params[names.kKey], names.kKey, 128, 1),
+        into: params[names.kInto] === undefined ? null : readText(params[names.kInto], names.kInto, 128, 1),
+      };
     case names.kDiscoverState: {
       // Of the computer's own Bluetooth, where that was asked for; else of the network.
       if (params[names.kNetwork] === undefined && params[names.kNearby] !== undefined) {

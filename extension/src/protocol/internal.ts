@@ -355,7 +355,7 @@ export type ConsentNews =
   | { readonly kind: 'agent'; readonly agent: AgentStatus; readonly verdict: Verdict | null }
   | { readonly kind: 'verdict'; readonly verdict: Verdict } // a provider has spoken meanwhile
   | { readonly kind: 'found'; readonly device: Device }
-  | { readonly kind: 'lost'; readonly key: string }
+  | { readonly kind: 'lost'; readonly key: string; readonly into: string | null }
   | { readonly kind: 'network'; readonly available: boolean }
   | { readonly kind: 'bluetooth'; readonly available: boolean } // with which the agent searches
   | { readonly kind: 'name'; readonly proposed: ProposedName }

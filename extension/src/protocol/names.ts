@@ -93,6 +93,7 @@ export const kGrant = 'grant';
 export const kGrants = 'grants';
 export const kHold = 'hold';
 export const kHost = 'host';
+export const kInto = 'into';
 export const kIssuer = 'issuer_sha256';
 export const kKey = 'key';
 export const kKeys = 'keys';
