@@ -11,7 +11,7 @@ import { allow, consentWindow, typeCode, waitState } from '../../lab/consent.mjs
 import { Device, ROOT } from '../../lab/latchkey.mjs';
 import { until } from '../../lab/process.mjs';
 import { plays } from '../plays.mjs';
-import { MEDIA, SITE } from '../stage.mjs';
+import { MEDIA, SITE, STORE } from '../stage.mjs';
 
 const UPSTREAM = fileURLToPath(new URL('../upstream.mjs', import.meta.url));
 const BLUEZ = fileURLToPath(new URL('../../lab/bluez.py', import.meta.url));
@@ -50,6 +50,12 @@ async function upToList(stage, page) {
   return window;
 }
 
+/** Once the list has its rows: each that comes moves the button below it. */
+async function lookNearby(window, ...names) {
+  for (const name of names) await window.locator('[data-testid="device"]', { hasText: name }).waitFor();
+  await window.locator('#nearby:enabled').click();
+}
+
 const times = (bluez, word) => bluez.stdout.split('\n').filter((line) => line === word).length;
 const nearRow = (window) => window.locator('[data-testid="device"]', { hasText: 'found by Bluetooth' });
 
@@ -71,7 +77,7 @@ export function scenarios(scenario) {
     const window = await upToList(stage, page);
     await picture(stage, window, 'before');
     assert.equal(times(bluez, 'search begins'), 0, 'it searched before it was asked to');
-    await window.locator('#nearby:enabled').click();
+    await lookNearby(window, MEDIA.name);
     await nearRow(window).waitFor();
     await picture(stage, window, 'found');
     assert.ok(!(await window.locator('main').innerText()).includes('Pantry'), 'its name was told before its code was right');
@@ -95,7 +101,7 @@ export function scenarios(scenario) {
     const { device, bluez } = await pantry(stage, { network: true });
     const code = await device.openWindow();
     const window = await upToList(stage, page);
-    await window.locator('#nearby:enabled').click();
+    await lookNearby(window, MEDIA.name, PANTRY.name);
     const row = window.locator('[data-testid="device"]', { hasText: 'Pantry cache' });
     await row.locator('.more', { hasText: 'found by Bluetooth' }).waitFor();
     assert.equal(await nearRow(window).count(), 1);
@@ -139,7 +145,7 @@ export function scenarios(scenario) {
     await stage.home.click('#add');
     const window = await consentWindow(stage.context);
     await waitState(window, 'looking');
-    await window.locator('#nearby:enabled').click();
+    await lookNearby(window, MEDIA.name, STORE.name);
     await window.locator('#nearby-said').locator('.note', { hasText: 'switched off' }).waitFor();
     await window.locator('#nearby:enabled').waitFor();
     await picture(stage, window, 'off');
