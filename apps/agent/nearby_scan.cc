@@ -182,7 +182,11 @@ std::unique_ptr<NearbyScan::Subscription> NearbyScan::listen(Listener listener) 
   if (!central_) {
     start();
   } else {
-    boost::asio::post(executor_, [this, id, seen = seen_] {
+    // Whoever comes later is told what the others know.
+    boost::asio::post(executor_, [this, id, seen = seen_, state = state_] {
+      if (const auto found = listeners_.find(id); state && found != listeners_.end()) {
+        found->second.state(state->looking, state->why);
+      }
       for (const auto& [service, nearby] : seen) {
         if (const auto found = listeners_.find(id); found != listeners_.end()) {
           found->second.seen(announced_of(nearby));
@@ -211,9 +215,8 @@ void NearbyScan::start() {
       .condition =
           [this](const bluez::Condition& condition) {
             const bool looking = condition.kind == bluez::Condition::Kind::kReady;
-            each([&](const Listener& one) {
-              one.state(looking, looking ? "" : bluez::text_of(condition));
-            });
+            state_ = State{looking, looking ? "" : bluez::text_of(condition)};
+            each([&](const Listener& one) { one.state(looking, state_->why); });
           }};
   central_ = std::make_shared<bluez::Central>(executor_, std::move(options), std::move(events));
   central_->scan(true);
@@ -223,6 +226,7 @@ void NearbyScan::leave(std::uint64_t id) {
   listeners_.erase(id);
   if (listeners_.empty() && central_) {
     seen_.clear();
+    state_.reset();
     central_->scan(false);
     central_->quiet();
     central_.reset();  // whoever pairs holds it still

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -55,6 +56,11 @@ class NearbyScan {
   // Lives while somebody listens, or pairs.
   std::shared_ptr<bluez::Central> central_;
   std::map<std::string, bluez::Nearby> seen_;  // by service
+  struct State {
+    bool looking = false;
+    std::string why;
+  };
+  std::optional<State> state_;
   std::map<std::uint64_t, Listener> listeners_;
   std::uint64_t next_ = 1;
 };

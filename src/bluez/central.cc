@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <limits>
 #include <map>
 #include <utility>
 #include <vector>
@@ -320,7 +321,7 @@ class Central::Core : public std::enable_shared_from_this<Core> {
     if (found == seen_.end()) {
       const bool shows =
           std::find(uuids.begin(), uuids.end(), options_.names.service) != uuids.end();
-      if ((!shows && ours == data.end()) || seen_.size() >= kMaxNearby) {
+      if ((!shows && ours == data.end()) || !has_place(properties)) {
         return;
       }
       found = seen_.emplace(path, Seen{{path, std::nullopt, std::nullopt}, {}, false}).first;
@@ -344,6 +345,29 @@ class Central::Core : public std::enable_shared_from_this<Core> {
         events_.found(seen.nearby);
       }
     }
+  }
+  // Where all places are taken the weakest gives way to a stronger one: whoever fills the air with
+  // addresses from the street does not hide the device in front of the person.
+  bool has_place(const Properties& properties) {
+    if (seen_.size() < kMaxNearby) {
+      return true;
+    }
+    const auto strength = [](const std::optional<std::int16_t>& rssi) {
+      return rssi.value_or(kNoRssi) == kNoRssi ? std::numeric_limits<std::int16_t>::min() : *rssi;
+    };
+    const auto weakest =
+        std::min_element(seen_.begin(), seen_.end(), [&](const auto& a, const auto& b) {
+          const bool kept = is_linked(b.first);
+          return is_linked(a.first) == kept
+                     ? strength(a.second.nearby.rssi) < strength(b.second.nearby.rssi)
+                     : kept;
+        });
+    if (is_linked(weakest->first) || strength(property<std::int16_t>(properties, "RSSI")) <=
+                                         strength(weakest->second.nearby.rssi)) {
+      return false;
+    }
+    lose(std::string(weakest->first));
+    return true;
   }
   void lose_all() {
     while (!seen_.empty()) {

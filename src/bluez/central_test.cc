@@ -199,10 +199,15 @@ TEST_F(CentralTest, Row42WhoFloodsTheAirMakesNoMoreThan64Rows) {
   Central central(io.get_executor(), {"", kNames}, events());
   central.scan(true);
   ASSERT_TRUE(until([&] { return found.size() >= 64; }));
-  air.show("/org/bluez/hci0/dev_last", kNames.service, kRid, -30);
+  air.show("/org/bluez/hci0/dev_weak", kNames.service, kRid, -70);
+  // The one in front of the person is listed all the same, in the place of another.
+  air.show("/org/bluez/hci0/dev_near", kNames.service, kRid, -30);
+  const auto is_found = [&](const char* path) { return found.contains(path); };
+  EXPECT_TRUE(until([&] { return is_found("/org/bluez/hci0/dev_near"); }));
   EXPECT_TRUE(until([&] { return air.started == 1; }));
   io.restart();
   io.run_for(std::chrono::milliseconds(300));
+  EXPECT_FALSE(is_found("/org/bluez/hci0/dev_weak"));
   EXPECT_EQ(found.size(), 64U);
 }
 

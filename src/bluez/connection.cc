@@ -173,7 +173,8 @@ void Link::read() {
         if (self->over_) {
           return;
         }
-        std::array<std::uint8_t, kMaxValue> value{};
+        // A longer one shows as such, and ends the session (docs/protocol.md, section 13).
+        std::array<std::uint8_t, kMaxValue + 1> value{};
         const auto got =
             error ? -1
                   : ::recv(self->socket_.native_handle(), value.data(), value.size(), MSG_DONTWAIT);
