@@ -6,7 +6,7 @@ net::Task<net::Result<void>> write_answer(Caller& caller, front::Answer answer, 
   wire::HttpResponseHead head;
   head.status = answer.status;
   head.fields = std::move(answer.fields);
-  return caller.write_whole(std::move(head), std::move(answer.body), with_body);
+  co_return co_await caller.write_whole(std::move(head), answer.body, with_body);
 }
 
 net::Task<void> answer_error(Exchange& exchange, int status, std::string code) {

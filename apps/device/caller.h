@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "front/answers.h"
 #include "front/metrics.h"
@@ -54,9 +55,10 @@ class Caller : public net::Closable {
   virtual net::Task<net::Result<void>> write_piece(ByteSpan piece) = 0;
   // The answer is whole. Without this the client must see that it is not.
   virtual net::Task<net::Result<void>> finish() = 0;
-  // A head and its whole body at once. `with_body`: not for HEAD.
-  virtual net::Task<net::Result<void>> write_whole(wire::HttpResponseHead head, std::string body,
-                                                   bool with_body) = 0;
+  // A head and its whole body at once, which is the caller's until the call returns. `with_body`:
+  // not for HEAD.
+  virtual net::Task<net::Result<void>> write_whole(wire::HttpResponseHead head,
+                                                   std::string_view body, bool with_body) = 0;
 
   // --- the connection ---
   // Where requests follow each other as bytes: nobody can tell where the next one begins, so there

@@ -165,14 +165,15 @@ net::Task<void> FileBackend::send(Exchange& exchange, const OpenFile& opened) {
 
 net::Task<void> FileBackend::send_small(Exchange& exchange, const OpenFile& opened,
                                         const front::FilePlan& plan, wire::HttpResponseHead head) {
-  std::string body(static_cast<std::size_t>(plan.length), '\0');
+  const auto block = net::Block<kSmall>::take();
+  const auto body = block.span().first(static_cast<std::size_t>(plan.length));
   const ssize_t got =
       ::pread(opened.file.get(), body.data(), body.size(), static_cast<off_t>(plan.offset));
   if (got != static_cast<ssize_t>(body.size())) {
     exchange.client.close();
     co_return;
   }
-  (void)co_await exchange.client.write_whole(std::move(head), std::move(body), true);
+  (void)co_await exchange.client.write_whole(std::move(head), as_text(body), true);
 }
 
 }  // namespace latchkey::device

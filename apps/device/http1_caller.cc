@@ -1,5 +1,7 @@
 #include "device/http1_caller.h"
 
+#include "net/spare_text.h"
+
 namespace latchkey::device {
 
 namespace {
@@ -62,11 +64,13 @@ net::Task<void> Http1Caller::skip_body() {
   }
 }
 
-std::string Http1Caller::frame(wire::HttpResponseHead head, std::optional<std::uint64_t> length) {
+void Http1Caller::frame(wire::HttpResponseHead head, std::optional<std::uint64_t> length,
+                        std::string& out) {
   status_ = head.status;
   if (head.status == 101) {
     keep_ = false;
-    return net::encode_head(head);
+    net::encode_head(head, out);
+    return;
   }
   const bool empty = head_only_ || has_no_body(head.status);
   if (length && head.status != 204) {
@@ -82,12 +86,14 @@ std::string Http1Caller::frame(wire::HttpResponseHead head, std::optional<std::u
   if (!keep_) {
     head.fields.set("Connection", "close");
   }
-  return net::encode_head(head);
+  net::encode_head(head, out);
 }
 
 net::Task<net::Result<void>> Http1Caller::write_head(wire::HttpResponseHead head,
                                                      std::optional<std::uint64_t> length) {
-  co_return noted(co_await http_.write(frame(std::move(head), length), timeouts_.stall));
+  net::SpareText text;
+  frame(std::move(head), length, *text);
+  co_return noted(co_await http_.write_all(as_bytes(*text), timeouts_.stall));
 }
 
 net::Task<net::Result<void>> Http1Caller::write_piece(ByteSpan piece) {
@@ -112,17 +118,17 @@ net::Task<net::Result<void>> Http1Caller::finish() {
   co_return net::Result<void>{};
 }
 
-net::Task<net::Result<void>> Http1Caller::write_whole(wire::HttpResponseHead head, std::string body,
-                                                      bool with_body) {
+net::Task<net::Result<void>> Http1Caller::write_whole(wire::HttpResponseHead head,
+                                                      std::string_view body, bool with_body) {
   const bool sends = with_body && !has_no_body(head.status);
   const std::size_t size = body.size();
   const bool sized = !has_no_body(head.status);
-  std::string bytes = frame(
-      std::move(head), sized ? std::optional<std::uint64_t>(size) : std::optional<std::uint64_t>());
+  net::SpareText text;
+  frame(std::move(head), sized ? std::optional<std::uint64_t>(size) : std::nullopt, *text);
   if (sends) {
-    bytes.append(body);
+    text->append(body);
   }
-  const auto written = noted(co_await http_.write(std::move(bytes), timeouts_.stall));
+  const auto written = noted(co_await http_.write_all(as_bytes(*text), timeouts_.stall));
   if (written) {
     bytes_ = sends ? size : 0;
     finished_ = true;

@@ -24,7 +24,7 @@ class Http1Caller final : public Caller {
                                           std::optional<std::uint64_t> length) override;
   net::Task<net::Result<void>> write_piece(ByteSpan piece) override;
   net::Task<net::Result<void>> finish() override;
-  net::Task<net::Result<void>> write_whole(wire::HttpResponseHead head, std::string body,
+  net::Task<net::Result<void>> write_whole(wire::HttpResponseHead head, std::string_view body,
                                            bool with_body) override;
   void distrust() override { keep_ = false; }
   void end_connection() override { keep_ = false; }
@@ -42,8 +42,9 @@ class Http1Caller final : public Caller {
   [[nodiscard]] bool reusable() const { return finished_ && keep_ && body_done(); }
 
  private:
-  // Settles the framing and whether the connection goes on, and says so in the head.
-  std::string frame(wire::HttpResponseHead head, std::optional<std::uint64_t> length);
+  // Settles the framing and whether the connection goes on, and says so in the head, which it
+  // writes to `out`.
+  void frame(wire::HttpResponseHead head, std::optional<std::uint64_t> length, std::string& out);
   net::HttpStream& http_;
   net::ByteStream& stream_;
   const Timeouts& timeouts_;

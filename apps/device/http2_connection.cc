@@ -355,8 +355,8 @@ net::Task<net::Result<void>> Http2Caller::finish() {
   co_return net::Result<void>{};
 }
 
-net::Task<net::Result<void>> Http2Caller::write_whole(wire::HttpResponseHead head, std::string body,
-                                                      bool with_body) {
+net::Task<net::Result<void>> Http2Caller::write_whole(wire::HttpResponseHead head,
+                                                      std::string_view body, bool with_body) {
   const bool empty = head.status == 204 || head.status == 304;
   const auto length = empty ? std::nullopt : std::optional<std::uint64_t>(body.size());
   auto written = co_await write_head(std::move(head), length);

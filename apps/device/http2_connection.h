@@ -83,7 +83,7 @@ class Http2Caller final : public Caller {
                                           std::optional<std::uint64_t> length) override;
   net::Task<net::Result<void>> write_piece(ByteSpan piece) override;
   net::Task<net::Result<void>> finish() override;
-  net::Task<net::Result<void>> write_whole(wire::HttpResponseHead head, std::string body,
+  net::Task<net::Result<void>> write_whole(wire::HttpResponseHead head, std::string_view body,
                                            bool with_body) override;
   void distrust() override {}
   void end_connection() override;

@@ -8,6 +8,7 @@
 #include "front/headers.h"
 #include "front/websocket.h"
 #include "net/accepting.h"
+#include "net/spare_text.h"
 
 namespace latchkey::device {
 
@@ -149,8 +150,9 @@ net::Task<bool> UpstreamBackend::send_head(Passage& passage) {
   } else if (*length > 0 || may_have_body(head.method)) {
     head.fields.set("Content-Length", std::to_string(*length));
   }
-  const auto sent =
-      co_await passage.connection.http->write(net::encode_head(head), timeouts_.stall);
+  net::SpareText text;
+  net::encode_head(head, *text);
+  const auto sent = co_await passage.connection.http->write_all(as_bytes(*text), timeouts_.stall);
   co_return sent.has_value();
 }
 
@@ -243,7 +245,7 @@ net::Task<void> UpstreamBackend::receive_answer(Passage& passage) {
       co_return;
     }
     const auto written =
-        co_await exchange.client.write_whole(std::move(head), std::string(as_text(*piece)), true);
+        co_await exchange.client.write_whole(std::move(head), as_text(*piece), true);
     if (written && message.done() && message.keep_alive() && passage.body_sent) {
       give_back(std::move(passage.connection));
     }

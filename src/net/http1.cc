@@ -394,24 +394,32 @@ void encode_fields(std::string& out, const wire::HttpFields& fields) {
 
 }  // namespace
 
-std::string encode_head(const wire::HttpRequestHead& head) {
+void encode_head(const wire::HttpRequestHead& head, std::string& out) {
   LATCHKEY_CHECK(is_token(head.method) && is_field_value(head.target) && !head.target.empty() &&
                  head.target.find_first_of(" \t") == std::string::npos);
-  std::string out;
-  out.reserve(kUsualHead);
+  out.reserve(out.size() + kUsualHead);
   out.append(head.method).append(" ").append(head.target).append(" HTTP/1.1\r\n");
   encode_fields(out, head.fields);
-  return out;
 }
 
-std::string encode_head(const wire::HttpResponseHead& head) {
+void encode_head(const wire::HttpResponseHead& head, std::string& out) {
   LATCHKEY_CHECK(head.status >= 100 && head.status <= 999 && is_field_value(head.reason));
-  std::string out;
-  out.reserve(kUsualHead);
+  out.reserve(out.size() + kUsualHead);
   out.append("HTTP/1.1 ").append(std::to_string(head.status)).append(" ");
   out.append(head.reason.empty() ? reason_of(head.status) : std::string_view(head.reason));
   out.append("\r\n");
   encode_fields(out, head.fields);
+}
+
+std::string encode_head(const wire::HttpRequestHead& head) {
+  std::string out;
+  encode_head(head, out);
+  return out;
+}
+
+std::string encode_head(const wire::HttpResponseHead& head) {
+  std::string out;
+  encode_head(head, out);
   return out;
 }
 

@@ -82,7 +82,10 @@ class HttpDecoder {
 // CHECKs that nothing in the head could break out of its line.
 std::string encode_head(const wire::HttpRequestHead& head);
 std::string encode_head(const wire::HttpResponseHead& head);  // an empty reason is filled in
-std::string chunk_prefix(std::size_t size);                   // "1a\r\n"
+// The same, put after what is in `out`.
+void encode_head(const wire::HttpRequestHead& head, std::string& out);
+void encode_head(const wire::HttpResponseHead& head, std::string& out);
+std::string chunk_prefix(std::size_t size);  // "1a\r\n"
 inline constexpr std::string_view kChunkSuffix = "\r\n";
 inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
 std::string_view reason_of(int status);

@@ -35,6 +35,10 @@ class HttpStream {
   Task<Result<Bytes>> read_all(std::size_t limit, Deadline deadline);
 
   Task<Result<void>> write(std::string bytes, std::chrono::milliseconds stall);
+  // The bytes are the caller's until the call returns.
+  Task<Result<void>> write_all(ByteSpan bytes, std::chrono::milliseconds stall) {
+    return stream_.write_all(bytes, stall);
+  }
   // One piece of a body, as a chunk where `chunked`. Not for empty pieces.
   Task<Result<void>> write_piece(ByteSpan piece, bool chunked, std::chrono::milliseconds stall);
 
