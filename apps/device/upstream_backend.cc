@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t kTunnelBlock = 16384;
 constexpr std::uint64_t kSmall = 14 * 1024;  // with its head one TLS record
+constexpr std::uint64_t kBulk = 128 * 1024;
 
 bool may_have_body(std::string_view method) {
   return method != "GET" && method != "HEAD" && method != "OPTIONS" && method != "DELETE";
@@ -253,6 +254,9 @@ net::Task<void> UpstreamBackend::receive_answer(Passage& passage) {
   }
   if (!co_await exchange.client.write_head(std::move(head), length)) {
     co_return;
+  }
+  if (message.body_kind() == net::BodyKind::kLength && *length >= kBulk) {
+    passage.connection.http->expect_bulk();
   }
   co_await relay_body(passage);
   if (!message.done()) {

@@ -19,20 +19,28 @@ Error HttpStream::protocol_error(HttpError error) {
 }
 
 Task<Result<std::size_t>> HttpStream::fill(Deadline deadline) {
-  if (buffer_.empty()) {
-    buffer_ = Block<kBuffer>::take();
-  }
   if (begin_ == end_) {
     begin_ = end_ = 0;
-  } else if (end_ == buffer_.size() && begin_ > 0) {
-    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    if (bulk_ && bulk_buffer_.empty()) {
+      buffer_.reset();
+      bulk_buffer_ = Block<kBulk, 8>::take();
+    } else if (!bulk_) {
+      bulk_buffer_.reset();
+    }
+  }
+  if (buffer_.empty() && bulk_buffer_.empty()) {
+    buffer_ = Block<kBuffer>::take();
+  }
+  const std::span<std::uint8_t> room = this->room();
+  if (end_ == room.size() && begin_ > 0) {
+    std::memmove(room.data(), room.data() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
   }
-  if (end_ == buffer_.size()) {
+  if (end_ == room.size()) {
     co_return fail(Error{Error::Code::kLimit, "a line or chunk head that does not end"});
   }
-  const auto got = co_await stream_.read_some(buffer_.span().subspan(end_), deadline);
+  const auto got = co_await stream_.read_some(room.subspan(end_), deadline);
   if (got) {
     end_ += *got;
   }
@@ -41,7 +49,7 @@ Task<Result<std::size_t>> HttpStream::fill(Deadline deadline) {
 
 Task<Result<void>> HttpStream::read_head(Deadline deadline) {
   while (true) {
-    const auto head = decoder_->read_head({buffer_.data() + begin_, end_ - begin_});
+    const auto head = decoder_->read_head(unread());
     if (!head) {
       co_return fail(protocol_error(head.error()));
     }
@@ -61,6 +69,7 @@ Task<Result<void>> HttpStream::read_head(Deadline deadline) {
 
 Task<Result<void>> HttpStream::read_request(Deadline first_byte, std::chrono::milliseconds whole) {
   decoder_.reset();  // nothing of the last one is kept while the connection idles
+  bulk_ = false;
   fault_.reset();
   pieces_.clear();
   next_piece_ = 0;
@@ -83,6 +92,7 @@ Task<Result<void>> HttpStream::read_request(Deadline first_byte, std::chrono::mi
 
 Task<Result<void>> HttpStream::read_response(bool to_head, Deadline deadline) {
   decoder_ = HttpDecoder::response(to_head);
+  bulk_ = false;
   fault_.reset();
   pieces_.clear();
   next_piece_ = 0;
@@ -105,7 +115,7 @@ Task<Result<ByteSpan>> HttpStream::read_body(Deadline deadline) {
       co_return ByteSpan{};
     }
     if (begin_ < end_) {
-      auto step = decoder_->read_body({buffer_.data() + begin_, end_ - begin_});
+      auto step = decoder_->read_body(unread());
       if (!step) {
         co_return fail(protocol_error(step.error()));
       }
@@ -168,7 +178,8 @@ Task<Result<void>> HttpStream::write_piece(ByteSpan piece, bool chunked,
 }
 
 Bytes HttpStream::take_rest() {
-  Bytes rest(buffer_.data() + begin_, buffer_.data() + end_);
+  const ByteSpan unread = this->unread();
+  Bytes rest(unread.begin(), unread.end());
   begin_ = end_ = 0;
   return rest;
 }
@@ -177,6 +188,7 @@ void HttpStream::release_buffer() {
   if (begin_ == end_) {
     begin_ = end_ = 0;
     buffer_.reset();
+    bulk_buffer_.reset();
   }
 }
 

@@ -31,6 +31,10 @@ class HttpStream {
 
   // The next piece of the body, valid until the next call; empty when it is over.
   Task<Result<ByteSpan>> read_body(Deadline deadline);
+  // Much is to come: the rest of this message's body is read in pieces of up to 64 KiB, which are
+  // whole TLS records when they are passed on (four, where pieces of 18 KiB make a large and a
+  // small one each).
+  void expect_bulk() { bulk_ = true; }
   // All of the rest, kLimit where it is more than `limit`.
   Task<Result<Bytes>> read_all(std::size_t limit, Deadline deadline);
 
@@ -50,6 +54,11 @@ class HttpStream {
 
  private:
   static constexpr std::size_t kBuffer = kMaxHttpHead + 2048;
+  static constexpr std::size_t kBulk = 65536;
+  [[nodiscard]] std::span<std::uint8_t> room() const {
+    return bulk_buffer_.empty() ? buffer_.span() : bulk_buffer_.span();
+  }
+  [[nodiscard]] ByteSpan unread() const { return room().subspan(begin_, end_ - begin_); }
   Task<Result<std::size_t>> fill(Deadline deadline);
   Task<Result<void>> read_head(Deadline deadline);
   Error protocol_error(HttpError error);
@@ -58,6 +67,8 @@ class HttpStream {
   std::optional<HttpDecoder> decoder_;
   std::optional<HttpError> fault_;
   Block<kBuffer> buffer_;
+  Block<kBulk, 8> bulk_buffer_;  // instead of the other, from when that was empty
+  bool bulk_ = false;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   std::vector<ByteSpan> pieces_;  // decoded and not handed out yet
