@@ -27,7 +27,9 @@ struct Timeouts {
   std::chrono::milliseconds stall = std::chrono::seconds(60);    // a peer that does not read
   std::chrono::milliseconds connect = std::chrono::seconds(3);   // to the service behind
   std::chrono::milliseconds answer = std::chrono::seconds(300);  // its head, or more of its body
-  std::chrono::milliseconds tunnel = std::chrono::hours(2);      // a WebSocket that says nothing
+  // Of that, until somebody looks whether the client is still there, where looking costs something.
+  std::chrono::milliseconds unwatched = std::chrono::seconds(1);
+  std::chrono::milliseconds tunnel = std::chrono::hours(2);  // a WebSocket that says nothing
   std::uint64_t upload_rate = 64;  // bytes a second that a body has to keep up, after `body`
 };
 
@@ -72,8 +74,9 @@ class Caller : public net::Closable {
   [[nodiscard]] virtual bool is_open() const = 0;
   // Returns when the client has gone away or the answer was cut; maybe never.
   virtual net::Task<void> gone() = 0;
-  // False: gone() never returns, so that nobody need wait for it.
-  [[nodiscard]] virtual bool notices_leaving() const { return true; }
+  // False: gone() reads from the connection. It may be called when body_done() only, not beside
+  // tunnel(), and who need not wait long saves the trouble.
+  [[nodiscard]] virtual bool notices_by_itself() const { return true; }
   // After a 101 was written: what carries the bytes of a WebSocket, and what came along with the
   // request. Null where this request asks for none in its version of HTTP.
   virtual net::ByteStream* tunnel() = 0;

@@ -137,8 +137,9 @@ net::Task<net::Result<void>> Http1Caller::write_whole(wire::HttpResponseHead hea
 }
 
 net::Task<void> Http1Caller::gone() {
-  // A client that pipelines looks like one that goes away; it is noticed when something is written.
-  return net::sleep_until(net::kNoDeadline);
+  LATCHKEY_CHECK(body_done());
+  co_await http_.ended();
+  stream_.close();
 }
 
 }  // namespace latchkey::device

@@ -31,7 +31,7 @@ class Http1Caller final : public Caller {
   void close() override { stream_.close(); }
   [[nodiscard]] bool is_open() const override { return stream_.is_open(); }
   net::Task<void> gone() override;
-  [[nodiscard]] bool notices_leaving() const override { return false; }
+  [[nodiscard]] bool notices_by_itself() const override { return false; }
   net::ByteStream* tunnel() override { return &stream_; }
   Bytes take_rest() override { return http_.take_rest(); }
   [[nodiscard]] std::string_view protocol() const override {

@@ -121,12 +121,20 @@ net::Task<void> UpstreamBackend::serve(Exchange exchange) {
       co_return co_await answer_error(exchange, 502, "bad_gateway");
     }
     // Whoever has gone does not keep the service busy.
-    if (has_body) {
+    if (has_body && client.notices_by_itself()) {
       co_await (receive(passage) || send_body_then_wait(passage) || client.gone());
-    } else if (client.notices_leaving()) {
+    } else if (has_body) {
+      co_await (receive(passage) || send_body_then_wait(passage));
+    } else if (client.notices_by_itself()) {
       co_await (receive(passage) || client.gone());
     } else {
+      // Most answers are there before anybody would have gone.
+      passage.watched = exchange.pass.websocket;
       co_await receive(passage);
+      if (std::exchange(passage.quiet, false)) {
+        passage.watched = true;
+        co_await (receive(passage) || client.gone());
+      }
     }
     if (passage.retry && !has_body) {
       continue;
@@ -190,15 +198,36 @@ net::Task<void> UpstreamBackend::send_body_then_wait(Passage& passage) {
     // otherwise there is nothing to wait for.
     co_await passage.connection.stream->shutdown();
   }
+  Caller& client = passage.exchange.client;
+  if (!client.notices_by_itself() && client.body_done() && !passage.exchange.pass.websocket) {
+    co_return co_await client.gone();
+  }
   co_await net::sleep_until(net::kNoDeadline);
+}
+
+net::Deadline UpstreamBackend::patience(const Passage& passage) const {
+  return net::after(passage.watched ? timeouts_.answer
+                                    : std::min(timeouts_.unwatched, timeouts_.answer));
+}
+
+bool UpstreamBackend::is_quiet(Passage& passage, const net::Error& error) const {
+  passage.quiet = !passage.watched && error.code == net::Error::Code::kTimeout &&
+                  timeouts_.answer > timeouts_.unwatched;
+  return passage.quiet;
 }
 
 net::Task<void> UpstreamBackend::receive(Passage& passage) {
   net::HttpStream& service = *passage.connection.http;
   const bool to_head = passage.exchange.pass.head.method == "HEAD";
+  if (passage.answering) {
+    co_return co_await conclude(passage);
+  }
   while (true) {
-    const auto read = co_await service.read_response(to_head, net::after(timeouts_.answer));
+    const auto read = co_await service.read_response(to_head, patience(passage));
     if (!read) {
+      if (is_quiet(passage, read.error())) {
+        co_return;
+      }
       passage.retry = passage.connection.reused && read.error().code == net::Error::Code::kClosed &&
                       service.buffered() == 0;
       co_return;
@@ -258,7 +287,17 @@ net::Task<void> UpstreamBackend::receive_answer(Passage& passage) {
   if (message.body_kind() == net::BodyKind::kLength && *length >= kBulk) {
     passage.connection.http->expect_bulk();
   }
+  passage.answering = true;
+  co_await conclude(passage);
+}
+
+net::Task<void> UpstreamBackend::conclude(Passage& passage) {
+  const net::HttpDecoder& message = passage.connection.http->message();
+  Exchange& exchange = passage.exchange;
   co_await relay_body(passage);
+  if (passage.quiet) {
+    co_return;
+  }
   if (!message.done()) {
     exchange.client.close();  // cut off: the page must not take it for the whole
     co_return;
@@ -272,8 +311,11 @@ net::Task<void> UpstreamBackend::receive_answer(Passage& passage) {
 net::Task<void> UpstreamBackend::relay_body(Passage& passage) {
   net::HttpStream& service = *passage.connection.http;
   while (true) {
-    const auto piece = co_await service.read_body(net::after(timeouts_.answer));
+    const auto piece = co_await service.read_body(patience(passage));
     if (!piece) {
+      if (is_quiet(passage, piece.error())) {
+        co_return;
+      }
       metrics_.count(front::UpstreamError::kCut);
       co_return;
     }

@@ -45,6 +45,12 @@ class UpstreamBackend final : public Backend {
     bool body_sent = false;
     std::string key = {};  // of a WebSocket whose client has none
     bool retry = false;    // nothing came back on a connection that had been idle
+    // Whether somebody looks after the client while the service is waited for. As long as nobody
+    // does, that wait is brief; what is given up because of it is `quiet`, and may be taken up
+    // again.
+    bool watched = true;
+    bool quiet = false;
+    bool answering = false;  // the head of the answer has been written
   };
   net::Task<net::Result<Connection>> connect(bool fresh);
   net::Task<bool> send_head(Passage& passage);
@@ -52,6 +58,12 @@ class UpstreamBackend final : public Backend {
   net::Task<void> send_body_then_wait(Passage& passage);
   net::Task<void> receive(Passage& passage);
   net::Task<void> receive_answer(Passage& passage);
+  // How long the service may take for its next bytes, and whether it was silent for that long while
+  // nobody was watching the client.
+  [[nodiscard]] net::Deadline patience(const Passage& passage) const;
+  bool is_quiet(Passage& passage, const net::Error& error) const;
+  // The end of an answer.
+  net::Task<void> conclude(Passage& passage);
   net::Task<void> relay_body(Passage& passage);
   net::Task<void> tunnel(Passage& passage);
   net::Task<void> pump(net::ByteStream& from, net::ByteStream& to, std::uint64_t& bytes);

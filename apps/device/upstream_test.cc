@@ -206,6 +206,103 @@ TEST_F(UpstreamTest, ASlowReaderStopsTheService) {
   wait_until([this] { return server_->connections() == 0; });
 }
 
+// A poll that nobody waits for any more, events that nobody reads, an upload whose answer nobody
+// wants: what a page that was closed leaves behind, over HTTP/1.1 too.
+TEST_F(UpstreamTest, WhoHasGoneDoesNotKeepTheServiceBusy) {
+  std::size_t left = 0;
+  Timeouts timeouts;
+  timeouts.unwatched = 10ms;
+  serve(
+      [&left](net::FdStream& stream, net::HttpStream& http) -> net::Task<void> {
+        return [](net::FdStream& s, net::HttpStream& h, std::size_t& count) -> net::Task<void> {
+          (void)co_await h.read_all(100, net::after(5s));
+          if (h.message().request_head().target == "/events") {
+            co_await say(h, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+          }
+          Bytes block(16);
+          const auto got = co_await s.read_some(block, net::kNoDeadline);
+          EXPECT_TRUE(!got || *got == 0);
+          ++count;
+          s.close();
+        }(stream, http, left);
+      },
+      timeouts);
+  std::size_t asked = 0;
+  for (const auto& [method, target] : std::vector<std::pair<std::string, std::string>>{
+           {"GET", "/poll"}, {"GET", "/events"}, {"PUT", "/upload"}}) {
+    auto page = run(open_page(grant(*id_)));
+    auto head = request_of(method, target);
+    if (method == "PUT") {
+      head.fields.add("Content-Length", "2");
+    }
+    std::string text = net::encode_head(head) + (method == "PUT" ? "ab" : "");
+    run([](Page& on, std::string request, bool answers) -> net::Task<bool> {
+      (void)co_await on.http->write(std::move(request), 5s);
+      if (!answers) {
+        co_return true;
+      }
+      const auto read = co_await on.http->read_response(false, net::after(5s));
+      const auto piece = co_await on.http->read_body(net::after(5s));
+      co_return read&& piece&& as_text(*piece) == "hello";
+    }(page, std::move(text), target == "/events"));
+    ++asked;
+    wait_until([&] { return seen_.size() == asked; });
+    EXPECT_EQ(left, asked - 1);
+    page.stream->close();
+    wait_until([&] { return left == asked; });
+  }
+  wait_until([this] { return server_->connections() == 0; });
+}
+
+// What a client sends while it is watched is its next request.
+TEST_F(UpstreamTest, WhatComesDuringALongWaitIsKept) {
+  Timeouts timeouts;
+  timeouts.unwatched = 1ms;
+  net::FdStream* waiting = nullptr;
+  serve(
+      [this, &waiting](net::FdStream& stream, net::HttpStream& http) -> net::Task<void> {
+        if (seen_.back().target == "/slow") {
+          waiting = &stream;
+          return net::sleep_until(net::after(0ms));  // it answers when it is told to
+        }
+        return say(http, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond");
+      },
+      timeouts);
+  auto page = run(open_page(grant(*id_)));
+  const auto write = [&](std::string text) {
+    run([](Page& on, std::string bytes) -> net::Task<bool> {
+      co_return (co_await on.http->write(std::move(bytes), 5s)).has_value();
+    }(page, std::move(text)));
+  };
+  const auto turn = [this] {
+    io_.run_for(30ms);
+    io_.restart();
+  };
+  const std::string next = net::encode_head(request_of("GET", "/next"));
+  write(net::encode_head(request_of("GET", "/slow")));
+  wait_until([&] { return waiting != nullptr; });
+  turn();
+  write(next.substr(0, 10));
+  turn();
+  write(next.substr(10));
+  turn();
+  EXPECT_EQ(seen_.size(), 1U);
+  const auto answers = run([](Page& on, net::FdStream& service) -> net::Task<std::string> {
+    static constexpr std::string_view kFirst = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst";
+    (void)co_await service.write_all(as_bytes(kFirst), 5s);
+    std::string text;
+    for (int i = 0; i < 2; ++i) {
+      if (!co_await on.http->read_response(false, net::after(5s))) {
+        break;
+      }
+      const auto body = co_await on.http->read_all(100, net::after(5s));
+      text.append(body ? as_text(*body) : std::string_view("failed")).append(" ");
+    }
+    co_return text;
+  }(page, *waiting));
+  EXPECT_EQ(answers, "first second ");
+}
+
 TEST_F(UpstreamTest, WebSocketsAreTunnelledAndEndWithTheSession) {
   serve([](net::FdStream& stream, net::HttpStream& http) -> net::Task<void> {
     co_await say(http,

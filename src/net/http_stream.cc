@@ -177,6 +177,20 @@ Task<Result<void>> HttpStream::write_piece(ByteSpan piece, bool chunked,
   co_return co_await stream_.write_all(framed, stall);
 }
 
+Task<void> HttpStream::ended() {
+  while (begin_ > 0 || end_ == 0 || end_ < room().size()) {
+    // Without a buffer until there is something: this may take as long as a long poll.
+    if (!co_await stream_.readable(kNoDeadline)) {
+      co_return;
+    }
+    const auto got = co_await fill(kNoDeadline);
+    if (!got || *got == 0) {
+      co_return;
+    }
+  }
+  co_await sleep_until(kNoDeadline);
+}
+
 Bytes HttpStream::take_rest() {
   const ByteSpan unread = this->unread();
   Bytes rest(unread.begin(), unread.end());

@@ -46,6 +46,11 @@ class HttpStream {
   // One piece of a body, as a chunk where `chunked`. Not for empty pieces.
   Task<Result<void>> write_piece(ByteSpan piece, bool chunked, std::chrono::milliseconds stall);
 
+  // Server, after a request has been read whole: returns when the peer has ended or cannot be heard
+  // any more. What it sends meanwhile is kept for the next request; when more than fits has come it
+  // is not listened to any further, and this never returns.
+  Task<void> ended();
+
   // After an upgrade: bytes that came along with the head.
   [[nodiscard]] Bytes take_rest();
   [[nodiscard]] std::size_t buffered() const { return end_ - begin_; }
