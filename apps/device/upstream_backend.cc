@@ -200,6 +200,8 @@ net::Task<void> UpstreamBackend::send_body_then_wait(Passage& passage) {
   }
   Caller& client = passage.exchange.client;
   if (!client.notices_by_itself() && client.body_done() && !passage.exchange.pass.websocket) {
+    // Not at once: some end their side with their last byte, and wait for the answer.
+    co_await net::sleep_until(net::after(timeouts_.unwatched));
     co_return co_await client.gone();
   }
   co_await net::sleep_until(net::kNoDeadline);
