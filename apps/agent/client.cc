@@ -146,6 +146,7 @@ void Client::on_request(agent::Request& request) {
           [&](const agent::GrantsDetails& of) { answer(id, on_grants_details(of)); },
           [&](const agent::DevicesList&) { answer(id, on_devices_list()); },
           [&](const agent::DevicesForget& gone) { later(id, forget(gone.id)); },
+          [&](const agent::DevicesPeople& of) { later(id, people(of.id)); },
           [&](agent::BackupExport& backup) {
             later(id, export_backup(context_, std::move(backup)));
           },

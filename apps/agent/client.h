@@ -63,6 +63,7 @@ class Client : public std::enable_shared_from_this<Client> {
   Reply on_grants_details(const agent::GrantsDetails& details);
   Reply on_devices_list();
   net::Task<Reply> forget(DeviceId device);
+  net::Task<Reply> people(DeviceId device);
   [[nodiscard]] agent::Sight sight() const;
   net::Task<Reply> doctor(agent::Doctor places);
   static net::Task<void> import_and_end(std::shared_ptr<Client> self, std::uint64_t id,

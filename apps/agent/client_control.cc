@@ -10,6 +10,7 @@
 namespace latchkey::agentd {
 
 using nlohmann::json;
+using wire::ErrorCode;
 
 // On disk first, then the browser, then the device: as with everything that is held.
 net::Task<Client::Reply> Client::set_paused(GrantId id, bool paused) {
@@ -85,6 +86,30 @@ net::Task<Client::Reply> Client::forget(DeviceId device) {
   }
   context_->look_after();
   co_return json{{"ended", ended->size()}, {"delivered", told}};
+}
+
+// Asked of the device each time: nothing of other people is kept here.
+net::Task<Client::Reply> Client::people(DeviceId device) {
+  agent::Records& records = context_->desk.records();
+  const auto binding = records.binding(device);
+  bool in_sight = connection_.sees_everything();
+  for (const grant::AgentGrant& one : records.grants_of_device(device)) {
+    in_sight = in_sight || (one.state != grant::State::kRevoked && connection_.sees(one));
+  }
+  if (!binding || !in_sight) {
+    co_return fail(agent::error(ErrorCode::kNotGranted));
+  }
+  const auto link = co_await DeviceLink::reach(context_, *binding);
+  if (!link) {
+    co_return fail(agent::error(link.error().code));
+  }
+  agent::PeopleSight what{connection_.sees_everything(),
+                          [this](const GrantId& id) { return grant(id).has_value(); }};
+  auto people = co_await (*link)->people(std::move(what));
+  if (!people) {
+    co_return fail(agent::error(people.error().code));
+  }
+  co_return *std::move(people);
 }
 
 net::Task<void> Client::import_and_end(std::shared_ptr<Client> self, std::uint64_t id,

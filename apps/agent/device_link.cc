@@ -3,6 +3,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "enroll/agent.h"
@@ -211,6 +212,14 @@ net::Task<wire::Result<void>> DeviceLink::check_in() {
     }
   }
   co_return fail(mine.error());
+}
+
+net::Task<wire::Result<nlohmann::json>> DeviceLink::people(agent::PeopleSight sight) {
+  const auto said = co_await ask("GET", "/audit", Bytes());
+  if (!said) {
+    co_return fail(said.error());
+  }
+  co_return agent::people_json(*said, sight);
 }
 
 net::Task<void> DeviceLink::on_not_granted(GrantId id) {

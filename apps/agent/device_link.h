@@ -2,8 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 
+#include "agent/people.h"
 #include "agent/upkeep.h"
 #include "context.h"
 #include "net/device_client.h"
@@ -36,6 +38,8 @@ class DeviceLink {
   // With whom people sign in from now on, of a grant that the device has.
   net::Task<wire::Result<void>> tell_sign_in(GrantId id, SignInOffer sso);
   net::Task<wire::Result<void>> tell_ended(agent::OwedDeletion owed);
+  // Who uses the device and what happened there, as agent/people.h shows it.
+  net::Task<wire::Result<nlohmann::json>> people(agent::PeopleSight sight);
   // The device forgets this agent and all its grants.
   net::Task<wire::Result<void>> tell_forgotten(agent::OwedForgetting owed);
   // All of it; an error of one does not stop the others. Whether all went well.

@@ -75,6 +75,8 @@ int resume(const Common& common, const Terminal& terminal, const std::string& wh
 int renew(const Common& common, const Terminal& terminal, const std::string& which);
 // A device, by its name or the beginning of its id; ends all that is allowed on it.
 int forget(const Common& common, const Terminal& terminal, const std::string& which);
+// Who uses a device besides this person, and what happened there: as the device says.
+int people(const Common& common, const Terminal& terminal, const std::string& which);
 // The devices a code was typed for, whether they are on or not.
 int own_devices(const Common& common, const Terminal& terminal);
 

@@ -1,4 +1,5 @@
-// Looking closer and taking back in part: show, pause, resume, renew, forget.
+// Looking closer and taking back in part: show, pause, resume, renew, people, forget.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "agent_link.h"
@@ -122,7 +123,85 @@ Result<json> find_device(AgentLink& link, const std::string& which) {
   return meant.front();
 }
 
+std::string person_text(const json& one) {
+  const json number = one.value("person", json());
+  return one.value("you", false)       ? "you"
+         : number.is_number_unsigned() ? "person " + number.dump()
+                                       : "";
+}
+
+// What a device writes into its trail (store/device_store.h), in words; other kinds as they are.
+std::string event_text(const json& event) {
+  constexpr std::pair<std::string_view, std::string_view> kWords[] = {
+      {"paired", "joined with a code"},
+      {"granted", "allowed a web service"},
+      {"suspended", "paused a web service"},
+      {"resumed", "resumed a web service"},
+      {"deleted", "removed a web service"},
+      {"agent_left", "gave up the access"},
+      {"agent_removed", "was removed at the device"},
+      {"window_opened", "had a code shown"},
+      {"wrong_code", "tried a wrong code"}};
+  const std::string kind = event.value("kind", "");
+  std::string text = kind;
+  for (const auto& [name, words] : kWords) {
+    if (name == kind) {
+      text = words;
+    }
+  }
+  const std::string detail = text_of(event, "detail");
+  return detail.empty() ? text : text + ": " + detail;
+}
+
+void show_people(const Terminal& terminal, const json& device, const json& said) {
+  const json people = said.value("people", json::array());
+  const std::size_t others = static_cast<std::size_t>(std::count_if(
+      people.begin(), people.end(), [](const json& one) { return !one.value("you", false); }));
+  terminal.line(others == 0   ? "Nobody else uses " + name_of(device) + "."
+                : others == 1 ? "You and one other person use " + name_of(device) + "."
+                              : "You and " + std::to_string(others) + " other people use " +
+                                    name_of(device) + ".");
+  std::vector<std::vector<std::string>> rows;
+  for (const json& one : people) {
+    rows.push_back({person_text(one), day_of(one.value("since", std::int64_t{0})),
+                    day_of(one.value("last_seen", std::int64_t{0})),
+                    one.value("services", json()).dump()});
+  }
+  terminal.table({"WHO", "SINCE", "LAST SEEN", "WEB SERVICES"}, rows);
+  rows.clear();
+  for (const json& event : said.value("events", json::array())) {
+    const std::string who = person_text(event);
+    rows.push_back({day_of(event.value("time", std::int64_t{0})),
+                    who.empty() ? std::string("the device") : who, event_text(event)});
+  }
+  if (!rows.empty()) {
+    terminal.line("");
+    terminal.table({"WHEN", "WHO", "WHAT HAPPENED"}, rows);
+  }
+}
+
 }  // namespace
+
+int people(const Common& common, const Terminal& terminal, const std::string& which) {
+  auto link = AgentLink::open(common.socket, std::nullopt);
+  if (!link) {
+    return terminal.end(link.error());
+  }
+  const auto device = find_device(*link, which);
+  if (!device) {
+    return terminal.end(device.error());
+  }
+  const auto said = link->call(wire::kDevicesPeople, {{"id", device->value("id", "")}});
+  if (!said) {
+    return terminal.end(said.error());
+  }
+  if (terminal.json()) {
+    terminal.document(*said);
+  } else {
+    show_people(terminal, *device, *said);
+  }
+  return 0;
+}
 
 int show(const Common& common, const Terminal& terminal, const std::string& which) {
   return with_grant(

@@ -46,8 +46,9 @@ void add_control(CLI::App& app, All& all) {
   add("pause", "Stop a web service until you resume it", kGrant);
   add("resume", "Let a web service that you paused go on", kGrant);
   add("renew", "Get a new certificate from the device now", kGrant);
-  add("forget", "End everything on a device, and forget it",
-      "A name or number from `latchkey devices --mine`");
+  constexpr const char* kDevice = "A name or number from `latchkey devices --mine`";
+  add("people", "Show who else uses a device, and what happened there", kDevice);
+  add("forget", "End everything on a device, and forget it", kDevice);
 }
 
 void add_nearby(CLI::App* command, bool& nearby, cli::WifiOptions& wifi) {
@@ -224,11 +225,8 @@ int run(const CLI::App& app, All& all) {
   const std::string name = app.get_subcommands().front()->get_name();
   constexpr std::pair<const char*,
                       int (*)(const cli::Common&, const cli::Terminal&, const std::string&)>
-      kOfOne[] = {{"show", cli::show},
-                  {"pause", cli::pause},
-                  {"resume", cli::resume},
-                  {"renew", cli::renew},
-                  {"forget", cli::forget}};
+      kOfOne[] = {{"show", cli::show},   {"pause", cli::pause},   {"resume", cli::resume},
+                  {"renew", cli::renew}, {"people", cli::people}, {"forget", cli::forget}};
   for (const auto& [command, run_it] : kOfOne) {
     if (name == command) {
       return run_it(all.common, terminal, all.which);

@@ -30,6 +30,10 @@ bool Records::seen(const SpkiHash& agent, WallTime agent_now) {
   return store_.seen(agent, agent_now).has_value();
 }
 
+std::vector<grant::BoundAgent> Records::agents() {
+  return store_.agents().value_or(std::vector<grant::BoundAgent>());
+}
+
 std::vector<grant::DeviceGrant> Records::grants_of(const SpkiHash& agent) {
   return store_.grants_of(agent).value_or(std::vector<grant::DeviceGrant>());
 }
@@ -68,7 +72,7 @@ std::vector<front::AuditLine> Records::audit(std::size_t at_most) {
 std::uint64_t Records::number(const SpkiHash& agent) {
   if (!people_) {
     std::vector<SpkiHash> bound;
-    for (const auto& one : store_.agents().value_or(std::vector<grant::BoundAgent>())) {
+    for (const auto& one : agents()) {
       bound.push_back(one.key_hash);
     }
     people_.emplace(bound, audit(store::DeviceStore::kMaxAuditEvents));

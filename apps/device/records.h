@@ -28,6 +28,7 @@ class Records final : public front::ManagementRecords {
  public:
   Records(store::DeviceStore& store, Random& random) : store_(store), random_(random) {}
   std::optional<grant::BoundAgent> agent(const SpkiHash& key) override;
+  std::vector<grant::BoundAgent> agents() override;
   bool seen(const SpkiHash& agent, WallTime agent_now) override;
   std::vector<grant::DeviceGrant> grants_of(const SpkiHash& agent) override;
   bool confirm(const SpkiHash& agent, const GrantId& grant) override;

@@ -135,6 +135,7 @@ Result<void> Connection::admit(const Method& method, MonoTime now) {
              std::holds_alternative<GrantsPause>(method) ||
              std::holds_alternative<GrantsResume>(method) ||
              std::holds_alternative<DevicesForget>(method) ||
+             std::holds_alternative<DevicesPeople>(method) ||
              std::holds_alternative<SetupFirefox>(method) ||
              std::holds_alternative<BackupExport>(method) ||
              std::holds_alternative<BackupImport>(method) ||

@@ -260,6 +260,7 @@ constexpr std::array kReaders = {
     Reader{wire::kGrantsDetails, read_id<GrantsDetails>},
     Reader{wire::kDevicesList, read_nothing<DevicesList>},
     Reader{wire::kDevicesForget, read_id<DevicesForget>},
+    Reader{wire::kDevicesPeople, read_id<DevicesPeople>},
     Reader{wire::kBackupExport, read_with<read_backup_export>},
     Reader{wire::kBackupImport, read_with<read_backup_import>},
     Reader{wire::kProfilesList, read_nothing<ProfilesList>},

@@ -109,6 +109,9 @@ struct DevicesList {};
 struct DevicesForget {
   DeviceId id;
 };
+struct DevicesPeople {
+  DeviceId id;
+};
 // Command line only, all four: moving to another computer (docs/backup.md). Files are absolute
 // paths.
 struct BackupExport {
@@ -153,10 +156,10 @@ using Method =
     std::variant<Hello, DiscoverStart, DiscoverStop, PairBegin, PairName, PairCode, PairCancel,
                  GrantsList, GrantsGet, GrantsRevoke, TicketMint, CertificateRenew, PolicyCheck,
                  MetadataStatus, MetadataRefresh, AnchorGet, SetupFirefox, Doctor, GrantsPause,
-                 GrantsResume, GrantsDetails, DevicesList, DevicesForget, BackupExport,
-                 BackupImport, ProfilesList, ProfilesAdopt, StoreStatus, StoreUnlock, StoreSeal,
-                 StoreAccept, StoreStartAnew, PairNetwork, NearbyOpen, NearbyValue, NearbyTaken,
-                 NearbyLost, NearbyClose>;
+                 GrantsResume, GrantsDetails, DevicesList, DevicesForget, DevicesPeople,
+                 BackupExport, BackupImport, ProfilesList, ProfilesAdopt, StoreStatus, StoreUnlock,
+                 StoreSeal, StoreAccept, StoreStartAnew, PairNetwork, NearbyOpen, NearbyValue,
+                 NearbyTaken, NearbyLost, NearbyClose>;
 
 struct Request {
   std::uint64_t id = 0;

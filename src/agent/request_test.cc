@@ -48,6 +48,7 @@ TEST(ParseRequest, ReadsEveryMethod) {
       {"grants.details", R"({"id":")" + kId32 + R"("})"},
       {"devices.list", "{}"},
       {"devices.forget", R"({"id":")" + kId32 + kId32 + R"("})"},
+      {"devices.people", R"({"id":")" + kId32 + kId32 + R"("})"},
   };
   for (const auto& [method, params] : good) {
     const auto request = parse_request(message(method, params));
@@ -104,6 +105,7 @@ TEST(ParseRequest, RefusesWrongParametersButCanAnswer) {
       {"grants.details", R"({"id":1})"},
       {"devices.list", R"({"profile":")" + kId32 + R"("})"},
       {"devices.forget", R"({"id":")" + kId32 + R"("})"},
+      {"devices.people", R"({"id":")" + kId32 + R"("})"},
       {"no.such.method", "{}"},
   };
   for (const auto& [method, params] : bad) {

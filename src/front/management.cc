@@ -65,6 +65,10 @@ json binary(ByteSpan bytes) {
   return json::binary(to_bytes(bytes));
 }
 
+std::uint64_t told(WallTime time) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, time.unix_seconds));
+}
+
 // One that this agent has, and nobody else's.
 std::optional<grant::DeviceGrant> grant_of(ManagementRecords& records, const SpkiHash& agent,
                                            const GrantId& id) {
@@ -217,13 +221,11 @@ ManagementOutcome ManagementDesk::list(const SpkiHash& agent) {
         !records_.confirm(agent, grant.id)) {
       return refuse(wire::ErrorCode::kInternal, "could not be stored");
     }
-    json line = {
-        {"grant", binary(grant.id.span())},
-        {"host", grant.host.text()},
-        {"state",
-         std::string(grant::name_of(grant.suspended ? grant::State::kSuspended : grant.state))},
-        {"not_after",
-         static_cast<std::uint64_t>(std::max<std::int64_t>(0, grant.not_after.unix_seconds))}};
+    json line = {{"grant", binary(grant.id.span())},
+                 {"host", grant.host.text()},
+                 {"state", std::string(grant::name_of(grant.suspended ? grant::State::kSuspended
+                                                                      : grant.state))},
+                 {"not_after", told(grant.not_after)}};
     line["origin"] = grant.origin ? json(grant.origin->text()) : json(nullptr);
     grants.push_back(std::move(line));
   }
@@ -263,12 +265,25 @@ ManagementOutcome ManagementDesk::remove_agent(const SpkiHash& agent) {
 
 ManagementOutcome ManagementDesk::audit(const SpkiHash& agent) {
   const auto number = [this](const SpkiHash& one) { return records_.number(one); };
+  // Of others what the device's page shows, too: that they are there, and how many web services.
+  json people = json::array();
+  std::vector<grant::BoundAgent> bound = records_.agents();
+  if (bound.size() > kMaxPeopleAnswer) {
+    bound.erase(bound.begin() + kMaxPeopleAnswer, bound.end());
+  }
+  for (const grant::BoundAgent& one : bound) {
+    const auto held = records_.grants_of(one.key_hash);
+    const auto services = std::count_if(held.begin(), held.end(),
+                                        [](const auto& grant) { return grant.origin.has_value(); });
+    people.push_back({{"agent", number(one.key_hash)},
+                      {"own", one.key_hash == agent},
+                      {"since", told(one.bound_at)},
+                      {"seen", told(one.last_seen)},
+                      {"services", static_cast<std::uint64_t>(services)}});
+  }
   json events = json::array();
   for (const SeenLine& line : as_seen_by(agent, records_.audit(kMaxAuditAnswer), number)) {
-    json event = {
-        {"time", static_cast<std::uint64_t>(std::max<std::int64_t>(0, line.time.unix_seconds))},
-        {"kind", line.kind},
-        {"own", line.own}};
+    json event = {{"time", told(line.time)}, {"kind", line.kind}, {"own", line.own}};
     if (line.own) {
       event["detail"] = line.detail;
       if (line.grant) {
@@ -279,7 +294,8 @@ ManagementOutcome ManagementDesk::audit(const SpkiHash& agent) {
     }
     events.push_back(std::move(event));
   }
-  return reply(200, wire::encode_cbor({{"events", std::move(events)}}));
+  return reply(200,
+               wire::encode_cbor({{"people", std::move(people)}, {"events", std::move(events)}}));
 }
 
 }  // namespace latchkey::front

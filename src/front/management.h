@@ -11,7 +11,8 @@
 //   GET /grants                           -> {grants: [{grant, origin, host, state, not_after}]}
 //   DELETE /grants/<32 hex>               -> 204, also when it is gone already
 //   DELETE /agent                         -> 204
-//   GET /audit                            -> {events: [{time, kind, own, grant?, detail?, agent?}]}
+//   GET /audit                            -> {people: [{agent, own, since, seen, services}],
+//                                            events: [{time, kind, own, grant?, detail?, agent?}]}
 #pragma once
 
 #include <optional>
@@ -29,7 +30,10 @@
 namespace latchkey::front {
 
 inline constexpr std::size_t kMaxManagementBody = 65536;
-inline constexpr std::size_t kMaxAuditAnswer = 500;
+// Together below what an agent takes as an answer (net::ManageClient::kMaxAnswer), whatever stands
+// in them.
+inline constexpr std::size_t kMaxAuditAnswer = 100;
+inline constexpr std::size_t kMaxPeopleAnswer = 200;
 
 // The device's records, as far as agents may change them. Changes are durable when they return
 // true.
@@ -37,6 +41,7 @@ class ManagementRecords {
  public:
   virtual ~ManagementRecords() = default;
   virtual std::optional<grant::BoundAgent> agent(const SpkiHash& key) = 0;
+  virtual std::vector<grant::BoundAgent> agents() = 0;  // in the order in which they came
   virtual bool seen(const SpkiHash& agent, WallTime agent_now) = 0;
   virtual std::vector<grant::DeviceGrant> grants_of(const SpkiHash& agent) = 0;
   virtual bool confirm(const SpkiHash& agent, const GrantId& grant) = 0;

@@ -26,6 +26,13 @@ class MemoryRecords final : public ManagementRecords {
     const auto at = ledger_.agents.find(key);
     return at == ledger_.agents.end() ? std::nullopt : std::optional(at->second);
   }
+  std::vector<grant::BoundAgent> agents() override {
+    std::vector<grant::BoundAgent> out;
+    for (const auto& [key, agent] : ledger_.agents) {
+      out.push_back(agent);
+    }
+    return out;
+  }
   bool seen(const SpkiHash& key, WallTime now) override {
     auto& last = ledger_.agents.at(key).last_seen;
     last = std::max(last, now);
@@ -67,7 +74,10 @@ class MemoryRecords final : public ManagementRecords {
     ledger_.agents.erase(key);
     return true;
   }
-  std::vector<AuditLine> audit(std::size_t /*at_most*/) override { return lines; }
+  std::vector<AuditLine> audit(std::size_t at_most) override {
+    return {lines.begin(),
+            lines.begin() + static_cast<std::ptrdiff_t>(std::min(at_most, lines.size()))};
+  }
   std::uint64_t number(const SpkiHash& key) override { return people.number(key); }
   People people;
   std::vector<AuditLine> lines;
@@ -209,6 +219,27 @@ TEST_F(ManagementTest, AuditHidesWhoTheOthersAre) {
   EXPECT_FALSE(events[0].contains("grant"));
   EXPECT_EQ(events[1].at("detail"), "mine.local");
   EXPECT_EQ(outcome.answer.body.find("their.local"), std::string::npos);
+}
+
+TEST_F(ManagementTest, AuditSaysWhoElseIsThereAndNoMore) {
+  hold(mine_, "media-cache-k3f7x2m7q4ab.local");
+  const auto outcome = ask("GET", "/audit");
+  const auto people = wire::decode_cbor(as_bytes(outcome.answer.body))->at("people");
+  ASSERT_EQ(people.size(), 2U);
+  const auto& me = people[0].at("own") == true ? people[0] : people[1];
+  const auto& other = people[0].at("own") == true ? people[1] : people[0];
+  EXPECT_EQ(me.at("services"), 1U);
+  EXPECT_EQ(other.at("own"), false);
+  EXPECT_EQ(other.at("services"), 0U);
+  EXPECT_NE(other.at("agent"), me.at("agent"));
+  EXPECT_EQ(other.size(), 5U) << "more than when and how much: " << other;
+}
+
+// Whatever stands in it, an agent can take it: 64 KiB.
+TEST_F(ManagementTest, AuditIsAnAnswerOfBoundedSize) {
+  const GrantId id = hold(mine_, "media-cache-k3f7x2m7q4ab.local");
+  records_.lines.assign(5000, {kWall, mine_, "granted", id, std::string(253, 'x')});
+  EXPECT_LT(ask("GET", "/audit").answer.body.size(), 48U * 1024);
 }
 
 TEST_F(ManagementTest, SuspendsItsOwnAndBringsThemBack) {

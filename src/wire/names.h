@@ -42,6 +42,7 @@ inline constexpr std::string_view kGrantsResume = "grants.resume";
 inline constexpr std::string_view kGrantsDetails = "grants.details";
 inline constexpr std::string_view kDevicesList = "devices.list";
 inline constexpr std::string_view kDevicesForget = "devices.forget";
+inline constexpr std::string_view kDevicesPeople = "devices.people";
 inline constexpr std::string_view kBackupExport = "backup.export";
 inline constexpr std::string_view kBackupImport = "backup.import";
 inline constexpr std::string_view kProfilesList = "profiles.list";

@@ -3,10 +3,14 @@
 // first person's things.
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { AgentSocket } from './lib/agent-socket.mjs';
 import { Person } from './lib/binding.mjs';
 import { Prover } from './lib/channel.mjs';
-import { Device, House, until } from './lib/house.mjs';
+import { Agent, BIN, Device, execute, House, ROOT, until } from './lib/house.mjs';
 
 const SITE = 'https://video.example';
 
@@ -97,4 +101,68 @@ test('row 36: a second person pairs during the window only with the code, and bo
     return JSON.stringify(json).includes(theirs.host) && json;
   }, 'the second person in the device\'s own audit');
   assert.ok(JSON.stringify(seen).includes(mine.host));
+});
+
+const EXTENSION = readFileSync(join(ROOT, 'extension/extension-id.txt'), 'utf8').trim();
+
+test('row 16: two people with nothing but web services are told that the other is there, and nothing of theirs', async (t) => {
+  const house = House.open(t);
+  const device = await Device.start(house);
+  const devices = [{ port: device.port }];
+  const [ann, ben] = [await Agent.start(house, { devices }), await Agent.start(house, { devices })];
+  const profile = randomBytes(16).toString('hex');
+  const browser = { client: 'extension', extension: EXTENSION, profile };
+  const films = (await ann.pair(SITE, await device.openWindow(), browser)).grant;
+  const news = (await ann.pair('https://news.example')).grant; // on the command line: no browser's
+  const photos = (await ben.pair('https://photos.example', await device.openWindow())).grant;
+  assert.ok(films && news && photos, 'control: all three are there');
+  const { id } = (await ann.cli(['devices', '--mine'])).json.devices[0];
+
+  for (const [who, own, others] of [[ann, [films, news], [photos]], [ben, [photos], [films, news]]]) {
+    const { code, json } = await who.cli(['people', id]);
+    assert.equal(code, 0);
+    assert.deepEqual(json.people.map((one) => [one.you, one.services]).sort(), [[true, own.length], [false, others.length]].sort());
+    const foreign = json.events.filter((one) => !one.you);
+    assert.ok(foreign.some((one) => one.kind === 'paired' && one.person !== null), JSON.stringify(foreign));
+    const text = JSON.stringify(json);
+    for (const grant of others) for (const secret of [grant.host, new URL(grant.origin).hostname, grant.id]) assert.ok(!text.includes(secret), secret);
+    for (const grant of own) assert.ok(text.includes(new URL(grant.origin).hostname) || text.includes(grant.host), `control: ${grant.origin} is one's own`);
+    // For people, in lines that fit a terminal.
+    const said = await execute([join(BIN, 'latchkey'), '--socket', who.socket, 'people', id], { env: who.env });
+    assert.match(said.stdout, /^You and one other person use /);
+    assert.ok(said.stdout.split('\n').every((line) => line.length <= 80), said.stdout);
+  }
+
+  // Nobody can ask for, use or end what is the other's: it is as if it had never been.
+  const socket = await AgentSocket.open(ben.socket);
+  await socket.hello();
+  for (const [method, more] of [['grants.get', {}], ['grants.revoke', {}], ['grants.pause', {}], ['ticket.mint', { origin: SITE }]]) {
+    const real = await socket.call(method, { id: films.id, ...more });
+    assert.deepEqual(real.error, (await socket.call(method, { id: randomBytes(16).toString('hex'), ...more })).error, method);
+    assert.equal(real.error?.code, 'not_granted', method);
+  }
+  socket.close();
+
+  // A browser is told of the others, too; but of the person's own only what goes with its profile.
+  const mine = await AgentSocket.open(ann.socket);
+  await mine.hello(browser);
+  const { result } = await mine.call('devices.people', { id });
+  assert.equal(result.people.length, 2);
+  assert.equal(result.people.find((one) => one.you).services, null);
+  assert.ok(JSON.stringify(result).includes('video.example') || JSON.stringify(result).includes(films.host));
+  for (const secret of ['news.example', news.host]) assert.ok(!JSON.stringify(result).includes(secret), secret);
+  mine.close();
+  const other = await AgentSocket.open(ann.socket);
+  await other.hello({ ...browser, profile: randomBytes(16).toString('hex') });
+  const hidden = await other.call('devices.people', { id });
+  assert.deepEqual(hidden.error, (await other.call('devices.people', { id: randomBytes(32).toString('hex') })).error);
+  assert.equal(hidden.error.code, 'not_granted');
+  other.close();
+
+  // One leaves, and the other's is as it was.
+  assert.equal((await ben.cli(['forget', id])).code, 0);
+  assert.equal((await device.status()).grants.length, 2);
+  assert.deepEqual((await ann.cli(['people', id])).json.people.map((one) => one.you), [true]);
+  await device.stop();
+  assert.equal((await ann.cli(['people', id])).code, 3);
 });

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { startAvahi } from '../../lab/avahi.mjs';
-import { extensionWorker, openBrowser } from '../../lab/browser.mjs';
+import { extensionWorker, openBrowser, openTab } from '../../lab/browser.mjs';
 import { Agent, Device, extension, ROOT } from '../../lab/latchkey.mjs';
 import { until } from '../../lab/process.mjs';
 import { SITE } from '../stage.mjs';
@@ -202,6 +202,18 @@ export function scenarios(scenario) {
     assert.equal(both.people.filter((line) => line.includes('you')).length, 1);
     assert.match(both.text, /Somebody else's access/);
     assert.ok(both.events.some((line) => /^Person \d+ joined with a code/.test(line)), JSON.stringify(both.events));
+
+    // Whoever has no page at the device reads it on the control page, and on the command line.
+    const control = await openTab(stage.context, `chrome-extension://${extension().id}/control.html`, { width: 1000, height: 800 });
+    const card = control.locator('[data-testid="device"]', { hasText: NAME });
+    await card.locator('[data-testid="people"]').click();
+    await card.locator('[data-testid="person"]').waitFor();
+    assert.match(await card.locator('[data-testid="person"]').innerText(), /^Person \d+\s+since .*, 0 web services$/);
+    assert.match(await card.locator('[data-testid="people-event"]').first().innerText(), /^Person \d+: joined with a code/);
+    await pictures(stage, control, 'control');
+    await control.close();
+    const said = (await stage.agent.cli(['people', NAME])).stdout;
+    assert.match(said, /^You and one other person use Hearth cache\.$/m);
 
     const browser = await secondBrowser(people);
     try {
