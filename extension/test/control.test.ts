@@ -353,6 +353,32 @@ test('a copy asks for the details of all, and is whole or is none', async () => 
   assert.equal(failed.failed, 'locked');
 });
 
+test('who else uses a device: asked of the agent, read with care', async () => {
+  const device = deviceId('a');
+  const person = { person: 2, you: false, since: 5, last_seen: 6, services: 1 };
+  const event = { time: 7, kind: 'paired', person: 2, you: false, detail: null };
+  const made = makeDesk({ 'devices.people': { people: [person], events: [event] } });
+  const reply = await made.desk.handle({ kind: 'control.people', device });
+  assert.deepEqual(made.done, [`devices.people {"id":"${device}"}`, kList]);
+  assert.deepEqual(reply.people?.people, [{ person: 2, you: false, since: 5, lastSeen: 6, services: 1 }]);
+  assert.deepEqual(reply.people.events, [event]);
+  for (const bad of [
+    {},
+    { people: [person], events: [{ ...event, kind: '<b>' }] },
+    { people: [person], events: [{ ...event, kind: 'x'.repeat(33) }] },
+    { people: [{ ...person, services: '1' }], events: [] },
+    { people: Array.from({ length: 201 }, () => person), events: [] },
+    { people: [person], events: [{ ...event, detail: 'x'.repeat(301) }] },
+  ]) {
+    made.answers['devices.people'] = bad;
+    const refused = await made.desk.handle({ kind: 'control.people', device });
+    assert.equal(refused.people, null, JSON.stringify(bad).slice(0, 80));
+    assert.ok(refused.failed !== null);
+  }
+  made.answers['devices.people'] = new AgentError('unreachable');
+  assert.equal((await made.desk.handle({ kind: 'control.people', device })).failed, 'unreachable');
+});
+
 test('an agent that knows no list of devices names none, and that is no failure', async () => {
   const made = makeDesk({ 'devices.list': new AgentError('unsupported') });
   const reply = await made.desk.handle({ kind: 'control.state' });
@@ -367,6 +393,7 @@ test('messages to the desk: what is not one of them is refused', () => {
     { kind: 'control.copy' },
     { kind: 'control.grant', action: 'pause', grant: one },
     { kind: 'control.forget', device: deviceId('a') },
+    { kind: 'control.people', device: deviceId('a') },
     { kind: 'control.nearby', site: 'video.example', allowed: false },
   ];
   for (const message of good) assert.deepEqual(readControlMessage(message), message);

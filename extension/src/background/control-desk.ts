@@ -12,6 +12,7 @@ import {
 } from '../protocol/control';
 import type { HomeState } from '../protocol/internal';
 import * as names from '../protocol/names';
+import { type People, readPeople } from '../protocol/people';
 import { isFields } from '../protocol/read';
 import { AgentError } from './agent-link';
 
@@ -32,8 +33,9 @@ interface Done {
   readonly delivered: boolean;
   readonly details: Details | null;
   readonly copy: Readonly<Record<string, Details>> | null;
+  readonly people: People | null;
 }
-const kDone: Done = { delivered: true, details: null, copy: null };
+const kDone: Done = { delivered: true, details: null, copy: null, people: null };
 
 // The agent answers 200 requests of one browser at once and one in 20 ms from then on
 // (src/agent/connection.cc); the others of this browser are to have their share.
@@ -72,6 +74,10 @@ export class ControlDesk {
       case 'control.add':
         await this.options.add();
         return kDone;
+      case 'control.people': {
+        const result = await call(names.kDevicesPeople, { [names.kId]: message.device });
+        return { ...kDone, people: readPeople(result) };
+      }
       case 'control.copy':
         await sync();
         return { ...kDone, copy: await this.everyDetail() };

@@ -8,6 +8,7 @@ import type {
   Details,
   GrantAction,
 } from '../protocol/control';
+import type { People } from '../protocol/people';
 import { byId, h, nameNode } from '../ui/dom';
 import { addWords, deviceTitle } from '../ui/grant-view';
 import { type Group, byDevice, bySite } from '../ui/groups';
@@ -31,6 +32,7 @@ let sure: string | null = null;
 const busy = new Set<string>();
 const open = new Set<string>();
 const details = new Map<string, Details>();
+const people = new Map<string, People | undefined>();
 // Cards by what they were made of: what has not changed is not made again.
 let cards = new Map<string, { readonly of: string; readonly card: HTMLElement }>();
 
@@ -97,7 +99,7 @@ function drawList(found: readonly Group[], nothing: boolean): void {
 
 function look(): Look {
   const { devices, nearby } = state ?? { devices: [], nearby: [] };
-  return { tab, sure, busy, open, details, devices, nearby };
+  return { tab, sure, busy, open, details, people, devices, nearby };
 }
 
 function madeOf(group: Group): string {
@@ -106,6 +108,7 @@ function madeOf(group: Group): string {
     group.grants,
     ids.filter((id) => busy.has(id) || sure?.endsWith(id) === true),
     ids.filter((id) => open.has(id)).map((id) => [id, details.get(id)]),
+    tab === 'devices' && people.has(group.key) ? (people.get(group.key) ?? 'asked') : null,
     sure !== null && ids.some((id) => sure?.endsWith(id)) ? sure : null,
     tab === 'sites' ? state?.nearby : state?.devices.find((one) => one.id === group.key),
     // "3 minutes ago" grows old.
@@ -136,6 +139,9 @@ const actions: Actions = {
   forget: (device) => {
     void forget(device);
   },
+  people: (device) => {
+    void askPeople(device);
+  },
   ask: (next, focus) => {
     sure = next;
     draw();
@@ -164,6 +170,26 @@ async function act(action: GrantAction, grant: Grant): Promise<void> {
     if (action === 'remove') after(`confirm-${grant.id}`);
     else draw();
   }
+}
+
+// Asked anew each time it is unfolded: it is the device that knows.
+async function askPeople(device: string): Promise<void> {
+  say('said', '');
+  if (people.delete(device)) {
+    draw();
+    return;
+  }
+  people.set(device, undefined);
+  draw();
+  const reply = await ask({ kind: 'control.people', device });
+  if (!people.has(device)) return; // folded meanwhile
+  if (reply.people !== null) people.set(device, reply.people);
+  else {
+    people.delete(device);
+    const known = reply.state.grants.find((one) => one.deviceId === device);
+    if (known !== undefined) say('said', failedText(reply.failed ?? 'no_agent', known));
+  }
+  draw();
 }
 
 async function forget(device: string): Promise<void> {

@@ -2,6 +2,7 @@
 // other that goes with it. What happens on a click is the page's business (Actions).
 import type { Grant } from '../protocol/agent';
 import type { Details, GrantAction, OwnDevice } from '../protocol/control';
+import type { People } from '../protocol/people';
 import { h, nameNode } from '../ui/dom';
 import {
   addressView,
@@ -18,6 +19,7 @@ import type { Group } from '../ui/groups';
 import { language, text } from '../ui/text';
 import { sinceWhen } from '../ui/when';
 import { detailsView } from './details-view';
+import { peopleView } from './people-view';
 
 export type Tab = 'devices' | 'sites';
 
@@ -28,6 +30,7 @@ export interface Look {
   readonly busy: ReadonlySet<string>;
   readonly open: ReadonlySet<string>;
   readonly details: ReadonlyMap<string, Details>;
+  readonly people: ReadonlyMap<string, People | undefined>; // of the devices whose fold is open
   readonly devices: readonly OwnDevice[];
   readonly nearby: readonly string[];
 }
@@ -36,6 +39,7 @@ export interface Actions {
   readonly act: (action: GrantAction, grant: Grant) => void;
   readonly toggle: (grant: Grant) => void;
   readonly forget: (device: string) => void;
+  readonly people: (device: string) => void; // unfolds who else uses it, or folds it
   readonly ask: (sure: string | null, focus: string) => void; // "for good?", or never mind
   readonly allowNearby: (site: string, allowed: boolean) => void;
 }
@@ -50,9 +54,13 @@ export function cardView(group: Group, look: Look, actions: Actions): HTMLElemen
       'div',
       { class: 'head' },
       ...(site ? siteHead(title) : deviceHead(title)),
+      site ? null : peopleButton(group, look, actions),
       site ? null : forgetButton(group, look, actions),
     ),
     site ? null : boundSince(group, look),
+    !site && look.people.has(group.key)
+      ? peopleView(look.people.get(group.key), `people-fold-${group.key}`)
+      : null,
     look.sure === `forget-${group.key}` ? forgetSure(group, look, actions) : null,
     h('ul', {}, ...group.grants.map((grant) => entryView(grant, look, actions))),
     site && title.origin !== null
@@ -209,6 +217,23 @@ function removeSure(grant: Grant, look: Look, actions: Actions): HTMLElement {
       },
     }),
   );
+}
+
+function peopleButton(group: Group, look: Look, actions: Actions): HTMLElement {
+  const made = button({
+    id: `people-${group.key}`,
+    words: text('peopleAsk'),
+    label: text('peopleAskLabel', deviceTitle(group.title)),
+    kind: 'plain',
+    busy: false,
+    onClick: () => {
+      actions.people(group.key);
+    },
+  });
+  const open = look.people.has(group.key);
+  made.setAttribute('aria-expanded', String(open));
+  if (open) made.setAttribute('aria-controls', `people-fold-${group.key}`);
+  return made;
 }
 
 function forgetButton(group: Group, look: Look, actions: Actions): HTMLElement | null {

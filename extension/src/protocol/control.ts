@@ -5,6 +5,7 @@ import type { HomeState } from './internal';
 import { kTokenShape } from './internal';
 import * as names from './names';
 import type { ErrorCode } from './names';
+import { type People } from './people';
 import {
   readBool,
   readFields,
@@ -65,7 +66,7 @@ export type GrantAction = (typeof kGrantActions)[number];
 export type ControlMessage =
   | { readonly kind: 'control.state' | 'control.add' | 'control.copy' }
   | { readonly kind: 'control.grant'; readonly action: GrantAction; readonly grant: string }
-  | { readonly kind: 'control.forget'; readonly device: string }
+  | { readonly kind: 'control.forget' | 'control.people'; readonly device: string }
   | { readonly kind: 'control.nearby'; readonly site: string; readonly allowed: boolean };
 
 export interface ControlState extends HomeState {
@@ -80,6 +81,7 @@ export interface ControlReply {
   readonly delivered: boolean;
   readonly details: Details | null;
   readonly copy: Readonly<Record<string, Details>> | null;
+  readonly people: People | null;
 }
 
 export function readControlMessage(value: unknown): ControlMessage {
@@ -90,6 +92,7 @@ export function readControlMessage(value: unknown): ControlMessage {
     'control.copy',
     'control.grant',
     'control.forget',
+    'control.people',
     'control.nearby',
   ]);
   switch (kind) {
@@ -104,6 +107,7 @@ export function readControlMessage(value: unknown): ControlMessage {
         grant: readMatch(message['grant'], 'grant', kTokenShape, 32),
       };
     case 'control.forget':
+    case 'control.people':
       return { kind, device: readMatch(message['device'], 'device', kDeviceIdShape, 64) };
     case 'control.nearby':
       return {
