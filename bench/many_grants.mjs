@@ -1,6 +1,7 @@
-// Many grants: what the agent and a device need of memory for them, and the agent from start to
-// listening: on the clock, and of the processor.
+// Many grants: what the agent and a device need of memory for them, the agent from start to
+// listening, on the clock and of the processor, and what it costs while nothing is due.
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { bin, cpuMs, median, rssKiB, save, scratch, startAgent, startDevice, stop } from './lib/processes.mjs';
@@ -8,6 +9,21 @@ import { bin, cpuMs, median, rssKiB, save, scratch, startAgent, startDevice, sto
 const counts = [0, 1000, 10_000];
 const starts = 7;
 const target = { mib_per_1000: 1, start_ms: 100 };
+
+const idleSeconds = 20;
+
+/** What a process does while nobody asks it anything. */
+async function atRest(pid) {
+  const look = () => ({
+    cpu: cpuMs(pid),
+    reads: Number(/^syscr: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))[1]),
+    wakes: Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]),
+  });
+  const before = look();
+  await wait(idleSeconds * 1000);
+  const after = look();
+  return { seconds: idleSeconds, cpu_ms: after.cpu - before.cpu, reads: after.reads - before.reads, wakes: after.wakes - before.wakes };
+}
 
 const rows = [];
 for (const count of counts) {
@@ -17,6 +33,7 @@ for (const count of counts) {
       [join(home, 'agent'), join(home, '.config/latchkey/witness'), String(count)]);
   }
   const times = [], cpu = [], rss = [];
+  let idle;
   for (let i = 0; i < starts; i += 1) {
     const agent = await startAgent(home);
     if (i > 0 || count > 0) { // the very first also makes keys
@@ -27,9 +44,13 @@ for (const count of counts) {
       await wait(4000); // looked through
       rss.push(rssKiB(agent.pid) / 1024);
     }
+    if (i === starts - 1) {
+      await wait(4000);
+      idle = await atRest(agent.pid);
+    }
     await stop(agent);
   }
-  rows.push({ count, start_ms: median(times), start_cpu_ms: median(cpu), mib: median(rss) });
+  rows.push({ count, start_ms: median(times), start_cpu_ms: median(cpu), mib: median(rss), idle });
 }
 const most = rows.at(-1);
 
@@ -51,8 +72,9 @@ const result = {
   target,
 };
 save('many_grants', result);
-for (const { count, start_ms, start_cpu_ms, mib } of rows) {
-  console.log(`${String(count).padStart(6)} grants: start to listening ${start_ms.toFixed(0)} ms, ${start_cpu_ms.toFixed(0)} of the processor; ${mib.toFixed(1)} MiB`);
+for (const { count, start_ms, start_cpu_ms, mib, idle } of rows) {
+  console.log(`${String(count).padStart(6)} grants: start to listening ${start_ms.toFixed(0)} ms, ${start_cpu_ms.toFixed(0)} of the processor; ${mib.toFixed(1)} MiB; ` +
+    `in ${idle.seconds} s with nothing due ${idle.cpu_ms.toFixed(0)} ms of the processor, ${idle.wakes} wakes, ${idle.reads} reads`);
 }
 console.log(`${result.mib_per_1000.toFixed(2)} MiB for 1,000 grants (target ${target.mib_per_1000}), ${result.device_mib_per_1000.toFixed(2)} in a device; start with 10,000: ` +
   `${most.start_ms.toFixed(0)} ms (target ${target.start_ms})`);
