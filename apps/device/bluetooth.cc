@@ -27,11 +27,13 @@ class Bluetooth::Pipe final : public net::ValuePipe {
   CentralId central_;
 };
 
-Bluetooth::Bluetooth(net::Executor executor, Device& device, Radio& radio, Serve serve)
+Bluetooth::Bluetooth(net::Executor executor, Device& device, Radio& radio, Serve serve,
+                     Proved proved)
     : executor_(executor),
       device_(device),
       radio_(radio),
       serve_(std::move(serve)),
+      proved_(std::move(proved)),
       greeting_(std::move(executor)),
       self_(std::make_shared<Bluetooth*>(this)) {
   radio_.start(*this);
@@ -128,6 +130,10 @@ void Bluetooth::greet(ByteSpan value) {
     }
     stream = add(hello->greeting.session);
   }
+  if (!stream) {
+    refuse(gatt::EndReason::kRefused);
+    return;
+  }
   connection_->stream = stream;
   stream->on_connected(connection_->pipe, connection_->mtu);
   stream->on_value(value);
@@ -151,9 +157,14 @@ std::shared_ptr<net::GattStream> Bluetooth::find(const gatt::SessionId& session)
 
 std::shared_ptr<net::GattStream> Bluetooth::add(const gatt::SessionId& session) {
   if (sessions_.size() >= kMaxSessions) {
-    const auto oldest = sessions_.front();
-    sessions_.erase(sessions_.begin());
-    oldest->close();
+    const auto oldest =
+        std::ranges::find_if(sessions_, [&](const auto& stream) { return !proved_(*stream); });
+    if (oldest == sessions_.end()) {
+      return nullptr;
+    }
+    const auto over = *oldest;
+    sessions_.erase(oldest);
+    over->close();
   }
   auto stream = std::make_shared<net::GattStream>(executor_, gatt::Role::kPeripheral, session);
   const std::weak_ptr<net::GattStream> weak = stream;

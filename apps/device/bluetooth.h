@@ -19,13 +19,16 @@ namespace latchkey::device {
 
 class Bluetooth final : public RadioUser {
  public:
-  // That wait for their connection to come back; the oldest gives way.
+  // With those that wait for their connection to come back. The oldest that has not proved the code
+  // gives way to a new one; one that has does not.
   static constexpr std::size_t kMaxSessions = 4;
 
   // Hands a new session to whoever serves it.
   using Serve = std::function<void(std::shared_ptr<net::GattStream>)>;
+  // Whether a session has proved the code.
+  using Proved = std::function<bool(net::GattStream&)>;
   // All outlive this.
-  Bluetooth(net::Executor executor, Device& device, Radio& radio, Serve serve);
+  Bluetooth(net::Executor executor, Device& device, Radio& radio, Serve serve, Proved proved);
   ~Bluetooth() override;
 
   // The window, or the rid, may have changed.
@@ -48,6 +51,7 @@ class Bluetooth final : public RadioUser {
   void greet(ByteSpan value);
   void refuse(gatt::EndReason reason);
   std::shared_ptr<net::GattStream> find(const gatt::SessionId& session) const;
+  // Null: there is no place.
   std::shared_ptr<net::GattStream> add(const gatt::SessionId& session);
   void advertise();
 
@@ -55,6 +59,7 @@ class Bluetooth final : public RadioUser {
   Device& device_;
   Radio& radio_;
   Serve serve_;
+  Proved proved_;
   std::optional<discovery::Rid> rid_;
   std::optional<Connection> connection_;
   std::vector<std::shared_ptr<net::GattStream>> sessions_;  // oldest first

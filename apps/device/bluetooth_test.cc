@@ -178,10 +178,12 @@ class BluetoothTest : public House, public Watcher {
     start(FileBackend::open(path("files"), clock_, io_.get_executor()));
     rid_.emplace(*device_);
     radio_ = RadioSocket::open(io_.get_executor(), path("radio.sock")).value();
-    bluetooth_.emplace(io_.get_executor(), *device_, *radio_,
-                       [this](std::shared_ptr<net::GattStream> stream) {
-                         server_->pair_over_bluetooth(std::move(stream));
-                       });
+    bluetooth_.emplace(
+        io_.get_executor(), *device_, *radio_,
+        [this](std::shared_ptr<net::GattStream> stream) {
+          server_->pair_over_bluetooth(std::move(stream));
+        },
+        [this](net::GattStream& stream) { return server_->has_proved(stream); });
     bluetooth_->update(rid_->value());
     device_->watch(this);
     plug_in();
@@ -374,6 +376,50 @@ TEST_F(BluetoothTest, Row42AStolenSessionIsWorthNothing) {
 }
 
 // A hook that writes down all that it was given: arguments, environment, input.
+// Who has proved the code, and whose connection broke, is not pushed out by others that say hello.
+TEST_F(BluetoothTest, Row42WhoHasProvedTheCodeKeepsItsPlace) {
+  const auto host = [](char tag) {
+    return *HostName::parse(std::string("media-cache-k3f7x2m7q4a") + tag + ".local");
+  };
+  agent_.next_host = host('a');
+  auto code = open_window();
+  auto stream = central();
+  program_->connect(1, stream);
+  ASSERT_FALSE(pair_through(stream, code.clone()));
+  const int total = program_->values;
+  stream->close();
+  wait_until([this] { return !program_->centrals[1]; });
+
+  agent_.next_host = host('b');
+  code = open_window();
+  stream = central();
+  program_->values = 0;
+  program_->break_at = total - 6;  // the code is proved long before
+  bool broken = false;
+  program_->on_break = [&](CentralId) { broken = true; };
+  program_->connect(2, stream);
+  std::optional<std::optional<wire::Error>> ended;
+  spawn([](House& house, std::shared_ptr<net::GattStream> over, pairing::PairingCode typed,
+           std::optional<std::optional<wire::Error>>& end) -> net::Task<void> {
+    end = co_await house.pair_over(*over, Digest256{}, std::nullopt, std::move(typed));
+  }(*this, stream, code.clone(), ended));
+  wait_until([&] { return broken; });
+  for (std::uint8_t i = 0; i < 2 * Bluetooth::kMaxSessions; ++i) {
+    const auto other = static_cast<CentralId>(100 + i);
+    program_->connect(other);
+    program_->say(18, other, gatt::write_hello({{0xE0, i}, 0, 0, 32}));
+    wait_until([&] {
+      return !program_->seen.values[other].empty() || program_->seen.hung_up.contains(other);
+    });
+    program_->disconnect(other);
+  }
+  program_->connect(3, stream);
+  wait_until([&] { return ended.has_value(); });
+  EXPECT_FALSE(*ended) << (*ended)->detail;
+  EXPECT_EQ(device_->live_grants().size(), 2U);
+  stream->close();
+}
+
 TEST_F(BluetoothTest, ANetworkGoesToTheHookThroughItsInputAlone) {
   const std::string hook = path("hook");
   std::ofstream(hook) << "#!/bin/sh\nexec > " << path("seen") << "\n"

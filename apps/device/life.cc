@@ -64,10 +64,12 @@ void Life::announce(discovery::NetworkOptions options) {
 }
 
 void Life::speak_over(Radio& radio) {
-  bluetooth_.emplace(io_.get_executor(), device_, radio,
-                     [this](std::shared_ptr<net::GattStream> stream) {
-                       server_.pair_over_bluetooth(std::move(stream));
-                     });
+  bluetooth_.emplace(
+      io_.get_executor(), device_, radio,
+      [this](std::shared_ptr<net::GattStream> stream) {
+        server_.pair_over_bluetooth(std::move(stream));
+      },
+      [this](net::GattStream& stream) { return server_.has_proved(stream); });
   bluetooth_->update(rid_.value());
 }
 

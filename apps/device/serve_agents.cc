@@ -98,7 +98,10 @@ net::Task<void> Server::pair(net::ByteStream& stream, Digest256 channel_binding,
     Place(Server& s, net::ByteStream& b) : server(s), stream(b) {
       server.unproven_.insert(&stream);
     }
-    ~Place() { server.unproven_.erase(&stream); }
+    ~Place() {
+      server.unproven_.erase(&stream);
+      server.proved_.erase(&stream);
+    }
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
   };
@@ -155,6 +158,7 @@ net::Task<bool> Server::perform(net::ByteStream& stream,
       goes_on = goes_on && sent.has_value();
     } else if (std::holds_alternative<enroll::Paired>(effect)) {
       unproven_.erase(&stream);
+      proved_.insert(&stream);
     } else if (auto* network = std::get_if<enroll::NetworkGiven>(&effect)) {
       given = std::move(network->credentials);
     } else if (const auto* installed = std::get_if<enroll::Installed>(&effect)) {

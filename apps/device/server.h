@@ -69,6 +69,8 @@ class Server {
   void pair_over_bluetooth(std::shared_ptr<net::GattStream> stream);
   // Pairing connections that have not proved the code.
   void end_unproven();
+  // Whether it is a connection that pairs, and has proved the code.
+  [[nodiscard]] bool has_proved(net::ByteStream& stream) const { return proved_.contains(&stream); }
   [[nodiscard]] std::size_t connections() const { return open_; }
 
  private:
@@ -121,6 +123,7 @@ class Server {
   std::size_t pairing_ = 0;
   std::size_t management_ = 0;
   std::set<net::ByteStream*> unproven_;
+  std::set<net::ByteStream*> proved_;
   std::set<Serving*> serving_;
   std::function<void()> drained_;
   bool draining_ = false;
