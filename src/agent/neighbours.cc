@@ -43,7 +43,8 @@ std::optional<Match> match(const Announced& announced, std::span<const grant::Bi
       continue;
     }
     if (announced.rid ? made_with(binding.discovery_key, *announced.rid)
-                      : binding.address == announced.address && binding.port == announced.port) {
+                      : announced.nearby == Nearby::kNo && binding.address == announced.address &&
+                            binding.port == announced.port) {
       return Match{binding.device, !announced.rid.has_value()};
     }
   }

@@ -54,6 +54,18 @@ TEST(Neighbours, KnowsADeviceByItsRid) {
   EXPECT_TRUE(match(service, {&mine, 1})->by_address);
 }
 
+// A device that was paired with nearby, and has not been seen in the network yet, has no address.
+TEST(Neighbours, Row42WhoShowsTheServiceAndNothingElseIsNobodysDevice) {
+  auto mine = bound(1, "Kitchen");
+  mine.address.clear();
+  mine.port = 0;
+  Announced stranger{"a", {}, {}, true, std::nullopt, {}, 0};
+  stranger.nearby = Nearby::kLinked;
+  EXPECT_FALSE(match(stranger, {&mine, 1}));
+  stranger.rid = rid_of(mine);
+  EXPECT_TRUE(match(stranger, {&mine, 1}));
+}
+
 TEST(Neighbours, NeitherResetNorUnboundDevicesAreKnown) {
   auto mine = bound(1, "Kitchen");
   auto service = announced("a", "Kitchen");

@@ -229,13 +229,15 @@ exit 0
 
   assert.equal((await run('ssid 4d792024284829\npsk back\\slash "$(id)" `id`\n')).code, 0);
   assert.deepEqual(lines(), [
-    '4 connection delete id latchkey',
-    '6 connection edit type wifi con-name latchkey',
+    '4 connection delete id latchkey-new',
+    '6 connection edit type wifi con-name latchkey-new',
     '< set 802-11-wireless.ssid My $(H)',
     '< set 802-11-wireless-security.key-mgmt wpa-psk',
     '< set 802-11-wireless-security.psk back\\slash "$(id)" `id`',
     '< save persistent', '< yes', '< quit',
-    '6 --wait 40 connection up id latchkey',
+    '6 --wait 40 connection up id latchkey-new',
+    '4 connection delete id latchkey',
+    '6 connection modify id latchkey-new connection.id latchkey',
   ]);
   assert.doesNotMatch(readFileSync(`${heard}.env`, 'utf8'), /slash/);
 
@@ -244,8 +246,10 @@ exit 0
   assert.ok(!lines().some((line) => line.includes('security')));
 
   writeFileSync(`${heard}.wrong`, '');
+  writeFileSync(heard, '');
   assert.equal((await run('ssid 48\npsk 12345678\n')).code, 3);
-  assert.equal(lines().at(-1), '4 connection delete id latchkey', 'what does not work is not kept');
+  assert.deepEqual(lines().slice(-2), ['4 connection delete id latchkey-new', '6 --wait 0 connection up id latchkey'], 'what does not work is not kept');
+  assert.ok(!lines().includes('4 connection delete id latchkey'), 'what works was taken away before the other did');
 
   writeFileSync(heard, '');
   for (const bad of ['', 'ssid 48\n', 'psk x\nssid 48\n', 'ssid 4g\npsk x\n', 'ssid 480a73657420\npsk 12345678\n', 'ssid 2048\npsk 12345678\n']) {
