@@ -309,6 +309,8 @@ TEST_F(BluetoothTest, Row42WrongCodesAreFew) {
 
 TEST_F(BluetoothTest, Row42NobodyConnectsWhileTheWindowIsClosed) {
   program_->connect(1);
+  // It is not heard, so it is told nothing either: not even that the window is closed.
+  program_->say(18, 1, gatt::write_hello({{1}, 0, 0, 32}));
   wait_until([this] { return program_->seen.hung_up.contains(1); });
   EXPECT_TRUE(program_->seen.values[1].empty());
 }
