@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { encode } from './lib/cbor.mjs';
@@ -61,18 +61,34 @@ test('row 42: five wrong codes over Bluetooth, then nothing, here and on the net
   assert.deepEqual(status.agents, []);
 });
 
-test('row 42: nearness and a relayed session are worth nothing without the code', async (t) => {
-  const { device, radio } = await start(t);
-  const code = await device.openWindow();
-  // A relay carries values as they are; what it changes does not open.
-  const person = await prover(radio, 23);
-  await person.hello();
-  assert.equal((await person.share(code)).right, true);
-  person.confirm();
-  const sealed = person.seal(encode({ t: 'network', ssid: Buffer.from('Home'), psk: Buffer.from('12345678') }));
-  sealed[3] ^= 1;
-  person.sendRaw(sealed);
-  await person.reader.all();
+test('row 42: what a relay changes in a session is not opened', async (t) => {
+  const house = House.open(t);
+  const hook = house.path('hook');
+  const heard = house.path('heard');
+  writeFileSync(hook, `#!/bin/sh\ncat >> ${heard}\nexit 0\n`);
+  chmodSync(hook, 0o700);
+  const path = house.path('radio.sock');
+  const device = await Device.start(house, { more: ['--bluetooth-socket', path, '--network-hook', hook] });
+  const radio = await Radio.connect(house, path);
+  // Between the person and the device somebody carries the values, and changes one bit of one, or none.
+  for (const changed of [true, false]) {
+    const code = await device.openWindow();
+    const person = await prover(radio, 23);
+    await person.hello();
+    assert.equal((await person.share(code)).right, true);
+    person.confirm();
+    const sealed = person.seal(encode({ t: 'network', ssid: Buffer.from('Home'), psk: Buffer.from('12345678') }));
+    if (changed) sealed[sealed.length - 20] ^= 1;
+    person.sendRaw(sealed);
+    if (changed) {
+      await person.reader.all();
+      assert.equal(existsSync(heard), false, 'it was opened');
+      await device.command('close-window');
+    } else {
+      assert.equal((await person.receive()).state, 'joined', 'what is not changed is');
+    }
+    person.socket.leave();
+  }
   assert.deepEqual((await device.status()).agents, []);
 });
 
@@ -147,6 +163,11 @@ test('row 42: what is over a limit ends the session, and the device serves the n
     for (let i = 0; i < 5000; ++i) central.write([0x84, 0]);
   });
   // A frame that promises more than is taken is refused at its length, by what reads the stream.
+  if (!(await device.status()).window.open) await device.openWindow();
+  const stream = radio.central(517, Stream);
+  await stream.open();
+  stream.write(Buffer.from([0xff, 0xff, 0xff, 0xff]));
+  await until(() => stream.over, 'the end of it');
   await opened(radio.central(517), randomBytes(8));
   const code = await device.openWindow();
   for (const central of radio.centrals.values()) central.leave();
