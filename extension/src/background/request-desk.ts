@@ -2,7 +2,6 @@
 // agent, and tells the page how it ended. What must outlive the service worker is in `Asking`;
 // the window itself keeps what it shows and asks again when the worker comes back.
 import type { AgentEvent, Grant } from '../protocol/agent';
-import { type PairBegin, readPairBegin } from '../protocol/agent';
 import type {
   AgentStatus,
   ConsentCommand,
@@ -13,9 +12,10 @@ import * as names from '../protocol/names';
 import type { SignInAsk } from '../protocol/sign-in';
 import { type Verdict, kNoSite } from '../protocol/trust';
 import { siteKey } from '../ui/origin';
-import { AgentError, type AgentLink } from './agent-link';
+import type { AgentLink } from './agent-link';
 import { AskLimits, type LimitsState } from './limits';
 import { NearbyDesk } from './nearby-desk';
+import { PairingCourse, failedBy } from './pairing-course';
 import type { Page } from './sender';
 import { askVerdict } from './verdict';
 import type { WindowKind } from './window';
@@ -85,23 +85,21 @@ export class RequestDesk {
   private limits = new AskLimits();
   private readonly restored: Promise<void>;
   private port: ConsentPort | null = null;
-  private session: string | null = null;
-  // Grants there were before the session, which giving it up must not take away.
-  private grantsBefore: ReadonlySet<string> = new Set();
-  // Sessions given up while the agent may still have been finishing them.
-  private readonly abandoned = new Map<string, ReadonlySet<string>>();
   // The last refusal was for want of news from a provider, which trying again asks for.
   private stale = false;
 
   private readonly nearby: NearbyDesk;
+  private readonly course: PairingCourse;
 
   constructor(private readonly options: RequestDeskOptions) {
+    const say = (news: ConsentNews): void => {
+      this.say(news);
+    };
     this.nearby = new NearbyDesk({
       call: (method, params) => options.agent.call(method, params),
-      say: (news) => {
-        this.say(news);
-      },
+      say,
     });
+    this.course = new PairingCourse({ agent: options.agent, grantIds: options.grantIds, say });
     this.restored = this.restore();
   }
 
@@ -155,13 +153,10 @@ export class RequestDesk {
     if (asking?.windowId === windowId) await this.settle(asking);
   }
 
-  // A pairing does not outlive the connection it was begun on.
   agentStatus(status: AgentStatus): void {
     if (status.state === 'connecting' || status.state === 'ready') return;
     this.nearby.gone();
-    if (this.session === null) return;
-    this.session = null;
-    this.say({ kind: 'failed', code: names.kInternal, left: null, again: false });
+    this.course.agentGone();
   }
 
   async agentEvent(event: AgentEvent): Promise<void> {
@@ -175,22 +170,12 @@ export class RequestDesk {
         this.say(event);
         return;
       case 'progress':
-        if (event.session === this.session) {
-          const { step, done, waiting, make } = event;
-          this.say({ kind: 'progress', step, done, waiting, make });
-        }
-        return;
       case 'network_wanted':
-        if (event.session === this.session) this.say({ kind: 'wifi', refused: event.refused });
+      case 'failed':
+        this.course.hear(event);
         return;
       case 'nearby':
         this.nearby.hear(event.link, event.news);
-        return;
-      case 'failed':
-        this.abandoned.delete(event.session);
-        if (event.session !== this.session) return;
-        if (!event.again) this.session = null;
-        this.say({ kind: 'failed', code: event.code, left: event.left, again: event.again });
         return;
       case 'done':
         await this.paired(event.session, event.grant, event.warnings);
@@ -223,13 +208,13 @@ export class RequestDesk {
         await this.pick(asking, command.key, command.type);
         return;
       case 'name':
-        await this.sendName(asking, command.text);
+        await this.name(asking, command.text);
         return;
       case 'code':
-        await this.sendCode(command.text);
+        await this.course.code(command.text);
         return;
       case 'wifi':
-        await this.sendWifi(command.ssid, command.psk);
+        await this.course.wifi(command.ssid, command.psk);
         return;
       case 'nearby.window':
         await this.move(asking);
@@ -245,7 +230,7 @@ export class RequestDesk {
         if (asking.grant !== null) await this.options.visit(asking.grant);
         return;
       case 'back':
-        await this.cancelSession();
+        await this.course.cancel();
         return;
       case 'retry':
         await this.retry(asking);
@@ -285,7 +270,7 @@ export class RequestDesk {
     }
     this.port = port;
     this.nearby.drop();
-    await this.cancelSession();
+    await this.course.cancel();
     const { types, sso, localNetwork, moved } = asking;
     this.say({
       kind: 'question',
@@ -297,7 +282,7 @@ export class RequestDesk {
   // Chromium shows no list of devices over a pop-up window, but says at once that the person chose none.
   private async move(asking: Asking): Promise<void> {
     const before = asking.windowId;
-    await this.cancelSession();
+    await this.course.cancel();
     const windowId = await this.options.openWindow(asking.request, asking.page, 'normal');
     if (this.asking?.request !== asking.request) {
       await this.options.closeWindow(windowId);
@@ -328,7 +313,7 @@ export class RequestDesk {
     const verdict = await this.verdict(asking);
     if (verdict === null || this.asking?.request !== asking.request) return;
     this.stale = verdict.code === names.kMetadataStale;
-    if (!verdict.allowed) await this.cancelSession();
+    if (!verdict.allowed) await this.course.cancel();
     this.say({ kind: 'verdict', verdict });
   }
 
@@ -351,124 +336,33 @@ export class RequestDesk {
     try {
       await this.options.agent.call(names.kDiscoverStart, params);
     } catch (error) {
-      this.sayFailed(error);
+      this.say(failedBy(error));
     }
   }
 
   private async pick(asking: Asking, key: string, type: string): Promise<void> {
-    await this.cancelSession();
-    try {
-      this.grantsBefore = await this.options.grantIds();
-      const begun = readPairBegin(
-        await this.options.agent.call(names.kPairBegin, {
-          [names.kOrigin]: originOf(asking),
-          [names.kType]: type,
-          [names.kKey]: key,
-          ...signInParams(asking),
-        }),
-      );
-      if (this.asking?.request !== asking.request) {
-        // Ended while the agent was thinking.
-        await this.giveUp(begun.session);
-        return;
-      }
-      this.session = begun.session;
-      this.sayBegun(begun);
-    } catch (error) {
-      this.sayFailed(error);
-    }
+    const params = {
+      [names.kOrigin]: originOf(asking),
+      [names.kType]: type,
+      [names.kKey]: key,
+      ...signInParams(asking),
+    };
+    await this.course.begin(params, () => this.asking?.request === asking.request);
   }
 
-  private async sendName(asking: Asking, text: string): Promise<void> {
-    const { session } = this;
-    if (session === null || asking.page !== null) {
+  // Of the address: a page's device has none to choose.
+  private async name(asking: Asking, text: string): Promise<void> {
+    if (asking.page === null) {
+      await this.course.name(text);
+    } else {
       this.say({ kind: 'failed', code: names.kCancelled, left: null, again: false });
-      return;
-    }
-    try {
-      const begun = readPairBegin(
-        await this.options.agent.call(names.kPairName, {
-          [names.kSession]: session,
-          [names.kName]: text,
-        }),
-      );
-      if (this.session === session) this.sayBegun(begun);
-    } catch (error) {
-      if (this.session !== session) return;
-      this.session = null;
-      this.sayFailed(error);
-    }
-  }
-
-  private sayBegun(begun: PairBegin): void {
-    switch (begun.state) {
-      case 'name':
-        this.say({ kind: 'name', proposed: begun.proposed });
-        return;
-      case 'code':
-        this.say({ kind: 'code', code: begun.code, host: begun.host });
-        return;
-      case 'working':
-        this.say({ kind: 'working' });
-        return;
-    }
-  }
-
-  private async sendCode(text: string): Promise<void> {
-    const { session } = this;
-    if (session === null) {
-      this.say({ kind: 'failed', code: names.kCancelled, left: null, again: false });
-      return;
-    }
-    try {
-      await this.options.agent.call(names.kPairCode, {
-        [names.kSession]: session,
-        [names.kCode]: text,
-      });
-    } catch (error) {
-      if (this.session !== session) return;
-      const malformed = error instanceof AgentError && error.code === names.kMalformed;
-      // Something that cannot be a code at all: nothing was spent, the field stays open.
-      if (malformed) this.say({ kind: 'failed', code: names.kMalformed, left: null, again: true });
-      else this.sayFailed(error);
-    }
-  }
-
-  private async sendWifi(ssid: string | null, psk: string): Promise<void> {
-    const { session } = this;
-    if (session === null) {
-      this.say({ kind: 'failed', code: names.kCancelled, left: null, again: false });
-      return;
-    }
-    const wifi = ssid === null ? {} : { [names.kPsk]: psk };
-    try {
-      await this.options.agent.call(names.kPairNetwork, {
-        [names.kSession]: session,
-        [names.kSsid]: ssid,
-        ...wifi,
-      });
-    } catch (error) {
-      if (this.session !== session) return;
-      // Nothing that could be the name and password of a network: the fields stay open.
-      const malformed = error instanceof AgentError && error.code === names.kMalformed;
-      if (malformed) this.say({ kind: 'wifi', refused: true });
-      else this.sayFailed(error);
     }
   }
 
   private async paired(session: string, grant: Grant, warnings: readonly string[]): Promise<void> {
-    const before = this.abandoned.get(session);
-    if (before !== undefined) {
-      // The person had closed the window: what was made must not stay.
-      this.abandoned.delete(session);
-      if (!before.has(grant.id)) {
-        await this.options.agent.call(names.kGrantsRevoke, { [names.kId]: grant.id });
-      }
-      return;
-    }
+    const isOurs = await this.course.finished(session, grant);
     const { asking } = this;
-    if (session !== this.session || asking === null) return;
-    this.session = null;
+    if (!isOurs || asking === null) return;
     if (grant.origin !== originOf(asking) || grant.state !== 'active') {
       this.say({ kind: 'failed', code: names.kInternal, left: null, again: false });
       return;
@@ -500,24 +394,11 @@ export class RequestDesk {
     this.asking = null;
     this.port = null;
     await this.options.saveAsking(null);
-    await this.cancelSession();
+    await this.course.cancel();
     this.nearby.drop();
     if (this.options.agent.status.state === 'ready') {
       await this.options.agent.call(names.kDiscoverStop, {}).catch(() => undefined);
     }
-  }
-
-  private async cancelSession(): Promise<void> {
-    const { session } = this;
-    if (session === null) return;
-    this.session = null;
-    await this.giveUp(session);
-  }
-
-  private async giveUp(session: string): Promise<void> {
-    this.abandoned.set(session, this.grantsBefore);
-    const params = { [names.kSession]: session };
-    await this.options.agent.call(names.kPairCancel, params).catch(() => undefined);
   }
 
   private async update(change: Partial<Pick<Asking, 'windowId' | 'moved' | 'grant'>>): Promise<void> {
@@ -528,10 +409,5 @@ export class RequestDesk {
 
   private say(news: ConsentNews): void {
     this.port?.postMessage(news);
-  }
-
-  private sayFailed(error: unknown): void {
-    const code = error instanceof AgentError ? error.code : names.kInternal;
-    this.say({ kind: 'failed', code, left: null, again: false });
   }
 }
