@@ -7,59 +7,13 @@ import { request as ask } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Person } from './lib/binding.mjs';
-import { Device, execute, House, until } from './lib/house.mjs';
+import { Device, execute, until } from './lib/house.mjs';
 import { MediaCache } from './lib/media.mjs';
-import { makeAuthority, table, WebOrigin } from './lib/origin.mjs';
+import { table, WebOrigin } from './lib/origin.mjs';
+import { events, kinds, over, post, SITE, stage, start } from './lib/prefetch.mjs';
 
-const SITE = 'https://video.example';
 const OTHER = 'https://other.example';
 const sha256 = (content) => createHash('sha256').update(content).digest('hex');
-
-async function stage(t, answer, { more = [], from = ['--fetch-from', '127.0.0.1'] } = {}) {
-  const house = House.open(t);
-  const authority = await makeAuthority(house);
-  const origin = await WebOrigin.start(house, authority, answer);
-  const cache = await MediaCache.start(house, { more: ['--ca-file', authority.ca, ...from, '--fetch-attempts', '2', ...more] });
-  return { house, authority, origin, cache };
-}
-const post = (cache, body, options = {}) => cache.ask('/prefetch', {
-  method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body), ...options, headers: { 'Content-Type': 'application/json', ...options.headers },
-});
-async function start(cache, body, options) {
-  const answer = await post(cache, body, options);
-  assert.equal(answer.status, 202, answer.body.toString());
-  return answer.json;
-}
-async function over(cache, { path }) {
-  return until(async () => {
-    const job = (await cache.ask(path)).json;
-    return job.state === 'running' ? null : job;
-  }, 'the end of the job');
-}
-/** All events of a job until they end: [{id, event, data}]. `stop`: leaves when it says so. */
-function events(cache, { path }, { last, stop = () => false, origin = SITE } = {}) {
-  return new Promise((done, fail) => {
-    const headers = { 'X-Latchkey-Sub': 'somebody', 'X-Latchkey-Origin': origin, ...(last === undefined ? {} : { 'Last-Event-ID': last }) };
-    const sent = ask({ socketPath: cache.socket, path: `${path}/events`, headers, agent: false }, (answer) => {
-      let text = '';
-      const list = [];
-      answer.setEncoding('utf8');
-      answer.on('data', (data) => {
-        text += data;
-        for (let end; (end = text.indexOf('\n\n')) >= 0; text = text.slice(end + 2)) {
-          const fields = Object.fromEntries(text.slice(0, end).split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]));
-          if (fields.data) list.push({ id: Number(fields.id), event: fields.event, data: JSON.parse(fields.data) });
-          if (list.length > 0 && stop(list.at(-1))) { sent.destroy(); done(list); return; }
-        }
-      });
-      answer.on('end', () => done(list));
-      answer.on('error', () => {});
-    });
-    sent.on('error', fail);
-    sent.end();
-  });
-}
-const kinds = (list, kind) => list.filter((one) => one.event === kind);
 
 test('row 46: a list is fetched and kept under names that the page knows', async (t) => {
   const film = randomBytes(3 << 20);
@@ -383,57 +337,6 @@ test('row 46: a server that asks for patience gets it', async (t) => {
   assert.equal(ended.done, 1);
   assert.equal(times.length, 2);
   assert.ok(times[1] - times[0] >= 2900, `${times[1] - times[0]} ms`);
-});
-
-test('row 46: what was broken off goes on where it was, if it is still the same', async (t) => {
-  const film = randomBytes(4_000_000);
-  const ranges = [];
-  const { cache, origin } = await stage(t, (request, response) => {
-    const { range } = request.headers;
-    ranges.push([request.url, range, request.headers['if-range']]);
-    const changed = request.url === '/changed' && range;
-    const begin = range && !changed ? Number(/bytes=(\d+)-/.exec(range)[1]) : 0;
-    const headers = { ETag: request.url === '/weak' ? 'W/"v1"' : changed ? '"v2"' : '"v1"', 'Content-Length': film.length - begin, ...(begin ? { 'Content-Range': `bytes ${begin}-${film.length - 1}/${film.length}` } : {}) };
-    response.writeHead(begin ? 206 : 200, headers);
-    const broken = ranges.filter(([url]) => url === request.url).length === 1;
-    if (broken) response.write(film.subarray(0, 2_500_000), () => setImmediate(() => response.destroy()));
-    else response.end(film.subarray(begin));
-  });
-  for (const path of ['/same', '/changed', '/weak']) {
-    const ended = await over(cache, await start(cache, { urls: [origin.url + path] }));
-    assert.deepEqual([ended.done, ended.failed], [1, 0], path);
-    assert.ok((await cache.ask(`/objects/${origin.host}${path}`)).body.equals(film), path);
-  }
-  const second = (path) => ranges.filter(([url]) => url === path)[1];
-  assert.match(second('/same')[1], /^bytes=[1-9]\d*-$/);
-  assert.equal(second('/same')[2], '"v1"');
-  assert.ok(second('/changed')[1]);
-  assert.equal(second('/weak')[1], undefined);
-});
-
-test('row 46: after kill -9 a job goes on, and what is there is not fetched again', async (t) => {
-  const waiting = [];
-  let hold = true;
-  const { cache, origin } = await stage(t, (request, response) => {
-    const number = Number(request.url.slice(1).replace('.ts', ''));
-    if (request.url === '/list.m3u8') response.end(`#EXTM3U\n${Array.from({ length: 40 }, (_, i) => `#EXTINF:1,\n${i}.ts\n`).join('')}#EXT-X-ENDLIST\n`);
-    else if (hold && number >= 20) waiting.push(response);
-    else response.end(`content of ${request.url}`);
-  });
-  const job = await start(cache, { urls: [`${origin.url}/list.m3u8`] });
-  await until(async () => (await cache.ask(job.path)).json.done >= 21, 'half of it');
-  cache.program.child.kill('SIGKILL');
-  await cache.program.ended;
-  hold = false;
-  for (const response of waiting) response.destroy();
-  await cache.run();
-  const ended = await over(cache, job);
-  assert.deepEqual([ended.state, ended.items, ended.done, ended.failed], ['done', 41, 41, 0]);
-  for (const path of ['/list.m3u8', '/0.ts', '/10.ts']) assert.equal(origin.count(path), 1, path);
-  for (let i = 0; i < 40; ++i) assert.equal((await cache.ask(`/objects/${origin.host}/${i}.ts`)).body.toString(), `content of /${i}.ts`);
-  // The events of both runs are one list.
-  const told = await events(cache, job);
-  assert.deepEqual(kinds(told, 'object').map((one) => one.id), Array.from({ length: 41 }, (_, i) => i + 1));
 });
 
 test('row 46: a damaged object whose source is known comes back by itself', async (t) => {
