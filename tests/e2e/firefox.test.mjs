@@ -3,6 +3,7 @@
 
 import { FirefoxStage } from './firefox-stage.mjs';
 import { perform } from './scenario.mjs';
+import { firefox as control } from './scenarios/control.mjs';
 import * as firefox from './scenarios/firefox.mjs';
 import * as grant from './scenarios/grant.mjs';
 import { firefox as homePage } from './scenarios/home-page.mjs';
@@ -10,4 +11,4 @@ import { firefox as leaving } from './scenarios/leaving.mjs';
 import * as nearby from './scenarios/nearby.mjs';
 import { firefox as sso } from './scenarios/sso-sides.mjs';
 
-perform('Latchkey in Firefox', () => FirefoxStage.set(process.env.E2E_OUT), [grant, firefox, homePage, nearby, sso, leaving]);
+perform('Latchkey in Firefox', () => FirefoxStage.set(process.env.E2E_OUT), [grant, firefox, control, homePage, nearby, sso, leaving]);

@@ -2,9 +2,10 @@
 // be used by everybody.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openTab } from '../../lab/browser.mjs';
+import { addonPage } from '../../lab/firefox.mjs';
 import { extension } from '../../lab/latchkey.mjs';
 import { until } from '../../lab/process.mjs';
 import { PHOTOS, SITE } from '../stage.mjs';
@@ -70,7 +71,62 @@ function faults() {
   return found;
 }
 
+/** Unfolds the first permission's details and looks at the page in every width; in Chromium in both schemes, with pictures. */
+async function inAllWidths(stage, page, name) {
+  await page.locator('[data-testid="details"]').first().click();
+  const folder = join(stage.out, 'control');
+  mkdirSync(folder, { recursive: true });
+  for (const colorScheme of page.emulateMedia ? ['light', 'dark'] : ['']) {
+    for (const width of [320, 1000]) {
+      if (colorScheme) await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.setViewportSize({ width, height: 800 });
+      assert.deepEqual(await page.evaluate(faults), [], `${name}, ${colorScheme}, ${width}`);
+      await page.screenshot({ path: join(folder, `${name}${colorScheme && `-${colorScheme}`}-${width}.png`), fullPage: true });
+    }
+  }
+}
+
+/** What a person presses or is told a value by, in words that somebody without English could not read. */
+const foreign = (page) => page.evaluate(() => [...document.querySelectorAll('h1, button, dt, label, [role="tab"], p.note')]
+  .filter((element) => element.checkVisibility() && /[A-Za-z]{2,}/.test(element.innerText.replace(/Latchkey|JSON/g, '')))
+  .map((element) => element.innerText));
+
+async function readsJapanese(stage, page) {
+  assert.equal(await page.evaluate(() => document.documentElement.lang), 'ja');
+  await inAllWidths(stage, page, 'ja');
+  assert.deepEqual(await foreign(page), []);
+}
+
+/** In Firefox: that it opens, shows what is allowed, and can be read in Japanese. */
+export const firefox = {
+  scenarios(scenario) {
+    const open = async (stage) => {
+      const page = await stage.context.newPage();
+      await page.goto(addonPage('control.html'));
+      await page.locator('[data-testid="grant"]').first().waitFor();
+      return page;
+    };
+    scenario('control: in Firefox, in every width, and in Japanese', async (stage) => {
+      await stage.granted(await stage.visit(SITE));
+      const control = await open(stage);
+      const films = await grantOf(stage, SITE);
+      await entry(control, films).locator('[data-testid="pause"]').click();
+      const held = entry(control, films).locator('[data-hold="paused"]');
+      await held.waitFor();
+      await entry(control, films).locator('[data-testid="pause"]').click();
+      await until('it goes on', async () => (await held.count()) === 0, 5000);
+      await inAllWidths(stage, control, 'firefox');
+      await stage.inLanguage('ja', async () => readsJapanese(stage, await open(stage)));
+    }, { patience: 90000 });
+  },
+};
+
 export function scenarios(scenario) {
+  scenario('control: in Japanese, in every width and scheme', async (stage) => {
+    await stage.granted(await stage.visit(SITE));
+    await stage.inLanguage('ja', async () => readsJapanese(stage, await controlPage(stage)));
+  }, { patience: 90000 });
+
   scenario('control: pause stops what plays and the page is told; resume goes on at the same address', async (stage) => {
     const page = await stage.visit(SITE);
     const { id, url } = await stage.granted(page);
