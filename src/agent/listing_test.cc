@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "agent/neighbours.h"
 #include "agent/reply.h"
 #include "support/fake_random.h"
 #include "support/memory_records.h"
@@ -66,6 +67,9 @@ TEST(Listing, TenThousandGrantsComeInPagesThatFit) {
   } while (query.after);
   EXPECT_EQ(seen.size(), 10'000U);
   EXPECT_EQ(pages, 51U);
+  // Its device was forgotten; a reader that refuses what has no type would see nothing any more.
+  const auto forgotten = grant_json(grant, std::nullopt, trust.trust());
+  EXPECT_EQ(forgotten["type"], kUnknownType);
   query.after = GrantId::make(random);
   EXPECT_FALSE(list_page(records, query, clock.wall)) << "begins after what is gone";
 }

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/desk.h"
+#include "agent/neighbours.h"
 #include "agent/sentinel.h"
 #include "base/text.h"
 
@@ -64,6 +65,8 @@ std::string event_text(std::string_view event, const json& params) {
 json grant_json(const AgentGrant& grant, const std::optional<grant::Binding>& binding,
                 const attest::Trust& trust) {
   const attest::DeviceStanding standing = standing_of(binding, trust);
+  // An ended one of a device that was forgotten says what it can: every reader wants a type.
+  const std::string type = type_of(grant, binding);
   const WallTime blocked =
       grant.state == grant::State::kSuspended ? block_until(grant) : grant.block_until;
   return {{"id", grant.id.hex()},
@@ -72,7 +75,7 @@ json grant_json(const AgentGrant& grant, const std::optional<grant::Binding>& bi
           {"host", grant.host.text()},
           {"port", grant.port},
           {"url", url_of(grant)},
-          {"type", type_of(grant, binding)},
+          {"type", type.empty() ? std::string(kUnknownType) : type},
           {"device",
            {{"id", grant.device.hex()},
             {"name", binding ? binding->name : ""},

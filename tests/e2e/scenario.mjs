@@ -19,7 +19,7 @@ async function within(ms, work) {
  * @param {{scenarios: (scenario: Function) => void}[]} groups
  */
 export function perform(title, set, groups) {
-  const only = (process.env.E2E_ONLY ?? '').toLowerCase();
+  const only = (process.env.E2E_ONLY ?? '').toLowerCase().split('|');
   describe(title, () => {
     let stage;
     before(async () => {
@@ -30,7 +30,7 @@ export function perform(title, set, groups) {
     }, { timeout: 30000 });
 
     const scenario = (name, run, { patience = PATIENCE_MS } = {}) => {
-      if (only && !name.toLowerCase().includes(only)) return;
+      if (!only.some((word) => name.toLowerCase().includes(word))) return;
       it(name, { timeout: PATIENCE_MS + patience }, async (context) => {
         try {
           await within(patience, run(stage, context));

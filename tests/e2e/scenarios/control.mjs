@@ -88,7 +88,7 @@ async function inAllWidths(stage, page, name) {
 
 /** What a person presses or is told a value by, in words that somebody without English could not read. */
 const foreign = (page) => page.evaluate(() => [...document.querySelectorAll('h1, button, dt, label, [role="tab"], p.note')]
-  .filter((element) => element.checkVisibility() && /[A-Za-z]{2,}/.test(element.innerText.replace(/Latchkey|JSON/g, '')))
+  .filter((element) => element.checkVisibility() && /[A-Za-z]{2,}/.test(element.innerText.replace(/Latchkey|JSON|SHA-256/g, '')))
   .map((element) => element.innerText));
 
 async function readsJapanese(stage, page) {
