@@ -30,7 +30,8 @@ std::string service_of(const json& grant) {
 
 std::string device_of(const json& grant) {
   const std::string name = grant.value("device", json::object()).value("name", "");
-  return name.empty() ? "a " + grant.value("type", "device") : name;
+  const std::string type = grant.value("type", "other");
+  return !name.empty() ? name : type == "other" ? "a device" : "a " + type;
 }
 
 std::string state_of(const json& grant) {
