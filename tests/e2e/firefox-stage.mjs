@@ -15,7 +15,9 @@ export class FirefoxStage extends Stage {
   }
 
   async openBrowser() {
-    const preferences = this.language ? { 'intl.locale.requested': this.language, 'intl.accept_languages': this.language } : {};
+    // Said each time: the profile keeps them.
+    const language = this.language ?? 'en-US';
+    const preferences = { 'intl.locale.requested': language, 'intl.accept_languages': language };
     this.context = await openFirefox(this.house.pc, { extension: firefoxExtension(), preferences });
     this.context.on('console', (message) => this.console.push(`${message.page()?.url()}: ${message.text()}`));
     // Once it answers, it is loaded.
