@@ -296,12 +296,14 @@ net::Task<void> UpstreamBackend::receive_answer(Passage& passage) {
 net::Task<void> UpstreamBackend::conclude(Passage& passage) {
   const net::HttpDecoder& message = passage.connection.http->message();
   Exchange& exchange = passage.exchange;
-  co_await relay_body(passage);
+  const bool passed_on = co_await relay_body(passage);
   if (passage.quiet) {
     co_return;
   }
-  if (!message.done()) {
-    exchange.client.close();  // cut off: the page must not take it for the whole
+  if (!passed_on || !message.done()) {
+    // Cut off, by the service, or by a client that has left before the last piece was its own: it
+    // must not be taken for the whole.
+    exchange.client.close();
     co_return;
   }
   const auto finished = co_await exchange.client.finish();
@@ -310,19 +312,22 @@ net::Task<void> UpstreamBackend::conclude(Passage& passage) {
   }
 }
 
-net::Task<void> UpstreamBackend::relay_body(Passage& passage) {
+net::Task<bool> UpstreamBackend::relay_body(Passage& passage) {
   net::HttpStream& service = *passage.connection.http;
   while (true) {
     const auto piece = co_await service.read_body(patience(passage));
     if (!piece) {
-      if (is_quiet(passage, piece.error())) {
-        co_return;
+      if (!is_quiet(passage, piece.error())) {
+        metrics_.count(front::UpstreamError::kCut);
       }
-      metrics_.count(front::UpstreamError::kCut);
-      co_return;
+      co_return false;
     }
-    if (piece->empty() || !co_await passage.exchange.client.write_piece(*piece)) {
-      co_return;
+    if (piece->empty()) {
+      co_return true;
+    }
+    const auto written = co_await passage.exchange.client.write_piece(*piece);
+    if (!written) {
+      co_return false;
     }
   }
 }

@@ -64,7 +64,8 @@ class UpstreamBackend final : public Backend {
   bool is_quiet(Passage& passage, const net::Error& error) const;
   // The end of an answer.
   net::Task<void> conclude(Passage& passage);
-  net::Task<void> relay_body(Passage& passage);
+  // False: not all of it came, or was passed on.
+  net::Task<bool> relay_body(Passage& passage);
   net::Task<void> tunnel(Passage& passage);
   net::Task<void> pump(net::ByteStream& from, net::ByteStream& to, std::uint64_t& bytes);
   void give_back(Connection connection);
