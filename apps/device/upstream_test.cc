@@ -1,5 +1,6 @@
 // Pass-through to a service: both ways in pieces, back-pressure, WebSockets, and what is taken
 // away.
+#include <csignal>
 #include <deque>
 
 #include "device/listening.h"
@@ -208,6 +209,37 @@ TEST_F(UpstreamTest, ASlowReaderStopsTheService) {
 
 // A poll that nobody waits for any more, events that nobody reads, an upload whose answer nobody
 // wants: what a page that was closed leaves behind, over HTTP/1.1 too.
+// Nobody is there for the last piece: that answer is over, and the device serves the next.
+TEST_F(UpstreamTest, WhoLeavesDuringTheLastPieceEndsItsAnswerOnly) {
+  (void)std::signal(SIGPIPE, SIG_IGN);  // as the program does
+  bool left = false;
+  serve([&left](net::FdStream&, net::HttpStream& http) -> net::Task<void> {
+    return [](net::HttpStream& h, bool& gone) -> net::Task<void> {
+      if (h.message().request_head().target != "/long") {
+        co_return co_await say(h, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+      }
+      co_await say(h, "HTTP/1.1 200 OK\r\nContent-Length: 15000\r\n\r\nx");
+      while (!gone) {
+        co_await net::sleep_until(net::after(1ms));
+      }
+      co_await say(h, std::string(14999, 'x'));
+    }(http, left);
+  });
+  {
+    Page page = run(open_page(grant(*id_)));
+    EXPECT_TRUE(run([](Page& on, std::string request) -> net::Task<bool> {
+      (void)co_await on.http->write(std::move(request), 5s);
+      co_return (co_await on.http->read_response(false, net::after(5s))).has_value();
+    }(page, net::encode_head(request_of("GET", "/long")))));
+  }
+  left = true;
+  run([]() -> net::Task<bool> {
+    co_await net::sleep_until(net::after(100ms));
+    co_return true;
+  }());
+  EXPECT_EQ(as_text(send(request_of("GET", "/short")).body), "ok");
+}
+
 TEST_F(UpstreamTest, WhoHasGoneDoesNotKeepTheServiceBusy) {
   std::size_t left = 0;
   Timeouts timeouts;
