@@ -85,8 +85,11 @@ void add_numbers(const fs::path& folder, std::vector<std::uint64_t>& to) {
 
 }  // namespace
 
-MediaDraft::MediaDraft(FileHandle file, std::uint64_t number)
-    : file_(std::move(file)), number_(number), whole_(std::make_unique<crypto::Sha256>()) {}
+MediaDraft::MediaDraft(FileHandle file, std::uint64_t number, fs::path unsynced)
+    : file_(std::move(file)),
+      number_(number),
+      unsynced_(std::move(unsynced)),
+      whole_(std::make_unique<crypto::Sha256>()) {}
 
 void MediaDraft::hash(ByteSpan bytes) {
   whole_->update(bytes);
@@ -136,6 +139,12 @@ Result<void> MediaDraft::write(ByteSpan bytes) {
 Result<void> MediaDraft::sync() {
   if (::fdatasync(file_.fd()) != 0) {
     return fail(disk_error("cannot sync a draft"));
+  }
+  if (!unsynced_.empty()) {
+    if (auto synced = sync_folder(unsynced_); !synced) {
+      return synced;
+    }
+    unsynced_.clear();
   }
   return {};
 }
@@ -245,7 +254,7 @@ Result<MediaDraft> MediaFiles::make_draft(std::uint64_t number) const {
   if (!file.is_open()) {
     return fail(disk_error("cannot make", path));
   }
-  return MediaDraft(std::move(file), number);
+  return MediaDraft(std::move(file), number, path.parent_path());
 }
 
 Result<MediaDraft> MediaFiles::reopen_draft(std::uint64_t number, std::uint64_t size) const {
@@ -261,7 +270,7 @@ Result<MediaDraft> MediaFiles::reopen_draft(std::uint64_t number, std::uint64_t 
   if (::ftruncate(file.fd(), static_cast<off_t>(size)) != 0) {
     return fail(disk_error("cannot cut", path));
   }
-  MediaDraft draft(std::move(file), number);
+  MediaDraft draft(std::move(file), number, {});
   Bytes block(static_cast<std::size_t>(std::min(size, cache::kBlockBytes)));
   while (draft.size_ < size) {
     const auto part = std::span(block).first(

@@ -42,7 +42,7 @@ class MediaDraft {
   MediaDraft& operator=(MediaDraft&&) = default;
   // kNoRoom: the disk is full, or a limit of the process; what was written before is still right.
   Result<void> write(ByteSpan bytes);
-  // What was written is durable.
+  // What was written is durable, and so is the name that it is found by.
   Result<void> sync();
   [[nodiscard]] std::uint64_t size() const { return size_; }
   [[nodiscard]] std::uint64_t number() const { return number_; }
@@ -51,11 +51,13 @@ class MediaDraft {
 
  private:
   friend class MediaFiles;
-  MediaDraft(FileHandle file, std::uint64_t number);
+  // `unsynced`: the folder whose entry for it is not durable yet; empty: it is.
+  MediaDraft(FileHandle file, std::uint64_t number, std::filesystem::path unsynced);
   void hash(ByteSpan bytes);
   Result<void> put(ByteSpan bytes);
   FileHandle file_;
   std::uint64_t number_;
+  std::filesystem::path unsynced_;
   std::uint64_t size_ = 0;
   std::unique_ptr<crypto::Sha256> whole_;
   std::unique_ptr<crypto::Sha256> block_;
