@@ -15,19 +15,19 @@ using nlohmann::json;
 
 constexpr const char* kToldLater = "The device did not answer; it will be told when it is back.";
 
-// Asks `method` about the one grant that is meant; `answer` gets the grant and what came back.
-template <class Answer>
-int with_grant(const Common& common, const Terminal& terminal, const std::string& which,
-               std::string_view method, Answer answer) {
+// Asks `method` about the one grant or device that is meant; `answer` gets it and what came back.
+template <class Find, class Answer>
+int with_one(const Common& common, const Terminal& terminal, const std::string& which, Find find,
+             std::string_view method, Answer answer) {
   auto link = AgentLink::open(common.socket, std::nullopt);
   if (!link) {
     return terminal.end(link.error());
   }
-  const auto grant = find_grant(*link, which);
-  if (!grant) {
-    return terminal.end(grant.error());
+  const auto found = find(*link, which);
+  if (!found) {
+    return terminal.end(found.error());
   }
-  const auto done = link->call(method, {{"id", grant->value("id", "")}});
+  const auto done = link->call(method, {{"id", found->value("id", "")}});
   if (!done) {
     return terminal.end(done.error());
   }
@@ -35,8 +35,14 @@ int with_grant(const Common& common, const Terminal& terminal, const std::string
     terminal.document(*done);
     return 0;
   }
-  answer(*grant, *done);
+  answer(*found, *done);
   return 0;
+}
+
+template <class Answer>
+int with_grant(const Common& common, const Terminal& terminal, const std::string& which,
+               std::string_view method, Answer answer) {
+  return with_one(common, terminal, which, find_grant, method, std::move(answer));
 }
 
 // "AB:CD:..." in lines of sixteen bytes, as browsers show fingerprints.
@@ -183,24 +189,9 @@ void show_people(const Terminal& terminal, const json& device, const json& said)
 }  // namespace
 
 int people(const Common& common, const Terminal& terminal, const std::string& which) {
-  auto link = AgentLink::open(common.socket, std::nullopt);
-  if (!link) {
-    return terminal.end(link.error());
-  }
-  const auto device = find_device(*link, which);
-  if (!device) {
-    return terminal.end(device.error());
-  }
-  const auto said = link->call(wire::kDevicesPeople, {{"id", device->value("id", "")}});
-  if (!said) {
-    return terminal.end(said.error());
-  }
-  if (terminal.json()) {
-    terminal.document(*said);
-  } else {
-    show_people(terminal, *device, *said);
-  }
-  return 0;
+  return with_one(
+      common, terminal, which, find_device, wire::kDevicesPeople,
+      [&](const json& device, const json& said) { show_people(terminal, device, said); });
 }
 
 int show(const Common& common, const Terminal& terminal, const std::string& which) {
@@ -239,28 +230,15 @@ int renew(const Common& common, const Terminal& terminal, const std::string& whi
 }
 
 int forget(const Common& common, const Terminal& terminal, const std::string& which) {
-  auto link = AgentLink::open(common.socket, std::nullopt);
-  if (!link) {
-    return terminal.end(link.error());
-  }
-  const auto device = find_device(*link, which);
-  if (!device) {
-    return terminal.end(device.error());
-  }
-  const auto done = link->call(wire::kDevicesForget, {{"id", device->value("id", "")}});
-  if (!done) {
-    return terminal.end(done.error());
-  }
-  if (terminal.json()) {
-    terminal.document(*done);
-    return 0;
-  }
-  terminal.line(name_of(*device) + " is forgotten; no web service may use it any more.");
-  terminal.progress("To use it again, type its code anew.");
-  if (!done->value("delivered", false)) {
-    terminal.progress(kToldLater);
-  }
-  return 0;
+  return with_one(
+      common, terminal, which, find_device, wire::kDevicesForget,
+      [&](const json& device, const json& done) {
+        terminal.line(name_of(device) + " is forgotten; no web service may use it any more.");
+        terminal.progress("To use it again, type its code anew.");
+        if (!done.value("delivered", false)) {
+          terminal.progress(kToldLater);
+        }
+      });
 }
 
 int own_devices(const Common& common, const Terminal& terminal) {
