@@ -54,11 +54,8 @@ export class PairingCourse {
 
   async name(text: string): Promise<void> {
     const { agent, say } = this.options;
-    const { session } = this;
-    if (session === null) {
-      say(failed(names.kCancelled));
-      return;
-    }
+    const session = this.current();
+    if (session === null) return;
     try {
       const params = { [names.kSession]: session, [names.kName]: text };
       const begun = readPairBegin(await agent.call(names.kPairName, params));
@@ -133,16 +130,19 @@ export class PairingCourse {
 
   private async type(method: string, typed: object, malformed: ConsentNews): Promise<void> {
     const { agent, say } = this.options;
-    const { session } = this;
-    if (session === null) {
-      say(failed(names.kCancelled));
-      return;
-    }
+    const session = this.current();
+    if (session === null) return;
     try {
       await agent.call(method, { [names.kSession]: session, ...typed });
     } catch (error) {
       if (this.session === session) say(isMalformed(error) ? malformed : failedBy(error));
     }
+  }
+
+  // Null, which is said: it was given up, or has ended.
+  private current(): string | null {
+    if (this.session === null) this.options.say(failed(names.kCancelled));
+    return this.session;
   }
 
   private sayBegun(begun: PairBegin): void {
