@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # What the cases are made of.
-only=$(sed -n 's/.*only=\([^ ]*\).*/\1/p' /proc/cmdline)
+only=$(sed -n 's/.*only=\([^ ]*\).*/\1/p' /proc/cmdline | tr _ ' ')
 
 ip() { /usr/sbin/ip "$@"; }
 
