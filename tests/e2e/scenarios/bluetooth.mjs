@@ -4,50 +4,23 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { Air, Radio, plugIn, unplug, wifiHook } from '../../lab/bluetooth.mjs';
-import { allow, consentWindow, typeCode, waitState } from '../../lab/consent.mjs';
-import { Device, ROOT } from '../../lab/latchkey.mjs';
+import { Air, Radio, plugIn } from '../../lab/bluetooth.mjs';
+import { typeCode, waitState } from '../../lab/consent.mjs';
 import { until } from '../../lab/process.mjs';
+import { nearbyDevice, upToList } from '../nearby-device.mjs';
 import { plays } from '../plays.mjs';
-import { MEDIA, SITE } from '../stage.mjs';
+import { SITE } from '../stage.mjs';
 
-const UPSTREAM = fileURLToPath(new URL('../upstream.mjs', import.meta.url));
-const GARDEN = { type: MEDIA.type, name: 'Garden cache' };
+const GARDEN = 'Garden cache';
 
-/** A device nearby, new each time, and outside of the network unless `network`; `wifi`: it can be told one. */
-async function garden(stage, { network = false, wifi = null } = {}) {
-  const { house } = stage;
-  if (!stage.garden) {
-    const host = await house.addDevice('garden');
-    const upstream = host.spawn('upstream', [process.execPath, UPSTREAM, '8080', join(ROOT, 'out/media')]);
-    await upstream.waitFor(/^upstream on 8080$/m);
-    stage.garden = { host, count: 0 };
-  }
-  const { host } = stage.garden;
-  await stage.garden.device?.process?.stop();
-  stage.garden.radio?.close();
-  await (network ? plugIn(host) : unplug(host));
-  stage.garden.count += 1;
-  const path = join(host.home, `radio-${stage.garden.count}.sock`);
-  const words = wifi ? ['--network-hook', wifiHook(host, wifi)] : [];
-  const device = new Device(host, join(host.home, `state-${stage.garden.count}`), join(host.folder, 'access.log'));
-  device.options = { ...GARDEN, upstream: 'http://127.0.0.1:8080', mdns: 'builtin', words: ['--bluetooth-socket', path, ...words] };
-  stage.garden.device = device;
-  await device.run();
+/** A device nearby, in the air of this browser. */
+async function garden(stage, options) {
+  const place = await nearbyDevice(stage, 'garden', GARDEN, options);
   // One for each browser: scenarios before may have started another.
-  if (stage.garden.air?.context !== stage.context) stage.garden.air = await Air.over(stage.context);
-  stage.garden.radio = await Radio.start(stage.garden.air, { path });
-  return stage.garden;
-}
-
-/** Up to the list of devices. */
-async function upToList(stage, page) {
-  await stage.press(page, [MEDIA.type]);
-  const window = await consentWindow(stage.context);
-  await allow(window);
-  await waitState(window, 'looking');
-  return window;
+  if (place.air?.context !== stage.context) place.air = await Air.over(stage.context);
+  place.radio = await Radio.start(place.air, { path: place.path });
+  place.end = () => place.radio.close();
+  return place;
 }
 
 /**
@@ -117,7 +90,7 @@ export function scenarios(scenario) {
     const { url } = await turnsUp(stage, page, window);
     assert.equal(radio.counts.connections, 1, 'it was connected more than once');
     await plays(page, url);
-    const [grant] = (await stage.grants()).filter((one) => one.device.name === GARDEN.name);
+    const [grant] = (await stage.grants()).filter((one) => one.device.name === GARDEN);
     assert.equal(grant.url, url);
   });
 
@@ -204,13 +177,13 @@ export function scenarios(scenario) {
     await until('the device to show itself', () => radio.advertised);
     const small = await upToList(stage, page);
     // A responder may have for a while what the device said before its window opened; by that it is no one's.
-    const row = small.locator('[data-testid="device"]').filter({ hasText: GARDEN.name });
+    const row = small.locator('[data-testid="device"]').filter({ hasText: GARDEN });
     await row.waitFor();
     await until('the network to say that its window is open', async () => !(await row.innerText()).includes('press its button'));
     const window = await lookNearby(stage, small, radio);
     await waitState(window, 'code');
     // The network's word on it may come after the radio's.
-    await window.locator('h1').filter({ hasText: GARDEN.name }).waitFor();
+    await window.locator('h1').filter({ hasText: GARDEN }).waitFor();
     await typeCode(window, code);
     await waitState(window, 'done', 30000);
     assert.equal(radio.counts.toDevice, 0, 'it was paired over Bluetooth, though it is in the network');

@@ -6,48 +6,23 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { plugIn, unplug, wifiHook } from '../../lab/bluetooth.mjs';
-import { allow, consentWindow, typeCode, waitState } from '../../lab/consent.mjs';
-import { Device, ROOT } from '../../lab/latchkey.mjs';
+import { plugIn } from '../../lab/bluetooth.mjs';
+import { consentWindow, typeCode, waitState } from '../../lab/consent.mjs';
 import { until } from '../../lab/process.mjs';
+import { nearbyDevice, upToList } from '../nearby-device.mjs';
 import { plays } from '../plays.mjs';
 import { MEDIA, SITE, STORE } from '../stage.mjs';
 
-const UPSTREAM = fileURLToPath(new URL('../upstream.mjs', import.meta.url));
 const BLUEZ = fileURLToPath(new URL('../../lab/bluez.py', import.meta.url));
-const PANTRY = { type: MEDIA.type, name: 'Pantry cache' };
+const PANTRY = 'Pantry cache';
 
-/** A device nearby, new each time, and outside of the network unless `network`; `words` are for the stand-in; `wifi`: it can be told one. */
-async function pantry(stage, { network = false, words = [], wifi = null } = {}) {
-  const { house } = stage;
-  if (!stage.pantry) {
-    const host = await house.addDevice('pantry');
-    const upstream = host.spawn('upstream', [process.execPath, UPSTREAM, '8080', join(ROOT, 'out/media')]);
-    await upstream.waitFor(/^upstream on 8080$/m);
-    stage.pantry = { host, count: 0 };
-  }
-  const { host } = stage.pantry;
-  await stage.pantry.bluez?.stop();
-  await stage.pantry.device?.process?.stop();
-  await (network ? plugIn(host) : unplug(host));
-  stage.pantry.count += 1;
-  const path = join(host.home, `radio-${stage.pantry.count}.sock`);
-  const device = new Device(host, join(host.home, `state-${stage.pantry.count}`), join(host.folder, 'access.log'));
-  device.options = { ...PANTRY, upstream: 'http://127.0.0.1:8080', mdns: 'builtin', words: ['--bluetooth-socket', path, ...(wifi ? ['--network-hook', wifiHook(host, wifi)] : [])] };
-  stage.pantry.device = device;
-  await device.run();
-  const bluez = house.pc.spawn('bluez', ['/usr/bin/python3', BLUEZ, '--radio', path, ...words], { root: true });
-  stage.pantry.bluez = bluez;
+/** A device nearby, and the stand-in for BlueZ that is started with `words`. */
+async function pantry(stage, { words = [], ...options } = {}) {
+  const { host, device, path } = await nearbyDevice(stage, 'pantry', PANTRY, options);
+  const bluez = stage.house.pc.spawn('bluez', ['/usr/bin/python3', BLUEZ, '--radio', path, ...words], { root: true });
+  stage.pantry.end = () => bluez.stop();
   await bluez.waitFor(/^ready$/m);
   return { host, device, bluez };
-}
-
-async function upToList(stage, page) {
-  await stage.press(page, [MEDIA.type]);
-  const window = await consentWindow(stage.context);
-  await allow(window);
-  await waitState(window, 'looking');
-  return window;
 }
 
 /** Once the list has its rows: each that comes moves the button below it. */
@@ -101,7 +76,7 @@ export function scenarios(scenario) {
     const { device, bluez } = await pantry(stage, { network: true });
     const code = await device.openWindow();
     const window = await upToList(stage, page);
-    await lookNearby(window, MEDIA.name, PANTRY.name);
+    await lookNearby(window, MEDIA.name, PANTRY);
     const row = window.locator('[data-testid="device"]', { hasText: 'Pantry cache' });
     await row.locator('.more', { hasText: 'found by Bluetooth' }).waitFor();
     assert.equal(await nearRow(window).count(), 1);
