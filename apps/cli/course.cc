@@ -31,10 +31,10 @@ Result<json> choose(const Terminal& terminal, const CourseOptions& options,
     }
   }
   if (fitting.empty()) {
-    const std::string what = options.device.empty() ? "No device" : "\"" + options.device + "\"";
-    return fail(
-        failure_from("unreachable", what + (options.nearby ? " was found in this network or nearby."
-                                                           : " was found in this network.")));
+    const std::string what =
+        options.device.empty() ? "No device was found" : "\"" + options.device + "\" was not found";
+    return fail(failure_from("unreachable", what + (options.nearby ? " in this network or nearby."
+                                                                   : " in this network.")));
   }
   if (fitting.size() == 1) {
     return fitting.front();

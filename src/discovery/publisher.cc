@@ -20,6 +20,11 @@ using std::chrono::milliseconds;
 constexpr milliseconds kConflictRetry{60000};
 constexpr milliseconds kFailureRetry{5000};
 constexpr int kPatience = 10;
+// Between two texts of a service, and after its own words were taken for a contest of its name. The
+// responder hears what it multicasts itself. Answers wait up to 120 ms (RFC 6762, 6), so one with
+// the text before can come back to it when it has the next, and a name that is unique is then
+// "taken".
+constexpr milliseconds kBetweenTexts{500};
 
 std::string alternative_name(const std::string& name) {
   char* other = avahi_alternative_service_name(name.c_str());
@@ -48,6 +53,7 @@ struct Publisher::State {
         work(net.poll(), [this] { reconcile(); }),
         retry(net.poll(), [this] { reconcile(); }),
         conflict_retry(net.poll(), [this] { retry_conflicts(); }),
+        text_pause(net.poll(), [this] { reconcile(); }),
         address_watch(net.poll(), [this] { soon(); }) {}
 
   void soon() { work.start_if_idle(milliseconds(0)); }
@@ -72,6 +78,7 @@ struct Publisher::State {
   Timer work;
   Timer retry;
   Timer conflict_retry;
+  Timer text_pause;
   AddressWatch address_watch;
 
   std::optional<Announcement> wanted;
@@ -79,6 +86,8 @@ struct Publisher::State {
   std::unique_ptr<EntryGroup> service_group;
   std::vector<std::uint32_t> service_interfaces;
   std::optional<ServiceText> service_text;  // as published
+  bool text_changed = false;                // since the name was probed for
+  std::chrono::steady_clock::time_point next_text;
   GroupState service_state = GroupState::kPending;
   std::string told_name;
   int collisions = 0;
@@ -149,6 +158,12 @@ bool Publisher::State::give_way() {
     failed({Error::Code::kUnavailable, "the responder gave the service up"});
     return false;
   }
+  if (std::exchange(text_changed, false)) {
+    // Maybe it heard itself: the name is probed for once more. Who contests it indeed does so
+    // again.
+    text_pause.start(kBetweenTexts);
+    return false;
+  }
   service_name = alternative_name(service_name);
   // Somebody who contests every name shall not make us send without end (RFC 6762, 8.1).
   if (++collisions % kPatience == 0) {
@@ -161,6 +176,7 @@ bool Publisher::State::give_way() {
 Result<void, Error> Publisher::State::publish_service() {
   service_state = GroupState::kPending;
   service_text = wanted->text;
+  text_changed = false;
   if (service_interfaces.empty()) {
     return {};
   }
@@ -180,7 +196,18 @@ Result<void, Error> Publisher::State::publish_service() {
   return service_group->commit();
 }
 
+// Not while the name is probed for or another text is still on its way; only the last one counts.
 void Publisher::State::update_service_text() {
+  const auto now = std::chrono::steady_clock::now();
+  if (service_state != GroupState::kEstablished) {
+    return;  // told when it is
+  }
+  if (now < next_text) {
+    text_pause.start_if_idle(std::chrono::ceil<milliseconds>(next_text - now));
+    return;
+  }
+  next_text = now + kBetweenTexts;
+  text_changed = true;
   service_text = wanted->text;
   for (const std::uint32_t interface : service_interfaces) {
     if (auto updated = service_group->update_text(service_entry(interface)); !updated) {

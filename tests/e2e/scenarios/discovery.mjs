@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startAvahi } from '../../lab/avahi.mjs';
 import { Agent, Device, ROOT } from '../../lab/latchkey.mjs';
 import { until } from '../../lab/process.mjs';
@@ -38,6 +39,26 @@ export function scenarios(scenario) {
     await until('the attic to be found', async () => (await names(stage.agent)).includes('Attic cache'));
     await device.process.stop();
     await until('the attic to be lost', async () => !(await names(stage.agent)).includes('Attic cache'), 20000);
+  });
+
+  // A responder hears its own words: one with the text before must not be taken for somebody else's claim.
+  scenario('discovery: a window that opens and closes while the device is being announced costs it no name', async (stage, context) => {
+    if (!stage.house.isolated) return context.skip('needs namespaces');
+    for (const mdns of ['builtin', 'system']) {
+      const name = `Bay cache, ${mdns}`;
+      const host = await stage.house.addDevice(`bay-${mdns}`);
+      if (mdns === 'system') await startAvahi(host, { bus: true });
+      const device = await Device.start(host, { name, type: 'media-cache', serve: join(ROOT, 'out/media'), mdns });
+      for (let i = 0; i < 10; i += 1) {
+        await device.openWindow();
+        await sleep(100); // About half of what one probe waits for the next.
+        await device.closeWindow();
+        await sleep(100);
+      }
+      await device.process.waitFor(/announced as ".*"/, { stream: 'stderr' });
+      assert.deepEqual(device.process.stderr.match(/announced as ".*"/g), [`announced as "${name}"`]);
+      await device.process.stop();
+    }
   });
 
   scenario('discovery: a device that moved, and whose signs are new, is found by the names it serves', async (stage, context) => {

@@ -27,8 +27,14 @@ export function scenarios(scenario) {
       ({ grant } = await stage.agent.json(['add', 'Downloads', '--name', 'downloads', '--code', await device.openWindow()], { ms: 30000 }));
       const page = await stage.context.newPage();
       // Without the password it is Transmission that refuses, and the person is in front of its question.
+      // What the tab answers first may be the device's own 401, before it is loaded once more, signed in.
       const refused = await page.goto(grant.url).catch((error) => error);
       assert.ok(refused instanceof Error ? /INVALID_AUTH|ABORTED/.test(refused.message) : refused.status() === 401, `${refused.message ?? refused.status()}`);
+      await until('Transmission to refuse who is signed in', () => {
+        const seen = device.requests();
+        const opened = seen.findIndex(({ path, status }) => path === '/.well-known/latchkey/session' && status === 204);
+        return opened >= 0 && seen.slice(opened).some(({ path, status }) => path === '/' && status === 401);
+      });
       await stage.context.setHTTPCredentials({ username: 'family', password: 'please change this' });
       await page.goto(grant.url);
       // Its scripts have run and its calls have been answered, token and all.
