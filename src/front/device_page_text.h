@@ -61,7 +61,7 @@ inline constexpr std::string_view kHomeMarkup = R"html(
 <section aria-labelledby="h-guests" id="guests" hidden><h2 id="h-guests">{guests}</h2>
 <div id="may"><p>{guestsHow}</p>
 <form method="post" action="/.well-known/latchkey/window"><button>{showCode}</button></form></div>
-<div id="open"><p>{windowOpen}</p>
+<div id="open"><p>{windowOpen} <span id="until"></span></p>
 <form method="post" action="/.well-known/latchkey/window/close" id="close">
 <button class="plain">{closeWindow}</button></form></div>
 <p id="wait"></p><p id="at-device">{guestsAtDevice}</p></section>
@@ -139,7 +139,11 @@ inline constexpr std::string_view kHomeScript = R"js((async () => {
     return;
   }
   document.title = at('name').textContent = state.device.name;
-  at('make').textContent = [state.device.model, state.device.type, state.device.firmware]
+  const kinds = {'media-cache': say('media cache', 'メディアキャッシュ'),
+    nas: say('storage device', 'ストレージ'), printer: say('printer', 'プリンター'),
+    camera: say('camera', 'カメラ'), gateway: say('smart-home hub', 'スマートホームハブ')};
+  const kind = Object.hasOwn(kinds, state.device.type) ? kinds[state.device.type] : state.device.type;
+  at('make').textContent = [state.device.model, kind, state.device.firmware]
     .filter(Boolean).join(' \u00b7 ');
   const you = say('you', 'あなた');
   for (const one of state.people) {
@@ -172,6 +176,14 @@ inline constexpr std::string_view kHomeScript = R"js((async () => {
   at('close').hidden = !pairing.own;
   at('may').hidden = !pairing.allowed || pairing.open || pairing.seconds > 0;
   at('wait').hidden = !pairing.allowed || pairing.open || pairing.seconds === 0;
+  if (pairing.seconds > 0) {
+    const end = Date.now() + pairing.seconds * 1000;
+    const until = new Intl.DateTimeFormat(ja ? 'ja' : undefined, {timeStyle: 'short'}).format(end);
+    at('until').textContent = say('This ends at ' + until + '.', until + ' に終わります。');
+    // What is shown is true for so long; a timer alone would be late where the computer has slept.
+    const look = () => Date.now() > end ? location.reload() : setTimeout(look, 1000);
+    look();
+  }
   at('wait').textContent = say(
     'Too many wrong codes were tried. A new code can be shown in ' + pairing.seconds + ' seconds.',
     '間違ったコードが続けて入力されました。' + pairing.seconds + ' 秒後に新しいコードを表示できます。');
