@@ -66,6 +66,9 @@ bool starts_with(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
 }
 
+// What is put in here and after this: by it one piece of memory is enough.
+constexpr std::size_t kRoomForOurs = 8;
+
 constexpr std::array<std::string_view, 12> kHopByHop = {"connection",
                                                         "keep-alive",
                                                         "proxy-connection",
@@ -210,6 +213,7 @@ HttpFields upstream_request_fields(const HttpFields& fields, const Visitor& visi
                                    bool websocket) {
   const std::vector<std::string> dropped = nominated(fields);
   HttpFields out;
+  out.all().reserve(fields.all().size() + kRoomForOurs);
   for (const HttpField& field : fields.all()) {
     const CanonicalName canonical_name(field.name);
     const std::string_view name = canonical_name;
@@ -263,6 +267,7 @@ HttpFields selection_fields(const HttpFields& fields) {
 HttpFields upstream_response_fields(const HttpFields& fields, bool websocket) {
   const std::vector<std::string> dropped = nominated(fields);
   HttpFields out;
+  out.all().reserve(fields.all().size() + kRoomForOurs);
   for (const HttpField& field : fields.all()) {
     const CanonicalName canonical_name(field.name);
     const std::string_view name = canonical_name;
