@@ -152,6 +152,42 @@ TEST(Neighbours, FoundInTheNetworkAndNearbyIsOneDevice) {
       << "two in the network are two, whatever they say of themselves";
 }
 
+// Whoever is near enough to hear a rid can send it, too.
+TEST(Neighbours, Row42ACopiedRidTakesNoDevicesPlace) {
+  const ByteArray<12> rid{9, 9};
+  auto service = announced("network", "Attic");
+  service.rid = rid;
+  Neighbours at_home("media-cache");
+  const auto attic = at_home.seen(service, {});
+  at_home.seen(nearby("real", rid), {});
+  at_home.seen(nearby("copy", rid), {});
+  ASSERT_TRUE(attic);
+  EXPECT_EQ(at_home.service({attic->key}), "network") << "whoever copies it is not asked";
+  const auto after = at_home.lost("copy", {});
+  ASSERT_TRUE(after);
+  EXPECT_FALSE(after->still) << "nothing of what is shown came from the copy";  // the key is in use
+  EXPECT_EQ(at_home.service({attic->key}), "network");
+
+  // Where no network tells them apart there are two, and the one that is chosen is the one that is
+  // asked.
+  Neighbours nowhere("media-cache");
+  const auto real = nowhere.seen(nearby("real", rid), {});
+  const auto copy = nowhere.seen(nearby("copy", rid), {});
+  ASSERT_TRUE(real && copy);
+  EXPECT_NE(real->key, copy->key);
+  EXPECT_EQ(nowhere.service({real->key}), "real");
+  EXPECT_EQ(nowhere.service({copy->key}), "copy");
+  // Of a device that is known, likewise; to be known is to be offered without a code, and what
+  // answers has to have the key that was pinned.
+  const auto mine = bound(1, "Kitchen");
+  Neighbours known("media-cache");
+  const auto first = known.seen(nearby("real", rid_of(mine)), {&mine, 1});
+  const auto second = known.seen(nearby("copy", rid_of(mine)), {&mine, 1});
+  ASSERT_TRUE(first && second);
+  EXPECT_NE(first->key, second->key);
+  EXPECT_EQ(known.service({first->key}), "real");
+}
+
 // A responder may still have what was said before the window opened: that it is one device shows
 // only when it says the same.
 TEST(Neighbours, WhatTurnsOutToBeOneDeviceLaterIsOneDeviceThen) {
