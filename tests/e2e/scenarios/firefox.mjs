@@ -9,7 +9,7 @@ import { beginAdding, callIt } from '../../lab/adding.mjs';
 import { openTab } from '../../lab/browser.mjs';
 import { typeCode, waitState } from '../../lab/consent.mjs';
 import { addonPage } from '../../lab/firefox.mjs';
-import { ROOT } from '../../lab/latchkey.mjs';
+import { Device, ROOT } from '../../lab/latchkey.mjs';
 import { until } from '../../lab/process.mjs';
 import { plays } from '../plays.mjs';
 import { EVIL, MEDIA, SITE, SUB } from '../stage.mjs';
@@ -244,6 +244,32 @@ export function scenarios(scenario) {
       await tab.close();
     } finally {
       await fake.leave();
+    }
+  });
+
+  scenario('firefox direct: a device on 443, as the package runs it, opens by its bare name, to nobody else', async (stage, context) => {
+    if (!stage.house.isolated) return context.skip('needs namespaces');
+    const name = 'Porch cache';
+    const device = await Device.start(await stage.house.addDevice('porch'), { name, type: 'media-cache', serve: join(ROOT, 'out/media'), port: 443 });
+    let grant;
+    try {
+      ({ grant } = await stage.agent.json(['add', name, '--name', 'front-porch', '--code', await device.openWindow()], { ms: 30000 }));
+      assert.equal(grant.url, 'https://front-porch.local');
+      const page = await stage.context.newPage();
+      await page.goto(grant.url).catch(() => {}); // It is loaded once more, signed in.
+      await page.waitForFunction(() => document.querySelectorAll('#people > li').length === 1, null, { timeout: 15000 });
+      assert.equal(new URL(page.url()).origin, grant.url);
+      const stranger = await stage.visit(EVIL);
+      // To an address of a person's own the browser lets everybody go, as to any other; the device refuses.
+      assert.equal((await own(stranger, `${grant.url}/`)).error, 'TypeError');
+      const seen = device.requests().map(({ origin, status }) => [origin, status]);
+      assert.ok(seen.some(([origin, status]) => !origin && status === 200), 'control: the person’s own requests are in the log');
+      assert.deepEqual(seen.filter(([origin]) => origin === EVIL), [[EVIL, 403]]);
+      await page.close();
+      await stranger.close();
+    } finally {
+      if (grant) await stage.agent.json(['revoke', grant.id]);
+      await device.process.stop();
     }
   });
 
