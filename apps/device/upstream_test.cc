@@ -207,8 +207,6 @@ TEST_F(UpstreamTest, ASlowReaderStopsTheService) {
   wait_until([this] { return server_->connections() == 0; });
 }
 
-// A poll that nobody waits for any more, events that nobody reads, an upload whose answer nobody
-// wants: what a page that was closed leaves behind, over HTTP/1.1 too.
 // Nobody is there for the last piece: that answer is over, and the device serves the next.
 TEST_F(UpstreamTest, WhoLeavesDuringTheLastPieceEndsItsAnswerOnly) {
   (void)std::signal(SIGPIPE, SIG_IGN);  // as the program does
@@ -240,6 +238,8 @@ TEST_F(UpstreamTest, WhoLeavesDuringTheLastPieceEndsItsAnswerOnly) {
   EXPECT_EQ(as_text(send(request_of("GET", "/short")).body), "ok");
 }
 
+// A poll that nobody waits for any more, events that nobody reads, an upload whose answer nobody
+// wants: what a page that was closed leaves behind, over HTTP/1.1 too.
 TEST_F(UpstreamTest, WhoHasGoneDoesNotKeepTheServiceBusy) {
   std::size_t left = 0;
   Timeouts timeouts;
